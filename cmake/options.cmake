@@ -1,0 +1,36 @@
+# Compiler settings shared by every target, and the switches of a build.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS ON)  # statement expressions, for TRY and MUST
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+option(ORRERY_SANITIZE "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+set(ORRERY_LEAK "" CACHE STRING "Planted non-determinism that `orrery verify` must locate; empty for none")
+set(ORRERY_BUG "" CACHE STRING "Planted defect that the tests must find; empty for none")
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+
+add_library(orrery_flags INTERFACE)
+target_compile_options(orrery_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Werror
+  -ffp-contract=off -fno-strict-aliasing -fno-common
+  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-missing-field-initializers>
+  $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-missing-field-initializers -Wno-gnu-statement-expression -Wno-invalid-offsetof>)
+if(ORRERY_SANITIZE)
+  target_compile_options(orrery_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  target_link_options(orrery_flags INTERFACE -fsanitize=address,undefined)
+endif()
+if(ORRERY_LEAK)
+  string(TOUPPER "ORRERY_LEAK_${ORRERY_LEAK}" leak_macro)
+  string(REPLACE "-" "_" leak_macro "${leak_macro}")
+  target_compile_definitions(orrery_flags INTERFACE ${leak_macro})
+endif()
+if(ORRERY_BUG)
+  string(TOUPPER "ORRERY_BUG_${ORRERY_BUG}" bug_macro)
+  string(REGEX REPLACE "[-.]" "_" bug_macro "${bug_macro}")
+  target_compile_definitions(orrery_flags INTERFACE ${bug_macro})
+endif()
