@@ -46,8 +46,9 @@ enum class Syscall : i32 {
 /// Results overwrite `cap` (badge), `info` and `mr` only when the call completes.
 struct UserFrame {
   i32 call = 0;
-  u8 phase = 0;  // 1: the send phase of a two-phase call is done, only the receive is repeated
-  u8 padding[3] = {};
+  u8 phase = 0;    // 1: the send phase of a two-phase call is done, only the receive is repeated
+  u8 pending = 0;  // 1: a trap is stored here and not completed; set by the engine, cleared by the kernel
+  u8 padding[2] = {};
   u64 cap = 0;
   u64 info = 0;
   u64 reply = 0;

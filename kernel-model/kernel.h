@@ -1,0 +1,205 @@
+// kernel-model/kernel.h — the capability kernel as a state machine: `Exit Kernel::enter(const Entry&)`. It has no
+// globals, reads no clock and allocates nothing; all of its state lies in the node's memory.
+#pragma once
+#include "base/bytes.h"
+#include "base/digest.h"
+#include "base/events.h"
+#include "base/result.h"
+#include "kernel-model/costs.h"
+#include "kernel-model/objects.h"
+
+namespace kernel {
+
+/// The cores that must be entered with Poke.
+struct CoreMask {
+  u64 words[2] = {};
+  void set(u32 core) { words[core / 64] |= u64{1} << core % 64; }
+  void clear(u32 core) { words[core / 64] &= ~(u64{1} << core % 64); }
+  bool test(u32 core) const { return (words[core / 64] >> core % 64 & 1) != 0; }
+  bool any() const { return (words[0] | words[1]) != 0; }
+  u32 count() const { return static_cast<u32>(__builtin_popcountll(words[0]) + __builtin_popcountll(words[1])); }
+};
+
+enum class EntryKind : u8 { Boot, Syscall, Fault, Expiry, Irq, Poke };
+
+/// The kernel's two choice points: which of n ready threads of a level runs, which of n victims is stolen from.
+/// Answer 0 is the kernel's own rule.
+enum class Choice : u8 { Pick, Pull };
+struct ChoicePort {
+  u32 (*choose)(void* context, Choice kind, u32 count) = nullptr;
+  void* context = nullptr;
+  u32 operator()(Choice kind, u32 count) const {
+    return choose == nullptr || count < 2 ? 0 : choose(context, kind, count);
+  }
+};
+
+struct Entry {
+  u16 core = 0;
+  EntryKind kind = EntryKind::Boot;
+  u32 irq = 0;          // Irq: the line
+  u64 now = 0;          // local time of that core, ns
+  u64 horizon = 0;      // time of the next outside event for that core
+  FaultRecord fault;    // Fault: type and words as the fault message carries them
+  ChoicePort choices;
+};
+
+struct Exit {
+  Ref<Tcb> next;        // 0 = idle
+  u64 run_for = 0;      // longest time the engine may run it; 0 with a thread: enter again at once
+  u64 timer = 0;        // next own timer time of this core; 0 = none
+  u64 cost = 0;
+  CoreMask poke;
+  bool restart = false; // `next` has a pending call: trap at once, without running user code
+};
+
+/// What the kernel asks of the machine below it. Everything else about a machine is behind kernel-model/machine.h.
+class MachinePort {
+ public:
+  /// A page-table entry changed; bare machines mirror it into the hardware table at `table` + 4096.
+  virtual void mmu_write(u32 table, u32 index, u32 entry) = 0;
+  /// An arena frame of a Native address space was mapped (`mapped`) or is gone.
+  virtual void arena_changed(Ref<VSpace> vspace, u64 vaddr, u64 bytes, bool mapped) = 0;
+  /// The thread got an engine, or new registers (its context was written): the engine starts it afresh.
+  virtual void thread_reset(Ref<Tcb> thread) = 0;
+  /// The thread is being destroyed; the engine drops whatever it keeps for it.
+  virtual void thread_gone(Ref<Tcb> thread) = 0;
+  /// A VSpace is being destroyed; the engine drops its arena.
+  virtual void vspace_gone(Ref<VSpace> vspace) = 0;
+  /// The line was armed or masked; level-triggered devices raise again on arm.
+  virtual void irq_armed(u32 line, bool armed) = 0;
+
+ protected:
+  ~MachinePort() = default;
+};
+
+struct DeviceConfig {
+  DeviceKind kind;
+  u32 irq;            // kNoIrq: none
+  u32 window_offset;  // ≥ kDeviceWindowsStart, aligned to its size
+  u32 window_bits;    // ≥ 12
+};
+struct BootConfig {
+  u32 node_id = 0;
+  u32 core_count = 1;              // 1…kCoresMax
+  bool stealing = true;
+  base::Bytes image;               // the boot image, copied into image frames; may be empty
+  std::span<const DeviceConfig> devices;
+  u64 root_stack_bytes = 256 << 10;
+};
+
+/// A guest's mistake or a refusal, as it is told to the guest: result label and its extra words.
+struct Error {
+  ResultLabel label = ResultLabel::None;
+  u16 word_count = 0;
+  u32 reserved = 0;
+  u64 words[5] = {};
+};
+template <class T>
+using Result = base::Result<T, Error>;
+
+inline Error error(ResultLabel label) { return {label, 0, 0, {}}; }
+inline Error error(ResultLabel label, u64 w0) { return {label, 1, 0, {w0}}; }
+inline Error error(ResultLabel label, u64 w0, u64 w1) { return {label, 2, 0, {w0, w1}}; }
+inline Error illegal_operation() { return error(ResultLabel::IllegalOperation); }
+inline Error truncated_message() { return error(ResultLabel::TruncatedMessage); }
+inline Error range_error(u64 min, u64 max) { return error(ResultLabel::RangeError, min, max); }
+inline Error invalid_argument(u64 number) { return error(ResultLabel::InvalidArgument, number); }
+inline Error invalid_capability(u64 number) { return error(ResultLabel::InvalidCapability, number); }
+
+/// How a preemptible operation left off.
+enum class Step : u8 { Done, Preempted };
+
+/// Why a node cannot boot; a configuration mistake of the host, with the offending number.
+struct BootError {
+  enum class Code : u8 { RamSize, CoreCount, ImageTooLarge, DeviceWindow, TooManyDevices } code = Code::RamSize;
+  u64 value = 0;
+};
+
+class Kernel {
+ public:
+  /// `ram`: the node's memory, 2 MiB multiple, 16 MiB … 0xE000'0000, all zero before `boot`; it may be moved by the
+  /// owner between entries as long as a new Kernel is made over it.
+  Kernel(base::MutableBytes ram, const CostTable& costs, base::EventSink events, MachinePort& machine);
+
+  /// Lays out the kernel region, the root task and its capabilities. Once, on zeroed memory.
+  base::Result<void, BootError> boot(const BootConfig& config);
+
+  /// One entry: by a thread's system call or fault, an expiry, an interrupt or a poke. The world makes entries in
+  /// non-decreasing time.
+  Exit enter(const Entry& entry);
+
+  /// D128 of all kernel state: format version; region; then in preorder each slot and, where the parent is not a cap
+  /// to the same object, the object's bytes.
+  base::Digest state_digest() const;
+  /// The state digest, and the contents of every non-arena frame mapped in a Paged VSpace.
+  base::Digest deep_digest() const;
+
+  // ── For the kernel's own modules and for judges; not for engines ──────────────────────────────────────────
+  template <class T>
+  T& at(Ref<T> ref) {
+    return *reinterpret_cast<T*>(ram_ + ref.offset);
+  }
+  template <class T>
+  const T& at(Ref<T> ref) const {
+    return *reinterpret_cast<const T*>(ram_ + ref.offset);
+  }
+  template <class T>
+  Ref<T> ref_of(const T& object) const {
+    return Ref<T>{static_cast<u32>(reinterpret_cast<const u8*>(&object) - ram_)};
+  }
+  u8* ram() { return ram_; }
+  const u8* ram() const { return ram_; }
+  u64 ram_bytes() const { return ram_bytes_; }
+  KernelHeader& header() { return *reinterpret_cast<KernelHeader*>(ram_ + kKernelRegionOffset); }
+  const KernelHeader& header() const { return *reinterpret_cast<const KernelHeader*>(ram_ + kKernelRegionOffset); }
+  IrqLine& irq(u32 line);
+  Ref<AsidPool>& asid_table(u32 pool);  // 128 entries
+  CoreState& core(u32 index);
+  const CoreState& core(u32 index) const;
+  u32 core_count() const { return header().core_count; }
+
+  const CostTable& costs() const { return costs_; }
+  MachinePort& machine() { return machine_; }
+  void charge(u64 ns) { entry_.cost += ns; }
+  u64 now() const { return entry_.now + entry_.cost; }
+  u32 current_core() const { return entry_.core; }
+
+  void emit(base::EventKind kind, u32 object = 0, u64 a = 0, u64 b = 0, u64 c = 0, u16 flags = 0, u32 thread = 0);
+
+  /// The transient part of one entry: nothing here outlives `enter`.
+  struct EntryState {
+    u16 core = 0;
+    EntryKind kind = EntryKind::Boot;
+    u64 now = 0;
+    u64 horizon = 0;
+    u64 cost = 0;
+    u64 units = 0;               // units of the preemptible operation done in this entry
+    CoreMask poke;
+    Ref<Tcb> last_woken;         // the thread this entry woke last (the IPC partner)
+    bool reschedule = false;
+    ChoicePort choices;
+    u32 result_words = 0;        // of the invocation under way
+  };
+  EntryState& entry() { return entry_; }
+
+ private:
+  u8* ram_;
+  u64 ram_bytes_;
+  CostTable costs_;
+  base::EventSink events_;
+  MachinePort& machine_;
+  EntryState entry_;
+};
+
+/// The first broken invariant, by its name (M1 … I1), with the object it was seen at; `name` is empty when all hold.
+struct Violation {
+  const char* name = "";
+  u32 object = 0;
+  u64 detail = 0;
+  explicit operator bool() const { return name[0] != 0; }
+};
+/// Checks every invariant of memory, tree, threads, time and space; O(objects + slots), for tests and `orrery verify`.
+/// `scratch`: work memory the checker may overwrite, at least ram_bytes / 64 (one mark per 64 bytes).
+Violation check_invariants(const Kernel& kernel, base::MutableBytes scratch);
+
+}  // namespace kernel
