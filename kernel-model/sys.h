@@ -1,9 +1,9 @@
-// user/runtime/sys.h — system calls of a native thread, one inline function each. Words are in `mr` and the IPC buffer.
+// kernel-model/sys.h — system calls of a native thread, one inline function each. Words are in `mr` and the IPC buffer.
 #pragma once
 #include "kernel-model/abi.h"
 #include "kernel-model/machine.h"
 
-namespace user::sys {
+namespace sys {
 
 using kernel::Invoke;
 using kernel::MessageInfo;
@@ -76,4 +76,4 @@ inline void set_receive_slot(u64 root, u64 index, u64 depth) {
   buffer().receive_depth = depth;
 }
 
-}  // namespace user::sys
+}  // namespace sys
