@@ -27,7 +27,8 @@ enum Slot : u32 {
   kSlotServed = 7,         // servers: the endpoint they serve, unbadged, all rights
   kSlotScratch = 8,        // for the length of one library call
   kSlotGrants = 9,         // servers: what they were started with, in the order of the start request
-  kSlotGrantsEnd = 16,
+  kSlotGrantsEnd = 15,
+  kSlotTimer = 15,         // the timer server, looked up at the first need
   kSlotDirectories = 16,   // Directory capabilities of the namespace, a cache
   kSlotDirectoriesEnd = 48,
   kSlotWindows = 48,       // windows to servers: Frames and the server's Window capability, two slots each
