@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/string.h"
+
 #include "base/enforce.h"
 
 namespace user::fsh {
@@ -101,6 +103,12 @@ base::Result<bool, SyntaxError> skip_arithmetic(Pool& pool, Cursor& cursor, u32 
     }
   }
   return syntax_error(SyntaxError::Kind::Unclosed, ahead.at(), "))", cursor.at(), {}, true);
+}
+
+bool ends_in_lone_backslash(std::string_view word) {
+  u64 count = 0;
+  while (count < word.size() && word[word.size() - 1 - count] == '\\') count += 1;
+  return count % 2 == 1;
 }
 
 void skip_blanks(Cursor& cursor) {
@@ -213,6 +221,11 @@ base::Result<Token, SyntaxError> next_token(Pool& pool, Cursor& cursor, u32 dept
   TRY(skip_word(pool, cursor, depth));
   token.kind = TokenKind::Word;
   token.text = cursor.since(start);
+  if (ends_in_lone_backslash(token.text)) {  // at the end of the source: it stands for itself
+    base::String literal(pool, token.text);
+    literal.push('\\');
+    token.text = pool.keep(literal.view());
+  }
   return token;
 }
 
