@@ -51,7 +51,10 @@ endfunction()
 add_library(orrery_bare_flags INTERFACE)
 target_compile_options(orrery_bare_flags INTERFACE
   -O2 -ffreestanding -fno-stack-protector -fno-pic -fno-asynchronous-unwind-tables -fno-unwind-tables
-  -mno-red-zone -mgeneral-regs-only -mcmodel=large -U_FORTIFY_SOURCE -U_GLIBCXX_ASSERTIONS
+  -mno-red-zone -mcmodel=large -U_FORTIFY_SOURCE -U_GLIBCXX_ASSERTIONS
   -Wall -Wextra -Wshadow -Werror -Wno-missing-field-initializers -fno-strict-aliasing -ffunction-sections -fdata-sections
+  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-mgeneral-regs-only>
+  # Clang has no `long double` under that switch, and libstdc++'s headers name the type.
+  $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-mno-sse -mno-mmx -mno-implicit-float>
   $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-gnu-statement-expression -Wno-invalid-offsetof>)
 target_compile_definitions(orrery_bare_flags INTERFACE ORRERY_BARE=1)
