@@ -77,6 +77,9 @@ class Generator {
   void collect_needed(uint64_t id, std::set<uint64_t>& needed) const {
     const Node node = model_.node(id);
     for (const auto nested : node.getNestedNodes()) collect_needed(nested.getId(), needed);
+    if (node.isConst() && node.getConst().getType().isEnum()) {
+      needed.insert(node.getConst().getType().getEnum().getTypeId());
+    }
     if (node.isStruct()) {
       for (const Field field : node.getStruct().getFields()) {
         if (!field.isSlot()) continue;
@@ -246,6 +249,8 @@ class Generator {
   void emit_node(uint64_t id, const std::string& indent) {
     const Node node = model_.node(id);
     if (node.getIsGeneric()) model_.refuse(id, "", kNoGenerics);
+    if (!node.isConst() && after_constants_) declarations_ += "\n";
+    after_constants_ = node.isConst();
     if (node.isEnum()) return emit_enum(id, indent);
     if (node.isConst()) return emit_const(id, indent);
     if (node.isStruct()) {
@@ -278,7 +283,7 @@ class Generator {
     const std::string name = "k" + pascal_case(model_.short_name(id));
     const std::string keyword = indent.empty() ? "constexpr " : "static constexpr ";
     const std::string value = literal(constant.getValue(), type);
-    declarations_ += indent + keyword + scalar_type(type) + " " + name + " = " + value + ";\n\n";
+    declarations_ += indent + keyword + scalar_type(type) + " " + name + " = " + value + ";\n";
   }
 
   struct Member {
@@ -487,6 +492,7 @@ class Generator {
   Model& model_;
   uint64_t file_id_;
   std::set<uint64_t> imports_;
+  bool after_constants_ = false;
   std::string declarations_;
   std::string functions_;
   std::string definitions_;
