@@ -74,7 +74,9 @@ class Arena final : public Allocator {
   u64 capacity_bytes() const { return region_.size(); }
 
  private:
-  bool is_region_aligned(u64 align) const { return is_aligned(reinterpret_cast<std::uintptr_t>(region_.data()), align); }
+  bool is_region_aligned(u64 align) const {
+    return is_aligned(reinterpret_cast<std::uintptr_t>(region_.data()), align);
+  }
 
   MutableBytes region_;
   u64 used_ = 0;

@@ -9,10 +9,9 @@ namespace base {
 }  // namespace base
 
 /// States a fact. One fact each; an implication is `if (a) ASSERT(b);`.
-#define ASSERT(condition)                                                     \
-  (__builtin_expect(static_cast<bool>(condition), 1)                          \
-       ? static_cast<void>(0)                                                 \
-       : ::base::assertion_failed(#condition, __FILE_NAME__, __LINE__))
+#define ASSERT(condition)                                                   \
+  (__builtin_expect(static_cast<bool>(condition), 1) ? static_cast<void>(0) \
+                                                     : ::base::assertion_failed(#condition, __FILE_NAME__, __LINE__))
 /// Either is fine here; says so to the reader.
 #define MAYBE(condition) static_cast<void>(sizeof(static_cast<bool>(condition)))
 /// Ends a path that cannot be taken, with the reason.

@@ -8,7 +8,22 @@
 namespace base {
 
 enum class Lane : u8 {
-  World = 0, Sched, Ipc, Cap, Mem, Trap, Budget, Irq, Disk, Net, Fs, Vm, Host, Inject, Check, Draw,
+  World = 0,
+  Sched,
+  Ipc,
+  Cap,
+  Mem,
+  Trap,
+  Budget,
+  Irq,
+  Disk,
+  Net,
+  Fs,
+  Vm,
+  Host,
+  Inject,
+  Check,
+  Draw,
 };
 constexpr u32 kLaneCount = 16;
 
@@ -17,6 +32,9 @@ enum class EventKind : u16 {
 #define EVENT(identifier, number, lane, name, operands) identifier = number,
 #include "base/events.def"
 };
+
+// The formatter would join a macro's last line with the #include below it.
+// clang-format off
 
 /// The lane of a kind; fixed by the table.
 constexpr Lane lane_of(EventKind kind) {
@@ -41,6 +59,7 @@ constexpr std::string_view name_of(EventKind kind) {
   }
   return "?";
 }
+// clang-format on
 
 /// What an emitter says; the payload of an event.
 struct EventRecord {

@@ -133,7 +133,8 @@ void Writer::mark_truncation() {
   if (!truncated_) return;
   const u64 room = out_.size();
   u64 start = room < 3 ? 0 : std::min<u64>(size_, room - 3);
-  for (u32 step = 0; step < 3 && start > 0 && (static_cast<u8>(out_[start]) & 0xC0) == 0x80 && start < size_; ++step) start -= 1;
+  for (u32 step = 0; step < 3 && start > 0 && (static_cast<u8>(out_[start]) & 0xC0) == 0x80 && start < size_; ++step)
+    start -= 1;
   size_ = start;
   for (u32 i = 0; i < 3 && size_ < room; ++i) out_[size_++] = '.';
 }

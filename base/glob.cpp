@@ -89,8 +89,8 @@ Step try_bracket(std::string_view pattern, u64 start, u32 wanted) {
 bool glob_matches(std::string_view pattern, std::string_view text) {
   u64 p = 0;
   u64 t = 0;
-  u64 star = kNone;       // the last `*` seen; an earlier one never needs to take more
-  u64 star_text = 0;      // where the text after what that `*` takes begins
+  u64 star = kNone;          // the last `*` seen; an earlier one never needs to take more
+  u64 star_text = 0;         // where the text after what that `*` takes begins
   u64 literal_from = kNone;  // the first bracket that is never closed
   while (t < text.size() || p < pattern.size()) {
     bool advanced = false;

@@ -184,7 +184,8 @@ void Heap::release(void* payload, u64 bytes) {
   Block* block = reinterpret_cast<Block*>(start);
   ASSERT(!block->free());
   const u64 wanted = std::max(kBlockBytesMin, align_up(bytes, kAlign) + kHeaderBytes);
-  ASSERT(block->size() >= wanted && block->size() - wanted < kBlockBytesMin);  // released with the size it was asked with
+  ASSERT(block->size() >= wanted &&
+         block->size() - wanted < kBlockBytesMin);  // released with the size it was asked with
   bytes_used_ -= bytes;
   block_count_ -= 1;
   if (Block* next = next_of(*block); next != nullptr && next->free()) {

@@ -74,8 +74,8 @@ class Heap final : public Allocator {
   Block* last_ = nullptr;
   u64 bytes_used_ = 0;
   u64 block_count_ = 0;
-  u64 first_level_ = 0;                        // bit f: some list of first-level class f is not empty
-  u8 second_level_[kFirstLevelCount] = {};     // bit s: list (f, s) is not empty
+  u64 first_level_ = 0;                     // bit f: some list of first-level class f is not empty
+  u8 second_level_[kFirstLevelCount] = {};  // bit s: list (f, s) is not empty
   Block* lists_[kFirstLevelCount][kSecondLevelCount] = {};
 };
 

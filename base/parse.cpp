@@ -40,7 +40,8 @@ Result<Prefix, ParseError> parse_digits(std::string_view text, u64 start, u32 ra
 
 Result<u64, ParseError> parse_whole(std::string_view text, u64 start, u32 radix) {
   ASSERT(radix == kRadixAuto || (radix >= 2 && radix <= 16));
-  const bool has_prefix = text.size() >= start + 2 && text[start] == '0' && (text[start + 1] == 'x' || text[start + 1] == 'X');
+  const bool has_prefix =
+      text.size() >= start + 2 && text[start] == '0' && (text[start + 1] == 'x' || text[start + 1] == 'X');
   if (has_prefix && (radix == 16 || radix == kRadixAuto)) {
     start += 2;
     radix = 16;
@@ -65,10 +66,14 @@ u64 duration_unit_ns(std::string_view unit) {
 /// log2 of a size suffix; ‑1 if it is none.
 i32 size_suffix_shift(char c) {
   switch (c) {
-    case 'k': case 'K': return 10;
-    case 'm': case 'M': return 20;
-    case 'g': case 'G': return 30;
-    case 't': case 'T': return 40;
+    case 'k':
+    case 'K': return 10;
+    case 'm':
+    case 'M': return 20;
+    case 'g':
+    case 'G': return 30;
+    case 't':
+    case 'T': return 40;
     default: return -1;
   }
 }

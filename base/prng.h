@@ -16,7 +16,7 @@ struct U128Words {
 
 /// Threefry-2x64 with 20 rounds.
 inline U128Words threefry2x64(U128Words key, U128Words counter) {
-  constexpr u32 kRotations[8] = {16, 42, 12, 31, 16, 32, 24, 21};  // Salmon et al., table 3
+  constexpr u32 kRotations[8] = {16, 42, 12, 31, 16, 32, 24, 21};                           // Salmon et al., table 3
   const u64 keys[3] = {key.word0, key.word1, 0x1BD11BDAA9FC1A22u ^ key.word0 ^ key.word1};  // Skein's C240
   u64 x0 = counter.word0 + keys[0];
   u64 x1 = counter.word1 + keys[1];
@@ -45,9 +45,7 @@ class Prng {
     return value;
   }
   /// Uniform below `bound` (≥ 1): high word of value × bound, no rejection; bias ≤ 2⁻³² for bound ≤ 2³².
-  u64 below(u64 bound) {
-    return static_cast<u64>((static_cast<unsigned __int128>(next()) * bound) >> 64);
-  }
+  u64 below(u64 bound) { return static_cast<u64>((static_cast<unsigned __int128>(next()) * bound) >> 64); }
   bool chance(Ratio ratio) { return below(ratio.denominator) < ratio.numerator; }
   u64 index() const { return index_; }
 

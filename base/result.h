@@ -29,9 +29,7 @@ class [[nodiscard]] Result {
     new (&value_) T(std::forward<U>(value));
   }
   Result(Failure<E> failure) : ok_(false), error_(failure.error) {}
-  Result(E error)
-    requires(!std::is_convertible_v<E, T>)
-      : ok_(false), error_(error) {}
+  Result(E error) requires(!std::is_convertible_v<E, T>) : ok_(false), error_(error) {}
   Result(Result&& other) noexcept : ok_(other.ok_) {
     if (ok_) {
       new (&value_) T(std::move(other.value_));
@@ -118,17 +116,17 @@ class [[nodiscard]] Result<void, E> {
 }  // namespace base
 
 /// The value of `expr`, or return its error from this function. One TRY per statement.
-#define TRY(expr)                                        \
-  ({                                                     \
-    auto try_result = (expr);                            \
+#define TRY(expr)                                           \
+  ({                                                        \
+    auto try_result = (expr);                               \
     if (!try_result.ok()) return try_result.take_failure(); \
-    std::move(try_result).take();                        \
+    std::move(try_result).take();                           \
   })
 
 /// The value of `expr`; a failure here would be our own mistake.
-#define MUST(expr)                       \
-  ({                                     \
-    auto must_result = (expr);           \
-    ASSERT(must_result.ok());            \
-    std::move(must_result).take();       \
+#define MUST(expr)                 \
+  ({                               \
+    auto must_result = (expr);     \
+    ASSERT(must_result.ok());      \
+    std::move(must_result).take(); \
   })

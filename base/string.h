@@ -60,7 +60,9 @@ class String {
   void push(char character) { bytes_.push_back(character); }
   void push_back(char character) { bytes_.push_back(character); }
   void pop_back() { bytes_.pop_back(); }
-  void insert(u64 index, std::string_view text) { bytes_.insert(index, std::span<const char>(text.data(), text.size())); }
+  void insert(u64 index, std::string_view text) {
+    bytes_.insert(index, std::span<const char>(text.data(), text.size()));
+  }
   void erase(u64 index, u64 count = 1) { bytes_.erase(index, count); }
   void truncate(u64 size) { bytes_.truncate(size); }
   void reserve(u64 bytes) { bytes_.reserve(bytes); }

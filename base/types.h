@@ -27,12 +27,8 @@ struct Ratio {
 };
 
 /// The bytes of a text, without a terminator.
-inline Bytes bytes_of(std::string_view text) {
-  return {reinterpret_cast<const u8*>(text.data()), text.size()};
-}
+inline Bytes bytes_of(std::string_view text) { return {reinterpret_cast<const u8*>(text.data()), text.size()}; }
 /// A byte span seen as text; no encoding is checked.
-inline std::string_view text_of(Bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+inline std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 }  // namespace base

@@ -79,7 +79,9 @@ bool is_zero(Bytes block) {
 
 std::optional<UstarType> type_of(char flag) {
   switch (flag) {
-    case '\0': case '0': case '7': return UstarType::Regular;  // 7: contiguous, read as regular
+    case '\0':
+    case '0':
+    case '7': return UstarType::Regular;  // 7: contiguous, read as regular
     case '1': return UstarType::HardLink;
     case '2': return UstarType::SymbolicLink;
     case '3': return UstarType::CharacterDevice;
@@ -102,7 +104,9 @@ void join_name(UstarEntry& entry, std::string_view prefix, std::string_view name
 }
 
 Result<UstarEntry, UstarError> parse_header(Bytes block, u64 block_offset) {
-  const auto error_at = [block_offset](Code code, Field field) { return UstarError{code, block_offset + field.offset}; };
+  const auto error_at = [block_offset](Code code, Field field) {
+    return UstarError{code, block_offset + field.offset};
+  };
   if (raw(block, kMagic) != std::string_view("ustar\0", 6)) return error_at(Code::BadMagic, kMagic);
   if (raw(block, kVersion) != "00") return error_at(Code::BadMagic, kVersion);
   const u64 checksum = TRY(number(block, block_offset, kChecksum));

@@ -13,13 +13,13 @@ namespace base {
 
 struct UstarError {
   enum class Code : u8 {
-    Truncated,        // a header, data, or the two zero blocks at the end are missing
-    BadMagic,         // no "ustar\0" "00"
+    Truncated,  // a header, data, or the two zero blocks at the end are missing
+    BadMagic,   // no "ustar\0" "00"
     BadChecksum,
     BadNumber,        // a field that is not octal, or data where the type has none
     UnsupportedType,  // pax and GNU extension records among them
     EmptyName,
-    Trailing,         // a zero block that is not followed by another
+    Trailing,  // a zero block that is not followed by another
   };
   Code code = Code::Truncated;
   u64 offset = 0;  // byte of the archive at which it is seen

@@ -154,7 +154,9 @@ class Vector {
   }
   void clear() { truncate(0); }
 
-  friend bool operator==(const Vector& a, const Vector& b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
+  friend bool operator==(const Vector& a, const Vector& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end());
+  }
 
  private:
   static constexpr u64 kElementsMax = (u64{1} << 40) / sizeof(T);

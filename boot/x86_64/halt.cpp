@@ -9,8 +9,8 @@
 
 namespace {
 
-constexpr u16 kDebugExitPort = 0xF4;     // QEMU's `-device isa-debug-exit,iobase=0xf4,iosize=0x04`
-constexpr u32 kExitAssertion = 5;        // exit code of the `orrery` command: its own assertion
+constexpr u16 kDebugExitPort = 0xF4;  // QEMU's `-device isa-debug-exit,iobase=0xf4,iosize=0x04`
+constexpr u32 kExitAssertion = 5;     // exit code of the `orrery` command: its own assertion
 
 }  // namespace
 

@@ -24,12 +24,12 @@ struct CountingAllocator final : Allocator {
   bool exhausted = false;
   void* allocate(u64 bytes, u64 align) override {
     bytes_out += bytes;
-    return ::operator new(bytes, std::align_val_t{std::max<u64>(align, 16)});
+    return ::operator new (bytes, std::align_val_t{std::max<u64>(align, 16)});
   }
   void* try_allocate(u64 bytes, u64 align) override { return exhausted ? nullptr : allocate(bytes, align); }
   void release(void* block, u64 bytes) override {
     bytes_out -= bytes;
-    ::operator delete(block, std::align_val_t{16});
+    ::operator delete (block, std::align_val_t{16});
   }
 };
 
@@ -56,7 +56,9 @@ void compare_vector_with_model(u64 seed) {
       const u64 number = prng.next() >> 1;
       const u64 index = model.empty() ? 0 : prng.below(model.size() + 1);
       switch (prng.below(10)) {
-        case 0: case 1: case 2:
+        case 0:
+        case 1:
+        case 2:
           vector.push_back(element<T>(number));
           model.push_back(element<T>(number));
           break;
@@ -143,21 +145,37 @@ TEST_CASE("a string does what std::string does", "[base][string][model]") {
         const u64 index = prng.below(model.size() + 1);
         const std::string text(prng.below(7), static_cast<char>(prng.below(256)));
         switch (prng.below(6)) {
-          case 0: string.append(text); model.append(text); break;
-          case 1: string.push('x'); model.push_back('x'); break;
-          case 2: string.insert(index, text); model.insert(index, text); break;
+          case 0:
+            string.append(text);
+            model.append(text);
+            break;
+          case 1:
+            string.push('x');
+            model.push_back('x');
+            break;
+          case 2:
+            string.insert(index, text);
+            model.insert(index, text);
+            break;
           case 3: {
             const u64 count = prng.below(model.size() - index + 1);
             string.erase(index, count);
             model.erase(index, count);
             break;
           }
-          case 4: string.append_format("{}:{:04x}", text, index); {
-            char buffer[64];
-            model.append(base::format(buffer, "{}:{:04x}", text, index));
+          case 4:
+            string.append_format("{}:{:04x}", text, index);
+            {
+              char buffer[64];
+              model.append(base::format(buffer, "{}:{:04x}", text, index));
+              break;
+            }
+          case 5:
+            if (prng.below(8) == 0) {
+              string.clear();
+              model.clear();
+            }
             break;
-          }
-          case 5: if (prng.below(8) == 0) { string.clear(); model.clear(); } break;
         }
         REQUIRE(string.view() == model);
         REQUIRE((string.compare(text) < 0) == (model.compare(text) < 0));

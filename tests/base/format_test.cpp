@@ -25,7 +25,8 @@ std::string libc(const char* pattern, A... arguments) {
 }
 
 bool is_valid_utf8_prefix_cut(std::string_view text, std::string_view whole) {
-  return whole.starts_with(text) && (text.size() == whole.size() || (static_cast<u8>(whole[text.size()]) & 0xC0) != 0x80);
+  return whole.starts_with(text) &&
+         (text.size() == whole.size() || (static_cast<u8>(whole[text.size()]) & 0xC0) != 0x80);
 }
 
 }  // namespace

@@ -57,8 +57,14 @@ TEST_CASE("a list keeps insertion order under every kind of change", "[base][lis
       } else {
         Node& place = *nodes[prng.below(nodes.size())];
         switch (prng.below(3)) {
-          case 0: list.push_back(node); model.push_back(&node); break;
-          case 1: list.push_front(node); model.push_front(&node); break;
+          case 0:
+            list.push_back(node);
+            model.push_back(&node);
+            break;
+          case 1:
+            list.push_front(node);
+            model.push_front(&node);
+            break;
           case 2:
             if (!place.hook.is_linked()) break;
             list.insert_before(place, node);

@@ -34,8 +34,7 @@ TEST_CASE("malformed sequences are replaced by maximal subparts", "[base][utf8]"
     code_points.push_back(character.code_point);
     at += character.length;
   }
-  CHECK(code_points ==
-        std::vector<u32>{0x61, 0xFFFD, 0xFFFD, 0xFFFD, 0x62, 0xFFFD, 0x63, 0xFFFD, 0xFFFD, 0x64});
+  CHECK(code_points == std::vector<u32>{0x61, 0xFFFD, 0xFFFD, 0xFFFD, 0x62, 0xFFFD, 0x63, 0xFFFD, 0xFFFD, 0x64});
   CHECK_FALSE(is_valid_utf8("\xC0\x80"));          // overlong
   CHECK_FALSE(is_valid_utf8("\xED\xA0\x80"));      // surrogate
   CHECK_FALSE(is_valid_utf8("\xF4\x90\x80\x80"));  // above U+10FFFF

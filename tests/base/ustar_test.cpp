@@ -122,7 +122,8 @@ TEST_CASE("an archive written by tar is read back", "[base][ustar]") {
   std::ofstream(directory / "etc" / "motd") << "hello\n";
   fs::create_symlink("motd", directory / "etc" / "today");
   const fs::path file = directory / "image.tar";
-  const std::string command = "tar --format=ustar --sort=name -C '" + directory.string() + "' -cf '" + file.string() + "' etc";
+  const std::string command =
+      "tar --format=ustar --sort=name -C '" + directory.string() + "' -cf '" + file.string() + "' etc";
   REQUIRE(std::system(command.c_str()) == 0);
   std::ifstream stream(file, std::ios::binary);
   const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
@@ -168,7 +169,8 @@ TEST_CASE("damage is reported with what and where", "[base][ustar]") {
 }
 
 TEST_CASE("no bytes make the reader leave the archive", "[base][ustar][property]") {
-  const std::string good = archive({{.name = "first", .data = "12345"}, {.name = "second", .data = std::string(900, 'z')}});
+  const std::string good =
+      archive({{.name = "first", .data = "12345"}, {.name = "second", .data = std::string(900, 'z')}});
   for (u64 seed = 0; seed < 3000; ++seed) {
     CAPTURE(seed);
     Prng prng{seed, "test.ustar"};

@@ -22,7 +22,8 @@ namespace {
 int sign(int value) { return (value > 0) - (value < 0); }
 }  // namespace
 
-TEST_CASE("the freestanding memory functions agree with the C library at every offset and length", "[boot][memory][model]") {
+TEST_CASE("the freestanding memory functions agree with the C library at every offset and length",
+          "[boot][memory][model]") {
   for (u64 seed = 0; seed < 4000; ++seed) {
     CAPTURE(seed);
     Prng prng{seed, "test.memory"};

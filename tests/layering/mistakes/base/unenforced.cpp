@@ -1,0 +1,2 @@
+#include "base/enforce.h"
+#include "base/types.h"

@@ -1,0 +1,1 @@
+#include "kernel-model/abi.h"

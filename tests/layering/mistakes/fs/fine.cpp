@@ -1,0 +1,5 @@
+#include <span>
+
+#include "schema/codec.h"
+
+#include "base/enforce.h"
