@@ -140,7 +140,8 @@ ListView Decoder::list_at(u32 pointer_word, u32 data_bits, u32 pointer_count) {
     charge(words, pointer_word);
     if (step_bits == 0) charge(count, pointer_word);
     view = {target * kWordBytes, count, step_bits, kElementDataBits[size], pointers};
-    if (size == kBit && data_bits != 1) fail(DecodeCode::BadElementSize, pointer_word);  // bits where others are expected
+    // Bits are the one kind that is not also a struct with one field: neither side of a list may turn into them.
+    if ((size == kBit) != (data_bits == 1)) fail(DecodeCode::BadElementSize, pointer_word);
   }
   if (view.data_bits < data_bits || view.pointer_count < pointer_count) fail(DecodeCode::BadElementSize, pointer_word);
   if (failed()) return {};

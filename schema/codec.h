@@ -44,7 +44,7 @@ enum class DecodeCode : u8 {
   OutOfBounds,        // a pointer leads out of the message
   WrongPointerKind,   // struct, list and capability pointers mixed up
   FarPointer,         // only messages of several segments have them
-  BadElementSize,     // elements too small for the type, or bits where there must be none
+  BadElementSize,     // elements too small for the type, or bits against anything else
   BadListTag,         // the tag of a struct list is no struct pointer, or counts more elements than there are words
   TextNotTerminated,  // no NUL at the end
   BadCapability,      // index beyond kernel::kMessageCapsMax, or an unknown kind of pointer

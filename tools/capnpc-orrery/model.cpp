@@ -55,12 +55,11 @@ std::string Model::qualified_name(uint64_t id) const {
 
 size_t Model::line_of(const std::string& path, uint64_t id, const std::string& member) const {
   std::ifstream file(source_root_.empty() ? path : source_root_ + "/" + path);
-  // A parameter struct has no declaration of its own: its method has. `Interface.method$Params` is the display name.
+  // A parameter struct has no declaration of its own: its method has. the struct is `method$Params`.
   std::string name = short_name(id);
   std::string method;
   if (const size_t dollar = name.find('$'); dollar != std::string::npos) {
     method = name.substr(0, dollar);
-    if (const size_t dot = method.rfind('.'); dot != std::string::npos) method = method.substr(dot + 1);
     name = short_name(scopes_.at(id));
   }
   std::vector<std::regex> path_to_member = {std::regex("\\b(struct|enum|interface|const|annotation)\\s+" + name + "\\b")};
@@ -86,7 +85,11 @@ void Model::refuse(uint64_t id, const std::string& member, const std::string& re
   const size_t line = line_of(path, id, member);
   std::string where = path;
   if (line != 0) where += ":" + std::to_string(line);
-  const std::string who = member.empty() ? short_name(id) : short_name(id) + "." + member;
+  std::string who = short_name(id);
+  if (const size_t dollar = who.find('$'); dollar != std::string::npos) {  // a parameter struct: `method$Params`
+    who = short_name(scopes_.at(id)) + "." + who.substr(0, dollar);
+  }
+  if (!member.empty()) who += "." + member;
   throw SchemaError(where + ": " + who + ": " + reason);
 }
 
