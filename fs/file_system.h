@@ -12,7 +12,7 @@ struct OpenFile {
   NodeId node = 0;
   u64 number = 0;  // of this open, never used twice in a generation
   u64 cookie = 0;
-  u16 flags = 0;   // schema::file::kOpen*
+  u16 flags = 0;  // schema::file::kOpen*
   Kind kind = Kind::File;
   Caller caller;
 
@@ -21,8 +21,8 @@ struct OpenFile {
 };
 
 struct ReadRequest {
-  u64 offset_bytes = 0;      // for streams without meaning
-  base::MutableBytes room;   // what may be filled; `data` of the reply may lie here or in the server's own memory
+  u64 offset_bytes = 0;     // for streams without meaning
+  base::MutableBytes room;  // what may be filled; `data` of the reply may lie here or in the server's own memory
 };
 struct ReadReply {
   base::Bytes data{};  // ≤ room.size(); empty is end of file

@@ -10,19 +10,19 @@ struct Request {
   u64 badge = 0;
   u64 label = 0;
   base::Bytes body;
-  u32 cap_count = 0;           // capabilities that came with it
-  u32 unwrapped = 0;           // bit i: capability i was one to this endpoint and came as a badge
-  u64 cap_badges[3] = {};      // of those
-  bool received_cap = false;   // one capability lies in the receive slot
-  u32 reply = 0;               // names the Reply object the caller waits on
+  u32 cap_count = 0;          // capabilities that came with it
+  u32 unwrapped = 0;          // bit i: capability i was one to this endpoint and came as a badge
+  u64 cap_badges[3] = {};     // of those
+  bool received_cap = false;  // one capability lies in the receive slot
+  u32 reply = 0;              // names the Reply object the caller waits on
 };
 
 /// How a request ended for now. Parked: `reply` belongs to the server until it completes it through the gate.
 struct Outcome {
   bool parked = false;
-  u64 label = 0;        // 0 or an error number
-  u32 bytes = 0;        // of the reply message, a multiple of 8
-  u64 cap_slot = 0;     // 0: none goes with it
+  u64 label = 0;     // 0 or an error number
+  u32 bytes = 0;     // of the reply message, a multiple of 8
+  u64 cap_slot = 0;  // 0: none goes with it
 };
 
 class Gate {

@@ -12,9 +12,9 @@ using schema::file::LockKind;
 struct LockRange {
   NodeId node = 0;
   u32 owner = 0;
-  u32 open = 0;     // the open it was taken through; its end frees it
+  u32 open = 0;  // the open it was taken through; its end frees it
   u64 first = 0;
-  u64 last = 0;     // inclusive
+  u64 last = 0;  // inclusive
   LockKind kind = LockKind::None;
 };
 

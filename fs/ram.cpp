@@ -6,18 +6,23 @@
 namespace fs {
 
 RamFs::RamFs(base::Allocator& memory, Clock& clock, const RamOptions& options)
-    : memory_(memory), clock_(clock), pages_max_(options.bytes_max / kPageBytes), nodes_max_(options.nodes_max),
-      read_only_(options.read_only), label_(options.label) {
+    : memory_(memory),
+      clock_(clock),
+      pages_max_(options.bytes_max / kPageBytes),
+      nodes_max_(options.nodes_max),
+      read_only_(options.read_only),
+      label_(options.label) {
   ASSERT(nodes_max_ >= 1);
-  Node* root = MUST(new_node({.kind = Kind::Directory, .mode = options.root_mode, .uid = options.root_uid,
-                              .gid = options.root_gid}));
+  Node* root = MUST(
+      new_node({.kind = Kind::Directory, .mode = options.root_mode, .uid = options.root_uid, .gid = options.root_gid}));
   ASSERT(root->facts.id == kRootId);
   root->facts.links = 2;
 }
 
 RamFs::~RamFs() {
   for (Node& node : nodes_) {
-    while (Entry* entry = node.order.first()) remove_entry(node, *entry);
+    node.names.clear();
+    while (Entry* entry = node.order.pop_first()) delete_entry(*entry);
   }
   while (Node* node = nodes_.first()) {
     node->opens = 0;
@@ -77,9 +82,19 @@ Result<RamFs::Node*> RamFs::new_node(const NewNode& request) {
   if (place == nullptr) return fail(ErrorCode::NoSpaceLeft);
   Node* node = new (place) Node(memory_);
   const i64 now = clock_.wall_ns();
-  node->facts = {.id = next_id_++, .size = request.target.size(), .special = request.special, .modified_ns = now,
-                 .accessed_ns = now, .changed_ns = now, .created_ns = now, .version = 1, .uid = request.uid,
-                 .gid = request.gid, .links = 0, .kind = request.kind, .mode = request.mode};
+  node->facts = {.id = next_id_++,
+                 .size = request.target.size(),
+                 .special = request.special,
+                 .modified_ns = now,
+                 .accessed_ns = now,
+                 .changed_ns = now,
+                 .created_ns = now,
+                 .version = 1,
+                 .uid = request.uid,
+                 .gid = request.gid,
+                 .links = 0,
+                 .kind = request.kind,
+                 .mode = request.mode};
   node->target.assign(request.target);
   const bool inserted = nodes_.insert(*node);
   ASSERT(inserted);  // R1
@@ -282,8 +297,12 @@ Result<void> RamFs::change(NodeId id, const Change& change, const Caller&) {
 }
 
 Result<Space> RamFs::space() {
-  return Space{.block_bytes = kPageBytes, .read_only = read_only_, .total = pages_max_,
-               .free = pages_max_ - pages_used_, .files = nodes_max_, .files_free = nodes_max_ - nodes_.size(),
+  return Space{.block_bytes = kPageBytes,
+               .read_only = read_only_,
+               .total = pages_max_,
+               .free = pages_max_ - pages_used_,
+               .files = nodes_max_,
+               .files_free = nodes_max_ - nodes_.size(),
                .label = label_};
 }
 

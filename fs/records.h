@@ -14,8 +14,9 @@ static_assert(2 + 1 + 1 + 2 + 2 + 8 + 8 + 8 + 4 + 4 + 4 + 4 + 8 == kRecordHeader
 
 struct Record {
   std::string_view name;
-  Attributes attributes;  // those that a record carries: kind, mode, flags, id, size, modified, uid, gid, links, version
-  u64 cookie = 0;         // continues after this record
+  Attributes
+      attributes;  // those that a record carries: kind, mode, flags, id, size, modified, uid, gid, links, version
+  u64 cookie = 0;  // continues after this record
 };
 
 class RecordWriter {

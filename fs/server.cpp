@@ -11,9 +11,21 @@ using schema::file::File;
 using schema::file::Service;
 
 Server::Server(FileSystem& files, Gate& gate, base::Allocator& memory, const ServerOptions& options)
-    : files_(files), gate_(gate), memory_(memory), options_(options), sessions_(memory), handles_(memory),
-      opens_(memory), free_opens_(memory), polls_(memory), woken_(memory), locks_(memory, options.locks_max),
-      link_target_(memory), room_(memory), parked_room_(memory), parked_out_(memory) {
+    : files_(files),
+      gate_(gate),
+      memory_(memory),
+      options_(options),
+      sessions_(memory),
+      handles_(memory),
+      opens_(memory),
+      free_opens_(memory),
+      polls_(memory),
+      woken_(memory),
+      locks_(memory, options.locks_max),
+      link_target_(memory),
+      room_(memory),
+      parked_room_(memory),
+      parked_out_(memory) {
   ASSERT(options.opens_max <= u32{1} << kSlotBits && options.directories_max <= u32{1} << kSlotBits);
   ASSERT(options.instance <= Badge::kInstanceMax);
   room_.resize(kInlineBytesMax);
@@ -185,9 +197,7 @@ Result<Server::Folder> Server::folder_of_cap(schema::CapIndex cap) {
   return folder_of(badge);
 }
 
-u64 Server::root_badge(u32 session) const {
-  return Badge{BadgeKind::Root, options_.instance, 0, session}.word();
-}
+u64 Server::root_badge(u32 session) const { return Badge{BadgeKind::Root, options_.instance, 0, session}.word(); }
 
 /// The number of a handle for this folder: the one it has already, a free one, or the least recently used.
 Result<u64> Server::handle_of(const Folder& folder) {
@@ -292,8 +302,8 @@ void Server::check_invariants() const {
   for (const Open& open : opens_) {
     if (!open.in_use) continue;
     in_use += 1;
-    ASSERT(open.holders >= 1);              // S2
-    ASSERT(open.serial < next_serial_);     // S3
+    ASSERT(open.holders >= 1);           // S2
+    ASSERT(open.serial < next_serial_);  // S3
     ASSERT(sessions_[open.session].in_use);
   }
   ASSERT(in_use == open_count_);

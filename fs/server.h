@@ -19,13 +19,13 @@
 namespace fs {
 
 struct ServerOptions {
-  u8 instance = 0;          // of several servers on one endpoint
-  u32 generation = 1;       // counted by the supervisor
-  u32 device = 0;           // what `stat` says; 0: the runtime tells services apart
-  u32 opens_max = 2048;     // ≤ 4096
-  u32 sessions_max = 64;    // ≤ the gate's
+  u8 instance = 0;        // of several servers on one endpoint
+  u32 generation = 1;     // counted by the supervisor
+  u32 device = 0;         // what `stat` says; 0: the runtime tells services apart
+  u32 opens_max = 2048;   // ≤ 4096
+  u32 sessions_max = 64;  // ≤ the gate's
   u32 directories_max = 512;
-  u32 parked_max = 60;      // below the number of Reply objects: the loop keeps one to receive with
+  u32 parked_max = 60;  // below the number of Reply objects: the loop keeps one to receive with
   u32 polls_max = 32;
   u32 locks_max = 256;
   TokenKey key{};
@@ -64,7 +64,8 @@ class Server {
   u32 parked_count() const { return static_cast<u32>(parked_.count()); }
   void check_invariants() const;
 
-  static constexpr u8 kRightsDirectory = schema::file::kRightRead | schema::file::kRightWrite | schema::file::kRightWalk;
+  static constexpr u8 kRightsDirectory =
+      schema::file::kRightRead | schema::file::kRightWrite | schema::file::kRightWalk;
 
  private:
   static constexpr u32 kNone = ~u32{0};
@@ -96,7 +97,7 @@ class Server {
     u64 serial = 0;
     u64 position = 0;
     OpenFile file;
-    NodeId folder = 0;    // with remove-on-close: where its name was
+    NodeId folder = 0;  // with remove-on-close: where its name was
     base::String name;
     explicit Open(base::Allocator& memory) : name(memory) {}
   };
@@ -219,8 +220,8 @@ class Server {
   u64 answer_cap_ = 0;
   u16 link_consumed_ = 0;
   base::String link_target_;
-  base::Vector<u8> room_;        // data of the direct answer
-  base::Vector<u8> parked_room_; // data and message of answers to parked requests
+  base::Vector<u8> room_;         // data of the direct answer
+  base::Vector<u8> parked_room_;  // data and message of answers to parked requests
   base::Vector<u8> parked_out_;
 };
 

@@ -18,10 +18,22 @@ constexpr u16 kOpenAll = kOpenRead | kOpenWrite | kOpenExecute | kOpenAppend | k
 constexpr u16 kOpenLasting = kOpenRead | kOpenWrite | kOpenExecute | kOpenAppend | kOpenNonBlock;
 
 schema::file::Stat stat_of(const Attributes& node, u32 device) {
-  return {.id = node.id, .version = node.version, .kind = node.kind, .mode = node.mode, .uid = node.uid,
-          .gid = node.gid, .links = node.links, .device = node.device != 0 ? node.device : device, .size = node.size,
-          .allocated = node.allocated, .modified = node.modified_ns, .accessed = node.accessed_ns,
-          .changed = node.changed_ns, .created = node.created_ns, .flags = node.flags, .special = node.special};
+  return {.id = node.id,
+          .version = node.version,
+          .kind = node.kind,
+          .mode = node.mode,
+          .uid = node.uid,
+          .gid = node.gid,
+          .links = node.links,
+          .device = node.device != 0 ? node.device : device,
+          .size = node.size,
+          .allocated = node.allocated,
+          .modified = node.modified_ns,
+          .accessed = node.accessed_ns,
+          .changed = node.changed_ns,
+          .created = node.created_ns,
+          .flags = node.flags,
+          .special = node.special};
 }
 
 }  // namespace
@@ -144,16 +156,19 @@ Result<D::Open::Reply> Server::open(const Folder& folder, const D::Open::Request
     return cap.take_failure();
   }
   answer_cap_ = *cap;
-  return D::Open::Reply{.file = schema::CapIndex::of(0), .id = found.node.id, .version = found.node.version,
-                        .kind = found.node.kind, .io_unit = kInlineBytesMax,
+  return D::Open::Reply{.file = schema::CapIndex::of(0),
+                        .id = found.node.id,
+                        .version = found.node.version,
+                        .kind = found.node.kind,
+                        .io_unit = kInlineBytesMax,
                         .token = token_of(options_.key, folder.session, found.node.id, opens_[slot].file.flags)};
 }
 
 /// A fresh open with one holder.
 Result<u32> Server::make_open(const Folder& folder, const Attributes& node, u16 flags) {
   if (open_count_ == options_.opens_max) return fail(ErrorCode::TooManyOpenFiles);
-  OpenFile file{.node = node.id, .number = next_serial_, .flags = flags, .kind = node.kind,
-                .caller = caller_of(folder.session)};
+  OpenFile file{
+      .node = node.id, .number = next_serial_, .flags = flags, .kind = node.kind, .caller = caller_of(folder.session)};
   if ((flags & kOpenAppend) != 0) file.flags |= kOpenWrite;
   TRY(files_.open(file));
   u32 slot = static_cast<u32>(opens_.size());
@@ -186,7 +201,8 @@ Result<D::Reopen::Reply> Server::reopen(const Folder& folder, const D::Reopen::R
   if ((request.flags & ~kOpenAll) != 0) return fail(ErrorCode::BadArgument);
   const u16 flags = request.flags & kOpenLasting;
   const u16 kept = (flags & kOpenAppend) != 0 ? flags | kOpenWrite : flags;
-  if (request.token != token_of(options_.key, folder.session, request.id, kept)) return fail(ErrorCode::PermissionDenied);
+  if (request.token != token_of(options_.key, folder.session, request.id, kept))
+    return fail(ErrorCode::PermissionDenied);
   const Result<Attributes> node = files_.stat(request.id, caller_of(folder.session));
   if (!node.ok()) return fail(ErrorCode::ServerRestarted);
   const u32 slot = TRY(make_open(folder, *node, flags));
@@ -205,7 +221,11 @@ Result<D::Reopen::Reply> Server::reopen(const Folder& folder, const D::Reopen::R
 Result<NodeId> Server::create_in(const Folder& folder, const Found& found, Kind kind, u16 mode, u64 special,
                                  std::string_view target) {
   const Caller& caller = caller_of(folder.session);
-  NewNode node{.kind = kind, .mode = mode, .uid = caller.identity.uid, .gid = caller.identity.gid, .special = special,
+  NewNode node{.kind = kind,
+               .mode = mode,
+               .uid = caller.identity.uid,
+               .gid = caller.identity.gid,
+               .special = special,
                .target = target};
   if ((found.parent_node.mode & kModeSetGid) != 0) {
     node.gid = found.parent_node.gid;
@@ -226,7 +246,10 @@ Result<D::Symlink::Reply> Server::symlink(const Folder& folder, const D::Symlink
 
 Result<D::Make::Reply> Server::make(const Folder& folder, const D::Make::Request& request) {
   switch (request.kind) {
-    case Kind::Fifo: case Kind::Socket: case Kind::BlockNode: case Kind::CharNode: break;
+    case Kind::Fifo:
+    case Kind::Socket:
+    case Kind::BlockNode:
+    case Kind::CharNode: break;
     default: return fail(ErrorCode::BadArgument);
   }
   if ((request.mode & ~kModeMask) != 0) return fail(ErrorCode::BadArgument);
@@ -253,7 +276,8 @@ Result<D::Remove::Reply> Server::remove(const Folder& folder, const D::Remove::R
 
 Result<D::Rename::Reply> Server::rename(const Folder& folder, const D::Rename::Request& request) {
   if (request.from.size() + request.to.size() > kPathBytesMax) return fail(ErrorCode::NameTooLong);
-  if ((request.flags & ~(kRenameNoReplace | kRenameExchange | kRenameWhiteout)) != 0) return fail(ErrorCode::BadArgument);
+  if ((request.flags & ~(kRenameNoReplace | kRenameExchange | kRenameWhiteout)) != 0)
+    return fail(ErrorCode::BadArgument);
   const Folder into = TRY(folder_of_cap(request.into));
   const Found from = TRY(find(folder, request.from, Follow::NotLast));
   if (!from.exists) return fail(ErrorCode::NotFound);

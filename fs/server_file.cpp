@@ -18,9 +18,7 @@ namespace {
 
 constexpr u64 kOffsetMax = u64{1} << 62;  // no file is larger; sums of an offset and a count never wrap
 
-bool has_position(Kind kind) {
-  return kind != Kind::Stream && kind != Kind::Fifo && kind != Kind::Socket;
-}
+bool has_position(Kind kind) { return kind != Kind::Stream && kind != Kind::Fifo && kind != Kind::Socket; }
 
 }  // namespace
 
@@ -40,8 +38,8 @@ Result<F::Read::Reply> Server::read_now(Open& open, u64 offset, u32 count, base:
   gate_.work(reply.data.size() / 32);
   const u64 end = start + reply.data.size();
   if (at_position) open.position = end;
-  return F::Read::Reply{.count = static_cast<u32>(reply.data.size()), .position = end,
-                        .data = wanted.first(reply.data.size())};
+  return F::Read::Reply{
+      .count = static_cast<u32>(reply.data.size()), .position = end, .data = wanted.first(reply.data.size())};
 }
 
 Result<F::Write::Reply> Server::write_now(Open& open, u64 offset, base::Bytes data) {
@@ -280,7 +278,10 @@ void Server::wake_polls(NodeId node) {
 Result<F::Lock::Reply> Server::lock(u32 slot, const F::Lock::Request& request) {
   if (request.kind > LockKind::Exclusive) return fail(ErrorCode::ProtocolError);
   if (request.bytes != 0 && request.start > ~u64{0} - (request.bytes - 1)) return fail(ErrorCode::BadArgument);
-  const LockRange range{.node = opens_[slot].file.node, .owner = request.owner, .open = slot, .first = request.start,
+  const LockRange range{.node = opens_[slot].file.node,
+                        .owner = request.owner,
+                        .open = slot,
+                        .first = request.start,
                         .last = request.bytes == 0 ? ~u64{0} : request.start + (request.bytes - 1),
                         .kind = request.kind};
   const Result<void> set = locks_.set(range);

@@ -19,7 +19,9 @@ struct World {
   TestClient client;
   u64 root;
   explicit World(const RamOptions& options = {}, const ServerOptions& server_options = {})
-      : files(memory, clock, options), server(files, gate, memory, server_options), client(server, gate),
+      : files(memory, clock, options),
+        server(files, gate, memory, server_options),
+        client(server, gate),
         root(client.attach()) {}
 
   u64 must_open(std::string_view path, u16 flags, u16 mode = 0666) {
