@@ -211,6 +211,6 @@ static_assert(sizeof(BootInfo) <= 4096);
 /// Virtual addresses in the root task: where the boot information, the IPC buffer and the boot image are mapped.
 constexpr u64 kBootInfoAddress = 0x1000;
 constexpr u64 kRootBufferAddress = 0x2000;
-constexpr u64 kBootImageAddress = 0x10'0000;
+constexpr u64 kBootImageAddress = 0x20'0000;  // 2 MiB: the image lies in 2 MiB frames
 
 }  // namespace kernel

@@ -45,6 +45,8 @@ Ref<Slot> next_in_preorder(const Kernel& kernel, Ref<Slot> slot);
 
 /// What Copy and IPC transfer give of `source` under a rights mask; IllegalOperation or RevokeFirst where refused.
 Result<Cap> derive(Kernel& kernel, Ref<Slot> source, u8 rights_mask);
+/// derive for a place that must be a CNode, with a guard as Mint reads it (0: keeps the source's). IllegalOperation.
+Result<Cap> derive_node(Kernel& kernel, Ref<Slot> source, u64 guard_data);
 /// derive + insert_child + the Untyped watermark hand-over. `to` must be Null. Emits `kind`.
 Result<void> copy_cap(Kernel& kernel, Ref<Slot> source, Ref<Slot> to, u8 rights_mask, base::EventKind kind);
 
@@ -57,10 +59,6 @@ bool delete_unit(Kernel& kernel, Ref<Slot> slot);
 /// Whole operations as far as they get; `Preempted` means calling again continues.
 Step delete_slot(Kernel& kernel, Ref<Slot> slot);
 Step revoke(Kernel& kernel, Ref<Slot> slot);
-/// Replaces a TCB slot: empties `trash`, moves the old cap there, installs a copy of `source` (Null: nothing), empties
-/// trash again. The thread sees old or new, nothing between.
-Step replace_tcb_slot(Kernel& kernel, Ref<Tcb> thread, TcbSlot which, Ref<Slot> source, const Cap& new_cap);
-
 /// The object's cap count, wherever its type keeps it (header, slot 0 of a CNode, the IRQ table); null for uncounted.
 u32* cap_count_of(Kernel& kernel, const Cap& cap);
 

@@ -57,7 +57,8 @@ class MachinePort {
  public:
   /// A page-table entry changed; bare machines mirror it into the hardware table at `table` + 4096.
   virtual void mmu_write(u32 table, u32 index, u32 entry) = 0;
-  /// An arena frame of a Native address space was mapped (`mapped`) or is gone.
+  /// An arena frame of a Native address space was mapped (`mapped`), or all arena memory in the range is gone (a table
+  /// that is unmapped names its whole span).
   virtual void arena_changed(Ref<VSpace> vspace, u64 vaddr, u64 bytes, bool mapped) = 0;
   /// The thread got an engine, or new registers (its context was written): the engine starts it afresh.
   virtual void thread_reset(Ref<Tcb> thread) = 0;
@@ -152,10 +153,12 @@ class Kernel {
   u64 ram_bytes() const { return ram_bytes_; }
   KernelHeader& header() { return *reinterpret_cast<KernelHeader*>(ram_ + kKernelRegionOffset); }
   const KernelHeader& header() const { return *reinterpret_cast<const KernelHeader*>(ram_ + kKernelRegionOffset); }
-  IrqLine& irq(u32 line);
-  Ref<AsidPool>& asid_table(u32 pool);  // 128 entries
-  CoreState& core(u32 index);
-  const CoreState& core(u32 index) const;
+  IrqLine& irq(u32 line) { return reinterpret_cast<IrqLine*>(ram_ + kIrqTableOffset)[line]; }
+  const IrqLine& irq(u32 line) const { return reinterpret_cast<const IrqLine*>(ram_ + kIrqTableOffset)[line]; }
+  AsidTable& asid_table() { return *reinterpret_cast<AsidTable*>(ram_ + kAsidTableOffset); }
+  const AsidTable& asid_table() const { return *reinterpret_cast<const AsidTable*>(ram_ + kAsidTableOffset); }
+  CoreState& core(u32 index) { return reinterpret_cast<CoreState*>(ram_ + kCoreStatesOffset)[index]; }
+  const CoreState& core(u32 index) const { return reinterpret_cast<const CoreState*>(ram_ + kCoreStatesOffset)[index]; }
   u32 core_count() const { return header().core_count; }
 
   const CostTable& costs() const { return costs_; }
@@ -164,7 +167,13 @@ class Kernel {
   u64 now() const { return entry_.now + entry_.cost; }
   u32 current_core() const { return entry_.core; }
 
-  void emit(base::EventKind kind, u32 object = 0, u64 a = 0, u64 b = 0, u64 c = 0, u16 flags = 0, u32 thread = 0);
+  /// Emits one event of this core. `thread` 0: the core's current thread, if it has one.
+  void emit(base::EventKind kind, u32 object = 0, u64 a = 0, u64 b = 0, u64 c = 0, u16 flags = 0, u32 thread = 0) {
+    if (events_.emit == nullptr) return;
+    if (thread == 0 && core(entry_.core).current) thread = at(core(entry_.core).current).thread_id;
+    events_.emit(events_.context, base::EventRecord{.kind = kind, .core = static_cast<u8>(entry_.core), .flags = flags,
+                                                    .thread = thread, .object = object, .a = a, .b = b, .c = c});
+  }
 
   /// The transient part of one entry: nothing here outlives `enter`.
   struct EntryState {
@@ -176,7 +185,8 @@ class Kernel {
     u64 units = 0;               // units of the preemptible operation done in this entry
     CoreMask poke;
     Ref<Tcb> last_woken;         // the thread this entry woke last (the IPC partner)
-    bool reschedule = false;
+    bool queue_grew = false;     // a thread was queued: idle cores may want it
+    Ref<Tcb> previous;           // the thread that was current when the entry began
     ChoicePort choices;
     u32 result_words = 0;        // of the invocation under way
   };
@@ -199,7 +209,10 @@ struct Violation {
   explicit operator bool() const { return name[0] != 0; }
 };
 /// Checks every invariant of memory, tree, threads, time and space; O(objects + slots), for tests and `orrery verify`.
-/// `scratch`: work memory the checker may overwrite, at least ram_bytes / 64 (one mark per 64 bytes).
+/// `scratch`: work memory the checker may overwrite, at least ram_bytes / 16 (a 4-byte mark per 64 bytes).
 Violation check_invariants(const Kernel& kernel, base::MutableBytes scratch);
+/// Its halves: memory, tree, address spaces, interrupt lines (M, T, V, I); threads and time (Q, S).
+Violation check_memory(const Kernel& kernel, base::MutableBytes scratch);
+Violation check_threads(const Kernel& kernel, base::MutableBytes scratch);
 
 }  // namespace kernel

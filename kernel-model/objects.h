@@ -273,8 +273,12 @@ struct KernelHeader {
   u32 node_id = 0;
   u64 dispatch_counter = 0;
   u64 tcb_counter = 0;
-  Slot anchor;
-  u64 padding[6] = {};
+  Slot anchor;          // the root of the derivation tree
+  Slot scratch;         // Null between operations; the third place of an exchange of two slots
+  u8 stealing = 0;      // 1: idle cores steal
+  u8 idle_count = 0;    // cores whose last exit was idle
+  u8 padding0[6] = {};
+  u64 padding1 = 0;
 };
 static_assert(sizeof(KernelHeader) == 128);
 
@@ -288,6 +292,14 @@ struct IrqLine {
   u64 padding1[3] = {};
 };
 static_assert(sizeof(IrqLine) == 64);
+
+constexpr u32 kAsidPoolCount = 128;
+struct AsidTable {
+  Ref<AsidPool> pools[kAsidPoolCount];
+  u16 generations[kAsidPoolCount] = {};  // what the entries of a new pool in this place start with
+  u64 padding[160] = {};
+};
+static_assert(sizeof(AsidTable) == 2048);
 
 struct Level {
   Ref<Tcb> head;
@@ -309,10 +321,18 @@ struct CoreState {
   u64 ipis = 0;
   u64 steals = 0;
   u64 idle_since = 0;
-  u64 padding[240] = {};
+  u8 idle = 0;          // 1: the last exit of this core was idle
+  u8 padding0[7] = {};
+  u64 padding1[239] = {};
   Level levels[256];  // at 2048
 };
 static_assert(offsetof(CoreState, levels) == 2048);
 static_assert(sizeof(CoreState) == 4096);
+
+// Layout of the region: header and ASID table in its first page, then the IRQ table, then one page per core.
+constexpr u32 kAsidTableOffset = kKernelRegionOffset + 2048;
+constexpr u32 kIrqTableOffset = kKernelRegionOffset + 4096;
+constexpr u32 kCoreStatesOffset = kIrqTableOffset + kIrqMax * sizeof(IrqLine);
+static_assert(kCoreStatesOffset % 4096 == 0);
 
 }  // namespace kernel

@@ -11,7 +11,8 @@ struct Translation {
   u32 entry = 0;
   u64 bytes_left = 0;
 };
-/// Walks the tables; a miss is the VM fault's words (address, is_fetch, access).
+/// Walks the tables. A miss is the VM fault as its message carries it: words ip (0, the engine fills it in), address,
+/// is_fetch, access. Translations may be cached while `space.tlb_generation` stays the same.
 base::Result<Translation, FaultRecord> translate(const Kernel& kernel, const VSpace& space, u64 vaddr, Access access);
 
 /// A VSpace cap that can be used: alive, with a valid ASID.
@@ -23,5 +24,14 @@ void finalise_page_table(Kernel& kernel, Ref<PageTable> table);
 void finalise_vspace(Kernel& kernel, Ref<VSpace> space);
 /// One VSpace per unit loses its ASID; true when the pool is gone.
 bool finalise_asid_pool_unit(Kernel& kernel, Ref<AsidPool> pool);
+
+/// Frame_Map of the cap in `slot`, with its checks; the VSpace has a valid ASID. `rights` and `attributes` as in the call.
+Result<void> map_frame(Kernel& kernel, Ref<Slot> slot, Ref<VSpace> space, u64 vaddr, u64 rights, u64 attributes);
+/// PageTable_Map of the unmapped table in `slot`, with its checks: at the first missing level of the path.
+Result<void> map_table(Kernel& kernel, Ref<Slot> slot, Ref<VSpace> space, u64 vaddr);
+/// Makes zeroed memory the pool of 256 ASIDs in place `index` of the table.
+void initialise_pool(Kernel& kernel, Ref<AsidPool> pool, u32 index);
+/// Gives a VSpace without one the lowest free ASID of the pool; false when the pool is full. kind: 0 Paged, 1 Native.
+bool assign_asid(Kernel& kernel, Ref<AsidPool> pool, Ref<VSpace> space, u8 kind);
 
 }  // namespace kernel::vspace
