@@ -1,0 +1,287 @@
+// kernel-model/sched_budget.cpp — refills, eligibility, grants and commits over the chain of a scheduling context.
+// A node that is not Sporadic uses at most its budget in every window of one period, across cores too: a charge comes
+// back a period after the moment it was used, never earlier, and what a core may still use is reserved meanwhile.
+#include "kernel-model/sched_parts.h"
+
+#include "base/enforce.h"
+
+namespace kernel::sched {
+namespace {
+
+u64 minus(u64 a, u64 b) { return a > b ? a - b : 0; }
+
+void drop_first(SchedContext& sc) {
+  sc.refill_head = static_cast<u16>(sc.refill_head + 1 == sc.refill_max ? 0 : sc.refill_head + 1);
+  sc.refill_count -= 1;
+}
+
+void append(SchedContext& sc, Refill refill) {
+  ASSERT(sc.refill_count < sc.refill_max);
+  sc.refill_count += 1;
+  refill_at(sc, sc.refill_count - 1) = refill;
+}
+
+void insert_at(SchedContext& sc, u32 index, Refill refill) {
+  append(sc, refill);
+  for (u32 i = sc.refill_count - 1u; i > index; --i) refill_at(sc, i) = refill_at(sc, i - 1);
+  refill_at(sc, index) = refill;
+}
+
+// Cores use a shared node at once, so what they give back arrives out of order and is inserted by time. When there is
+// no room the two neighbours closest in time are joined at the later one: budget comes later, never more.
+void give_back_shared(SchedContext& sc, Refill refill) {
+  u32 place = sc.refill_count;
+  while (place > 0 && refill_at(sc, place - 1).time > refill.time) --place;
+  if (sc.refill_count < sc.refill_max) {
+    insert_at(sc, place, refill);
+    return;
+  }
+  const auto seen = [&](u32 i) { return i < place ? refill_at(sc, i) : i == place ? refill : refill_at(sc, i - 1); };
+  u32 smallest = 0;
+  u64 smallest_gap = ~u64{0};
+  for (u32 i = 0; i < sc.refill_count; ++i) {
+    const u64 gap = seen(i + 1).time - seen(i).time;
+    if (gap < smallest_gap) {
+      smallest_gap = gap;
+      smallest = i;
+    }
+  }
+  if (smallest == place) {
+    refill_at(sc, place).amount += refill.amount;
+  } else if (smallest + 1 == place) {
+    Refill& before = refill_at(sc, place - 1);
+    before = {refill.time, before.amount + refill.amount};
+  } else {
+    // Both are old entries: make the later one the sum, close the gap, and insert the new one in its place.
+    const u32 first = smallest < place ? smallest : smallest - 1;
+    refill_at(sc, first + 1).amount += refill_at(sc, first).amount;
+    for (u32 i = first; i + 1 < sc.refill_count; ++i) refill_at(sc, i) = refill_at(sc, i + 1);
+    sc.refill_count -= 1;
+    insert_at(sc, first < place ? place - 1 : place, refill);
+  }
+}
+
+void give_back(SchedContext& sc, u64 time, u64 amount) {
+  if (sc.refill_count == 0) {
+    append(sc, {time, amount});
+    return;
+  }
+#ifndef ORRERY_BUG_KERNEL_EARLY_JOIN
+  if (is_shared(sc)) {
+    give_back_shared(sc, {time, amount});
+    return;
+  }
+#endif
+  Refill& last = refill_at(sc, sc.refill_count - 1u);
+  if (time <= last.time + last.amount) {
+    last.amount += amount;
+  } else if (sc.refill_count < sc.refill_max) {
+    append(sc, {time, amount});
+  } else {
+    last = {time - last.amount, last.amount + amount};
+  }
+}
+
+// Charges `used` from `start` to every node of the chain and gives `unreserved` back to the reservations.
+void charge_chain(Kernel& kernel, Ref<SchedContext> leaf, u64 used, u64 start, u64 unreserved) {
+  u32 depth = 0;
+  for (Ref<SchedContext> at = leaf; at; at = kernel.at(at).parent) {
+    SchedContext& node = kernel.at(at);
+    node.consumed += used;
+    depth += 1;
+    if (is_limited(node)) {
+#ifndef ORRERY_BUG_KERNEL_NO_RESERVATION
+      ASSERT(node.reserved >= unreserved);  // S4
+      node.reserved -= unreserved;
+#endif
+      charge_refills(node, used, start);
+    } else if (!is_inner(node)) {
+      node.slice_left = minus(node.slice_left, used);
+    }
+  }
+  if (used > 0) kernel.emit(base::EventKind::BudgetCharge, leaf.offset, used, start, depth);
+}
+
+// Charges what a core's grant has used so far. The rest stays granted, or is given up.
+enum class Rest : u8 { Keep, GiveUp };
+void settle(Kernel& kernel, CoreState& core, Rest rest) {
+  const u64 now = kernel.now();
+  const u64 used = minus(now, core.grant_start);
+  const u64 from_grant = used < core.grant_amount ? used : core.grant_amount;
+  const u64 unreserved = rest == Rest::Keep ? from_grant : core.grant_amount;
+  charge_chain(kernel, core.grant_sc, used, core.grant_start, unreserved);
+  core.grant_amount -= unreserved;
+  core.grant_start += used;
+}
+
+template <class F>
+void for_each_grant_below(Kernel& kernel, Ref<SchedContext> sc, F&& act) {
+  for (u32 i = 0; i < kernel.core_count(); ++i) {
+    CoreState& core = kernel.core(i);
+    if (core.grant_sc && chain_contains(kernel, core.grant_sc, sc)) act(i, core);
+  }
+}
+
+// What a node could give to a thread that displaces the running one of core `home`, whose grant would be given back.
+u64 available(const Kernel& kernel, Ref<SchedContext> ref, const CoreState& home) {
+  const SchedContext& node = kernel.at(ref);
+  const u64 now = kernel.now();
+  u64 amount = ready(node, now);
+  u64 reserved = node.reserved;
+  if (reserved > 0 && home.grant_sc && chain_contains(kernel, home.grant_sc, ref)) {
+    amount = minus(amount, minus(now, home.grant_start));
+    reserved = minus(reserved, home.grant_amount);
+  }
+  return minus(amount, reserved);
+}
+
+// The earliest time at which one limited node has kMinBudget.
+u64 node_wait_time(const SchedContext& node, u64 now) {
+  if (ready(node, now) >= kMinBudget) return now + kSharedGrant;  // blocked by reservations only
+  u64 sum = 0;
+  u64 without_reservations = now + kSharedGrant;
+  bool found = false;
+  for (u32 i = 0; i < node.refill_count; ++i) {
+    const Refill& refill = refill_at(node, i);
+    sum += refill.amount;
+    if (sum >= kMinBudget && !found) {
+      found = true;
+      without_reservations = refill.time;
+    }
+    if (minus(sum, node.reserved) >= kMinBudget) return refill.time;
+  }
+  return without_reservations;
+}
+
+}  // namespace
+
+u64 ready(const SchedContext& sc, u64 now) {
+  u64 sum = 0;
+  for (u32 i = 0; i < sc.refill_count; ++i) {
+    const Refill& refill = refill_at(sc, i);
+    if (refill.time > now) break;
+    sum += refill.amount;
+  }
+  return sum;
+}
+
+void advance(SchedContext& sc, u64 now) {
+  u64 sum = 0;
+  while (sc.refill_count > 0 && refill_at(sc, 0).time <= now) {
+    sum += refill_at(sc, 0).amount;
+    drop_first(sc);
+  }
+  if (sum == 0) return;
+  sc.refill_head = static_cast<u16>(sc.refill_head == 0 ? sc.refill_max - 1 : sc.refill_head - 1);
+  sc.refill_count += 1;
+  refill_at(sc, 0) = {now, sum};
+}
+
+void charge_refills(SchedContext& sc, u64 used, u64 start) {
+  u64 at = start;
+  while (used > 0) {
+    Refill& first = refill_at(sc, 0);
+    const u64 part = used < first.amount ? used : first.amount;
+    ASSERT(part > 0);
+    u64 base = first.time;
+    if (!is_sporadic(sc) && at > base) base = at;
+    first.amount -= part;
+    if (is_sporadic(sc)) first.time += part;
+    if (first.amount == 0) drop_first(sc);
+    give_back(sc, base + sc.period, part);
+    used -= part;
+    if (!is_shared(sc)) at += part;
+  }
+}
+
+bool chain_contains(const Kernel& kernel, Ref<SchedContext> sc, Ref<SchedContext> node) {
+  for (; sc; sc = kernel.at(sc).parent) {
+    if (sc == node) return true;
+  }
+  return false;
+}
+
+Exhausted first_exhausted(Kernel& kernel, Ref<SchedContext> sc) {
+  const CoreState& home = kernel.core(kernel.at(sc).home);
+  u32 level = 0;
+  for (Ref<SchedContext> at = sc; at; at = kernel.at(at).parent, ++level) {
+    const SchedContext& node = kernel.at(at);
+    if (!is_configured(node)) return {at, level};
+    if (is_limited(node) && available(kernel, at, home) < kMinBudget) return {at, level};
+  }
+  return {};
+}
+
+bool eligible(Kernel& kernel, Ref<SchedContext> sc) { return !first_exhausted(kernel, sc).node; }
+
+u64 wait_time(Kernel& kernel, Ref<SchedContext> sc) {
+  const u64 now = kernel.now();
+  const CoreState& home = kernel.core(kernel.at(sc).home);
+  u64 latest = 0;
+  for (Ref<SchedContext> at = sc; at; at = kernel.at(at).parent) {
+    const SchedContext& node = kernel.at(at);
+    u64 time = now;
+    if (!is_configured(node)) {
+      time = now + kSharedGrant;
+    } else if (is_limited(node) && available(kernel, at, home) < kMinBudget) {
+      time = node_wait_time(node, now);
+    }
+    if (time > latest) latest = time;
+  }
+  return latest;
+}
+
+void grant(Kernel& kernel, CoreState& core, Ref<SchedContext> sc) {
+  ASSERT(!core.grant_sc);
+  const u64 now = kernel.now();
+  u64 amount = ~u64{0};
+  for (Ref<SchedContext> at = sc; at; at = kernel.at(at).parent) {
+    SchedContext& node = kernel.at(at);
+    u64 limit = ~u64{0};
+    if (is_limited(node)) {
+      if (!is_sporadic(node)) advance(node, now);
+      limit = minus(ready(node, now), node.reserved);
+      if (is_shared(node) && limit > kSharedGrant) limit = kSharedGrant;
+    } else if (!is_inner(node)) {
+      if (node.slice_left < kMinBudget) node.slice_left = node.budget;
+      limit = node.slice_left;
+    }
+    if (limit < amount) amount = limit;
+  }
+  ASSERT(amount >= kMinBudget && amount <= kPeriodMax);
+#ifndef ORRERY_BUG_KERNEL_NO_RESERVATION
+  for (Ref<SchedContext> at = sc; at; at = kernel.at(at).parent) {
+    SchedContext& node = kernel.at(at);
+    if (is_limited(node)) node.reserved += amount;
+  }
+#endif
+  core.grant_sc = sc;
+  core.grant_start = now;
+  core.grant_amount = amount;
+  kernel.at(sc).last_dispatch = ++kernel.header().dispatch_counter;
+}
+
+void end_grant(Kernel& kernel, CoreState& core) {
+  if (!core.grant_sc) return;
+  settle(kernel, core, Rest::GiveUp);
+  core.grant_sc = {};
+}
+
+void commit(Kernel& kernel, Ref<SchedContext> sc) {
+  for_each_grant_below(kernel, sc, [&](u32 index, CoreState& core) {
+    settle(kernel, core, Rest::GiveUp);
+    poke(kernel, index);
+  });
+}
+
+u64 take_consumed(Kernel& kernel, Ref<SchedContext> sc) {
+  for_each_grant_below(kernel, sc, [&](u32, CoreState& core) { settle(kernel, core, Rest::Keep); });
+  SchedContext& node = kernel.at(sc);
+  const u64 consumed = node.consumed;
+  node.consumed = 0;
+  return consumed;
+}
+
+u64 grant_left(Kernel& kernel) { return grant_left_of(kernel, kernel.core(kernel.current_core())); }
+
+}  // namespace kernel::sched

@@ -1,0 +1,313 @@
+// kernel-model/sched_core.cpp — what a core does in an entry about time: the end of a grant, Yield, the release of
+// waiting contexts, picking and granting; pokes and shootdowns between cores.
+#include "kernel-model/ipc.h"
+#include "kernel-model/sched.h"
+#include "kernel-model/sched_parts.h"
+
+#include "base/enforce.h"
+
+namespace kernel::sched {
+namespace {
+
+// The n-th thread of a level as the choice port wants it; answer 0, and no port, is the head.
+Ref<Tcb> pick_from(Kernel& kernel, const Level& level) {
+  const ChoicePort& choices = kernel.entry().choices;
+  if (choices.choose == nullptr || !kernel.at(level.head).queue_next) return level.head;
+  u32 count = 0;
+  for (Ref<Tcb> at = level.head; at; at = kernel.at(at).queue_next) ++count;
+  u32 answer = choices(Choice::Pick, count);
+  ASSERT(answer < count);
+  Ref<Tcb> chosen = level.head;
+  for (; answer > 0; --answer) chosen = kernel.at(chosen).queue_next;
+  return chosen;
+}
+
+void to_release_tree(Kernel& kernel, Ref<Tcb> thread) {
+  dequeue(kernel, thread);
+  wait_for_budget(kernel, thread);
+}
+
+// Step 5 begins with the current thread: it may have lost its SC, got another one, or used up what it had.
+void settle_current(Kernel& kernel, CoreState& core) {
+  if (!core.current) return;
+  const Ref<Tcb> current = core.current;
+  Tcb& tcb = kernel.at(current);
+  ASSERT(is_runnable(tcb));
+  ASSERT(tcb.queue_kind == kQueueNone);
+  if (!tcb.sc || !is_configured(kernel.at(tcb.sc))) {
+    core.current = {};
+    return;
+  }
+  if (core.grant_sc == tcb.sc) {
+    if (grant_left_of(kernel, core) < kMinBudget) expire_current(kernel);
+    return;
+  }
+  end_grant(kernel, core);
+  if (eligible(kernel, tcb.sc)) return;
+  core.current = {};
+  wait_for_budget(kernel, current);
+}
+
+// The current thread gives way to an eligible one of a higher level. Returns how many were not eligible after all.
+u32 preempt(Kernel& kernel, CoreState& core) {
+  const Ref<Tcb> current = core.current;
+  const i32 priority = kernel.at(current).priority;
+  u32 misses = 0;
+  for (i32 level = highest_level(core); level > priority && misses <= kReleaseBatch; level = highest_level(core)) {
+    const Ref<Tcb> first = core.levels[level].head;
+    if (eligible(kernel, kernel.at(first).sc)) {
+      kernel.emit(base::EventKind::SchedPreempt);
+      core.current = {};
+      enqueue(kernel, current, End::Head);
+      return misses;
+    }
+    to_release_tree(kernel, first);
+    ++misses;
+  }
+  return misses;
+}
+
+// Picks the head of the highest level. False: too many were not eligible, the core is to be entered again.
+bool pick(Kernel& kernel, CoreState& core, u32 misses) {
+  bool tried_others = false;
+  while (misses <= kReleaseBatch) {
+    const i32 level = highest_level(core);
+    if (level < 0) {
+      if (tried_others || !steal(kernel)) return true;
+      tried_others = true;
+      continue;
+    }
+    const Ref<Tcb> chosen = pick_from(kernel, core.levels[level]);
+    const Ref<SchedContext> sc = kernel.at(chosen).sc;
+    if (core.grant_sc == sc && grant_left_of(kernel, core) >= kMinBudget) {
+      dequeue(kernel, chosen);
+      core.current = chosen;
+      return true;
+    }
+    end_grant(kernel, core);
+    if (eligible(kernel, sc)) {
+      dequeue(kernel, chosen);
+      core.current = chosen;
+      return true;
+    }
+    to_release_tree(kernel, chosen);
+    ++misses;
+  }
+  return false;
+}
+
+void note_idle(Kernel& kernel, CoreState& core, bool idle) {
+  if ((core.idle != 0) == idle) return;
+  core.idle = idle ? 1 : 0;
+  KernelHeader& header = kernel.header();
+  if (idle) {
+    header.idle_count += 1;
+    core.idle_since = kernel.now();
+  } else {
+    ASSERT(header.idle_count > 0);
+    header.idle_count -= 1;
+    core.idle_ns += kernel.now() - core.idle_since;
+  }
+}
+
+void use_address_space(Kernel& kernel, const Tcb& tcb, u32 core) {
+  const Cap& cap = tcb.slots[kTcbVSpace].cap;
+  if (cap.type != CapType::VSpace) return;
+  kernel.at(Ref<VSpace>{cap.object}).cores[core / 64] |= u64{1} << core % 64;
+}
+
+}  // namespace
+
+void poke(Kernel& kernel, u32 core) {
+  Kernel::EntryState& entry = kernel.entry();
+  if (core == entry.core || entry.poke.test(core)) return;
+  entry.poke.set(core);
+  kernel.charge(kernel.costs().ipi_send);
+  kernel.core(entry.core).ipis += 1;
+  kernel.emit(base::EventKind::IrqIpi, 0, entry.core, core);
+}
+
+void shootdown(Kernel& kernel, Ref<VSpace> vspace) {
+  VSpace& space = kernel.at(vspace);
+  const u32 here = kernel.current_core();
+  space.tlb_generation += 1;
+  kernel.charge(kernel.costs().tlb_flush);
+  u32 targets = 0;
+  for (u32 i = 0; i < kernel.core_count(); ++i) {
+    if (i == here || (space.cores[i / 64] >> i % 64 & 1) == 0) continue;
+    poke(kernel, i);
+    ++targets;
+  }
+  if (targets > 0) kernel.charge(kernel.costs().ipi_latency + targets * kernel.costs().ipi_target);
+  const bool used_here = (space.cores[here / 64] >> here % 64 & 1) != 0;
+  space.cores[0] = 0;
+  space.cores[1] = 0;
+  if (used_here) space.cores[here / 64] = u64{1} << here % 64;
+  kernel.emit(base::EventKind::MemShootdown, vspace.offset, space.tlb_generation, targets);
+}
+
+void expire_current(Kernel& kernel) {
+  CoreState& core = kernel.core(kernel.current_core());
+  const Ref<Tcb> current = core.current;
+  Tcb& tcb = kernel.at(current);
+  const Ref<SchedContext> ref = tcb.sc;
+  SchedContext& sc = kernel.at(ref);
+  // Did the thread's own refills end, or only the share of a grant that an ancestor allowed?
+  const u64 used = kernel.now() > core.grant_start ? kernel.now() - core.grant_start : 0;
+  const u64 had = is_limited(sc) ? ready(sc, core.grant_start) : ~u64{0};
+  bool own_out = had < used || had - used < kMinBudget;
+  end_grant(kernel, core);
+  if (is_round_robin(sc) && sc.slice_left < kMinBudget) {
+    sc.slice_left = sc.budget;
+    own_out = true;
+  }
+  const Exhausted exhausted = first_exhausted(kernel, ref);
+  if (!exhausted.node) {
+    if (!own_out) return;
+    core.current = {};
+    enqueue(kernel, current, End::Tail);
+    return;
+  }
+  if (ipc::has_timeout_handler(kernel, tcb)) {
+    ipc::send_timeout(kernel, current, exhausted.level);
+    return;
+  }
+  core.current = {};
+  wait_for_budget(kernel, current);
+}
+
+void yield(Kernel& kernel) {
+  CoreState& core = kernel.core(kernel.current_core());
+  const Ref<Tcb> current = core.current;
+  Tcb& tcb = kernel.at(current);
+  if (!tcb.sc || !is_configured(kernel.at(tcb.sc))) return;
+  SchedContext& sc = kernel.at(tcb.sc);
+  end_grant(kernel, core);
+  u64 given_up = 0;
+  if (is_limited(sc)) {
+    given_up = ready(sc, kernel.now());
+    charge_refills(sc, given_up, kernel.now());
+  } else {
+    given_up = sc.slice_left;
+    sc.slice_left = sc.budget;
+  }
+  kernel.emit(base::EventKind::SchedYield, tcb.sc.offset, given_up);
+  core.current = {};
+  if (eligible(kernel, tcb.sc)) {
+    enqueue(kernel, current, End::Tail);
+  } else {
+    wait_for_budget(kernel, current);
+  }
+}
+
+bool yield_to(Kernel& kernel, Ref<SchedContext> sc) {
+  complete_yield(kernel, sc);
+  const u32 here = kernel.current_core();
+  CoreState& core = kernel.core(here);
+  const Ref<Tcb> caller = core.current;
+  const Ref<Tcb> target = kernel.at(sc).tcb;
+  const Tcb& tcb = kernel.at(target);
+  if (tcb.queue_kind != kQueueRun || tcb.core != here || !eligible(kernel, sc)) return false;
+  dequeue(kernel, target);
+  if (tcb.priority < kernel.at(caller).priority) {
+    enqueue(kernel, target, End::Head);
+    return false;
+  }
+  core.current = {};
+  enqueue(kernel, caller, End::Head);
+  enqueue(kernel, target, End::Head);
+  kernel.at(caller).yield_to = sc;
+  kernel.at(sc).yield_from = caller;
+  return true;
+}
+
+bool release_due(Kernel& kernel) {
+  CoreState& core = kernel.core(kernel.current_core());
+  for (u32 released = 0; core.release_root; ++released) {
+    const Ref<SchedContext> first = tree_first(kernel, core.release_root);
+    SchedContext& sc = kernel.at(first);
+    if (sc.wait_until > kernel.now()) return false;
+    if (released == kReleaseBatch) return true;
+    const Ref<Tcb> thread = sc.tcb;
+    tree_remove(kernel, core.release_root, first);
+    kernel.at(thread).queue_kind = kQueueNone;
+    kernel.charge(kernel.costs().release);
+    if (eligible(kernel, first)) {
+      kernel.emit(base::EventKind::BudgetRefill, first.offset, 0, 0, 0, 0, kernel.at(thread).thread_id);
+      enqueue(kernel, thread, End::Tail);
+    } else {
+      wait_for_budget(kernel, thread);
+    }
+  }
+  return false;
+}
+
+void finish_entry(Kernel& kernel, Exit& exit, bool more_due) {
+  Kernel::EntryState& entry = kernel.entry();
+  CoreState& core = kernel.core(entry.core);
+  const CostTable& costs = kernel.costs();
+  settle_current(kernel, core);
+  // The partner of a thread that stops running goes first among its equals.
+  const bool stopped = !core.current;
+  const Ref<Tcb> partner = entry.last_woken;
+  const bool to_head = stopped && partner && kernel.at(partner).queue_kind == kQueueRun;
+  if (to_head) {
+    dequeue(kernel, partner);
+#ifdef ORRERY_BUG_KERNEL_PARTNER_TAIL
+    enqueue(kernel, partner, End::Tail);
+#else
+    enqueue(kernel, partner, End::Head);
+#endif
+  }
+  flush_wake(kernel, to_head);
+
+  const u32 misses = core.current ? preempt(kernel, core) : 0;
+  bool whole = misses <= kReleaseBatch;
+  if (!core.current) {
+    whole = pick(kernel, core, misses);
+    kernel.charge(costs.schedule);
+  }
+  if (core.current) {
+    Tcb& next = kernel.at(core.current);
+    if (core.grant_sc != next.sc) {
+      end_grant(kernel, core);
+      grant(kernel, core, next.sc);
+      kernel.charge(costs.sc_switch + costs.chain_level * (kernel.at(next.sc).depth - 1u));
+    }
+    if (next.yield_to) complete_yield(kernel, next.yield_to);
+    if (core.current != entry.previous) {
+      kernel.charge(costs.thread_switch);
+      core.switches += 1;
+      use_address_space(kernel, next, entry.core);
+    }
+    if (next.state == ThreadState::Restart && next.frame.pending == 0) next.state = ThreadState::Running;
+    exit.restart = next.frame.pending != 0;
+  } else {
+    end_grant(kernel, core);
+  }
+  note_idle(kernel, core, !core.current && whole);
+  if (entry.queue_grew && kernel.header().stealing != 0 && kernel.header().idle_count > 0) offer_work(kernel);
+
+  const u64 now = kernel.now();
+  exit.next = core.current;
+  if (core.release_root) exit.timer = kernel.at(tree_first(kernel, core.release_root)).wait_until;
+  if (more_due || !whole) {
+    exit.timer = now == 0 ? 1 : now;
+    exit.run_for = 0;
+  } else if (core.current) {
+    const u64 left = grant_left_of(kernel, core);
+    exit.run_for = left;
+    if (exit.timer != 0) {
+      const u64 to_timer = exit.timer > now ? exit.timer - now : 0;
+      if (to_timer < exit.run_for) exit.run_for = to_timer;
+    }
+  }
+  if (core.current) {
+    const u32 previous = entry.previous ? kernel.at(entry.previous).thread_id : 0;
+    kernel.emit(base::EventKind::SchedRun, kernel.at(core.current).sc.offset, previous, exit.run_for, exit.timer);
+  } else {
+    kernel.emit(base::EventKind::SchedCoreIdle, 0, exit.timer);
+  }
+}
+
+}  // namespace kernel::sched
