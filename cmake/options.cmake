@@ -21,7 +21,10 @@ target_compile_options(orrery_flags INTERFACE
   $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-missing-field-initializers>
   $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-missing-field-initializers -Wno-gnu-statement-expression -Wno-invalid-offsetof>)
 if(ORRERY_SANITIZE)
-  target_compile_options(orrery_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  target_compile_options(orrery_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+    -fno-sanitize=vptr  # needs type information, which the core is built without
+    # GCC warns of uninitialised members inside libstdc++ (std::regex) in instrumented code only.
+    $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-maybe-uninitialized>)
   target_link_options(orrery_flags INTERFACE -fsanitize=address,undefined)
 endif()
 if(ORRERY_LEAK)

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # tools/prepare.sh — sourced by run and check: packages, configuration and builds. Everything it says goes to stderr.
 # It never reads stdin: that belongs to the guest.
 
