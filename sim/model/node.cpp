@@ -170,6 +170,6 @@ void Node::vspace_gone(Ref<VSpace> vspace) {
   arena = Arena{};
 }
 
-void Node::irq_armed(u32 line, bool armed) { devices_.line_armed(line, armed, kernel_.now()); }
+void Node::irq_armed(u32 line, bool armed) { devices_.line_armed(line, armed, world_.kernel_time(*this)); }
 
 }  // namespace sim

@@ -242,7 +242,9 @@ void World::enter(Node& node, Core& core, kernel::Entry& entry, u64 cause) {
   entry.now = core.time;
   entry.horizon = queue_.head_time();
   entry_cause_ = cause;
+  in_entry_ = true;
   const kernel::Exit exit = node.kernel().enter(entry);
+  in_entry_ = false;
   entry_cause_ = 0;
   apply(node, core, exit);
 }

@@ -227,7 +227,7 @@ void World::emit_kernel(Node& node, const base::EventRecord& record) {
     const u64 woken = node.fibers()[slot].wake_event;
     if (woken != 0) cause = woken;
   }
-  const u64 sequence = emit(node.number(), node.kernel().now(), record, cause);
+  const u64 sequence = emit(node.number(), kernel_time(node), record, cause);
   if (record.kind == EventKind::SchedWake && record.thread != 0) node.fibers()[slot].wake_event = sequence;
   if (record.kind == EventKind::SchedRun) node.cores()[record.core].cause = sequence;
 }

@@ -77,7 +77,9 @@ class World {
   // ── For nodes and devices ────────────────────────────────────────────────────────────────────────────────
   /// Appends an event of `node` (0 the world) at `time`; returns its sequence.
   u64 emit(u32 node, u64 time, const base::EventRecord& record, u64 cause = 0);
-  /// An event from inside a kernel entry.
+  /// The time at which the kernel of `node` acts: inside an entry what it has charged so far counts, at boot nothing.
+  u64 kernel_time(Node& node) const { return in_entry_ ? node.kernel().now() : now_; }
+  /// An event from inside a kernel entry, or its boot.
   void emit_kernel(Node& node, const base::EventRecord& record);
   EntryHandle push(const QueueEntry& entry) {
     ASSERT(entry.time >= now_);  // W1
@@ -143,6 +145,7 @@ class World {
   u32 host_entries_ = 0;             // of host input, in the queue
   u32 up_count_ = 0;
   u32 status_ = 0;
+  bool in_entry_ = false;
   bool tainted_ = false;
   bool stalled_ = false;
   bool finished_ = false;

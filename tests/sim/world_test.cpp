@@ -205,6 +205,7 @@ TEST_CASE("events are in order and time never decreases on one core", "[sim][wor
       REQUIRE(event.sequence == ++sequence);
       REQUIRE(event.cause < event.sequence);
       if (event.lane == static_cast<u8>(base::Lane::World) || event.lane == static_cast<u8>(base::Lane::Host)) continue;
+      CAPTURE(event.sequence, base::name_of(static_cast<base::EventKind>(event.kind)), u32{event.core});
       REQUIRE(event.time_ns >= last[event.core]);
       last[event.core] = event.time_ns;
     }
