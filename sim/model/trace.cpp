@@ -46,6 +46,7 @@ void Trace::fold_pending() {
 }
 
 void Trace::close_epoch() {
+  if (!folding_) return;
   const u64 folded_before = folded_;
   fold_pending();
   base::D128 world;

@@ -24,6 +24,9 @@ class Trace {
     on_epoch_ = epoch;
   }
 
+  /// Whether events are folded; off only where the digest's own cost is measured.
+  void set_folding(bool on) { folding_ = on; }
+
   /// Appends one event and returns its sequence. The caller fills words 0–5 and `cause`.
   u64 push(const base::Event& event) {
     base::Event& place = ring_[count_ % kRingEvents];
@@ -64,6 +67,7 @@ class Trace {
   u64 folded_ = 0;
   u64 epochs_ = 0;
   bool finished_ = false;
+  bool folding_ = true;
   void* context_ = nullptr;
   void (*on_event_)(void*, const base::Event&) = nullptr;
   void (*on_epoch_)(void*, u64, base::Digest) = nullptr;
