@@ -93,18 +93,20 @@ std::string outcome(base::Bytes message) {
 void mutate(std::vector<u8>& message, base::Prng& prng) {
   const u64 changes = 1 + prng.below(4);
   for (u64 i = 0; i < changes; ++i) {
-    const size_t words = message.size() / 8;
+    const u64 words = message.size() / 8;
     u8* const word = message.data() + prng.below(words) * 8;
-    switch (prng.below(7)) {
-      case 0: word[prng.below(8)] = static_cast<u8>(prng.next()); break;
-      case 1: word[prng.below(8)] ^= static_cast<u8>(1u << prng.below(8)); break;
-      case 2: base::store_le64(word, prng.next()); break;
-      case 3: base::store_le64(word, struct_pointer(static_cast<i32>(prng.below(2 * words)) - static_cast<i32>(words),
-                                                    prng.below(4), prng.below(4))); break;
-      case 4: base::store_le64(word, list_pointer(static_cast<i32>(prng.below(2 * words)) - static_cast<i32>(words),
-                                                  prng.below(8), prng.below(2 * words))); break;
-      case 5: base::store_le64(word, base::load_le64(message.data() + prng.below(words) * 8)); break;
-      case 6: message.resize((1 + prng.below(words)) * 8); break;
+    const u64 kind = prng.below(7);
+    const u64 value = prng.next();
+    const u64 small = prng.below(2 * words);
+    const i32 offset = static_cast<i32>(prng.below(2 * words)) - static_cast<i32>(words);
+    switch (kind) {
+      case 0: word[small % 8] = static_cast<u8>(value); break;
+      case 1: word[small % 8] ^= static_cast<u8>(1u << value % 8); break;
+      case 2: base::store_le64(word, value); break;
+      case 3: base::store_le64(word, struct_pointer(offset, value % 4, value / 4 % 4)); break;
+      case 4: base::store_le64(word, list_pointer(offset, value % 8, small)); break;
+      case 5: base::store_le64(word, base::load_le64(message.data() + small / 2 * 8)); break;
+      case 6: message.resize((1 + small / 2) * 8); break;
     }
   }
 }
