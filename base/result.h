@@ -45,6 +45,13 @@ class [[nodiscard]] Result {
     }
   }
   Result& operator=(const Result&) = delete;
+  Result& operator=(Result&& other) noexcept {
+    if (this != &other) {
+      this->~Result();
+      new (this) Result(std::move(other));
+    }
+    return *this;
+  }
   ~Result() {
     if (ok_) value_.~T();
   }
