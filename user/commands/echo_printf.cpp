@@ -8,7 +8,9 @@
 namespace user {
 namespace {
 
-bool is_octal(char c) { return c >= '0' && c <= '7'; }
+bool is_octal(char c) {
+  return c >= '0' && c <= '7';
+}
 u32 hex_digit(char c) {
   if (c >= '0' && c <= '9') return static_cast<u32>(c - '0');
   if (c >= 'a' && c <= 'f') return static_cast<u32>(c - 'a' + 10);
@@ -147,12 +149,18 @@ bool Formatter::convert(u64& at) {
   Conversion conversion;
   for (; at < format_.size(); ++at) {
     const char c = format_[at];
-    if (c == '-') conversion.left = true;
-    else if (c == '+') conversion.plus = true;
-    else if (c == ' ') conversion.blank = true;
-    else if (c == '#') conversion.alternate = true;
-    else if (c == '0') conversion.zero = true;
-    else break;
+    if (c == '-')
+      conversion.left = true;
+    else if (c == '+')
+      conversion.plus = true;
+    else if (c == ' ')
+      conversion.blank = true;
+    else if (c == '#')
+      conversion.alternate = true;
+    else if (c == '0')
+      conversion.zero = true;
+    else
+      break;
   }
   conversion.width = number(at);
   if (at < format_.size() && format_[at] == '.') {
@@ -163,7 +171,12 @@ bool Formatter::convert(u64& at) {
   const char kind = at < format_.size() ? format_[at] : '\0';
   at += 1;
   switch (kind) {
-    case 'd': case 'i': case 'o': case 'u': case 'x': case 'X': print_number(conversion, kind); return true;
+    case 'd':
+    case 'i':
+    case 'o':
+    case 'u':
+    case 'x':
+    case 'X': print_number(conversion, kind); return true;
     case 'c': print_padded(conversion, take().substr(0, 1)); return true;
     case 's': {
       std::string_view text = take();
@@ -216,9 +229,12 @@ void Formatter::print_number(const Conversion& conversion, char kind) {
   u64 count = 0;
   for (u64 rest = magnitude; rest != 0 || count == 0; rest /= radix) reversed[count++] = digits[rest % radix];
   base::String text(tool_.heap());
-  if (is_signed && value < 0) text.push('-');
-  else if (is_signed && conversion.plus) text.push('+');
-  else if (is_signed && conversion.blank) text.push(' ');
+  if (is_signed && value < 0)
+    text.push('-');
+  else if (is_signed && conversion.plus)
+    text.push('+');
+  else if (is_signed && conversion.blank)
+    text.push(' ');
   if (conversion.alternate && radix == 16 && magnitude != 0) text.append(kind == 'X' ? "0X" : "0x");
   if (conversion.alternate && radix == 8) text.push('0');
   u64 zeros = conversion.has_precision && conversion.precision > count ? conversion.precision - count : 0;

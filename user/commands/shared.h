@@ -14,11 +14,13 @@ i32 true_command(Tool& tool);
 i32 false_command(Tool& tool);
 i32 pwd_command(Tool& tool);
 
-constexpr std::string_view kEchoUsage = "usage: echo [-ne] [TEXT…]\n  -n  no newline at the end\n  -e  backslash escapes";
+constexpr std::string_view kEchoUsage =
+    "usage: echo [-ne] [TEXT…]\n  -n  no newline at the end\n  -e  backslash escapes";
 constexpr std::string_view kPrintfUsage = "usage: printf FORMAT [ARGUMENT…]";
 constexpr std::string_view kTestUsage = "usage: test EXPRESSION\n       [ EXPRESSION ]";
 constexpr std::string_view kKillUsage =
-    "usage: kill [-s NOTE | -NOTE | -N] PID|%JOB…\n       kill -l\n  -s NOTE  the note to post (default terminate)\n  -l       "
+    "usage: kill [-s NOTE | -NOTE | -N] PID|%JOB…\n       kill -l\n  -s NOTE  the note to post (default terminate)\n  "
+    "-l       "
     "list numbers and names";
 constexpr std::string_view kTrueUsage = "usage: true";
 constexpr std::string_view kFalseUsage = "usage: false";

@@ -76,7 +76,8 @@ class Tester {
       at_ += 1;
       return value;
     }
-    if (more(2) && words_[at_].size() == 2 && words_[at_][0] == '-' && !(words_[at_ + 1] == "-a" || words_[at_ + 1] == "-o")) {
+    if (more(2) && words_[at_].size() == 2 && words_[at_][0] == '-' &&
+        !(words_[at_ + 1] == "-a" || words_[at_ + 1] == "-o")) {
       return unary();
     }
     const bool value = !words_[at_].empty();
@@ -93,7 +94,8 @@ class Tester {
       case 'z': return operand.empty();
       case 't': {
         const auto fd = base::parse_u64(operand);
-        return fd.ok() ? *fd < kFdsMax && tool_.process().is_console(static_cast<Fd>(*fd)) : bad_use("bad number: {}", operand);
+        return fd.ok() ? *fd < kFdsMax && tool_.process().is_console(static_cast<Fd>(*fd))
+                       : bad_use("bad number: {}", operand);
       }
       case 'h':
       case 'L': {

@@ -11,7 +11,9 @@
 namespace user::fsh {
 namespace {
 
-std::span<const std::string_view> operands(Tool& tool) { return tool.args().subspan(1); }
+std::span<const std::string_view> operands(Tool& tool) {
+  return tool.args().subspan(1);
+}
 
 /// A count operand: 1 when missing; told and 0 when bad.
 u32 count_operand(Tool& tool, u32 least) {
@@ -22,7 +24,9 @@ u32 count_operand(Tool& tool, u32 least) {
   return 0;
 }
 
-i32 colon(Shell&, Tool&) { return 0; }
+i32 colon(Shell&, Tool&) {
+  return 0;
+}
 
 i32 break_loop(Shell& shell, Tool& tool) {
   const u32 levels = count_operand(tool, 1);
@@ -127,7 +131,8 @@ i32 exec(Shell& shell, Tool& tool) {
   return status;
 }
 
-void print_assignment(Shell& shell, Tool& tool, std::string_view prefix, std::string_view name, std::string_view value) {
+void print_assignment(Shell& shell, Tool& tool, std::string_view prefix, std::string_view name,
+                      std::string_view value) {
   base::String line(shell.heap(), prefix);
   line.append(name).append("='");
   for (const char c : value) {
@@ -177,7 +182,8 @@ i32 export_names(Shell& shell, Tool& tool) {
 }
 
 i32 readonly_names(Shell& shell, Tool& tool) {
-  return mark_variables(shell, tool, "readonly ", &Variable::read_only, [&](std::string_view name) { shell.set_read_only(name); });
+  return mark_variables(shell, tool, "readonly ", &Variable::read_only,
+                        [&](std::string_view name) { shell.set_read_only(name); });
 }
 
 i32 local_names(Shell& shell, Tool& tool) {
@@ -194,7 +200,7 @@ i32 local_names(Shell& shell, Tool& tool) {
     }
     const auto made = shell.make_local(name);
     const auto assigned = made.ok() && equals != std::string_view::npos ? shell.assign(name, word.substr(equals + 1))
-                                                                         : ShellResult<void>();
+                                                                        : ShellResult<void>();
     if (!made.ok() || !assigned.ok()) {
       shell.complain("{}: is read only", name);
       tool.set_status(1);
@@ -243,9 +249,9 @@ struct OptionName {
   bool ShellOptions::*flag;
 };
 constexpr OptionName kOptionNames[] = {
-    {"errexit", &ShellOptions::errexit},   {"monitor", &ShellOptions::monitor},   {"noclobber", &ShellOptions::noclobber},
-    {"noexec", &ShellOptions::noexec},     {"noglob", &ShellOptions::noglob},     {"nounset", &ShellOptions::nounset},
-    {"pipefail", &ShellOptions::pipefail}, {"verbose", &ShellOptions::verbose},   {"xtrace", &ShellOptions::xtrace},
+    {"errexit", &ShellOptions::errexit},   {"monitor", &ShellOptions::monitor}, {"noclobber", &ShellOptions::noclobber},
+    {"noexec", &ShellOptions::noexec},     {"noglob", &ShellOptions::noglob},   {"nounset", &ShellOptions::nounset},
+    {"pipefail", &ShellOptions::pipefail}, {"verbose", &ShellOptions::verbose}, {"xtrace", &ShellOptions::xtrace},
 };
 
 i32 set_options(Shell& shell, Tool& tool) {
@@ -324,7 +330,8 @@ i32 trap(Shell& shell, Tool& tool) {
     }
     return tool.finish();
   }
-  const bool reset_all = words.size() == 1 || (!words[0].empty() && words[0].find_first_not_of("0123456789") == std::string_view::npos);
+  const bool reset_all =
+      words.size() == 1 || (!words[0].empty() && words[0].find_first_not_of("0123456789") == std::string_view::npos);
   const bool reset = reset_all || words[0] == "-";
   const std::string_view text = words[0];
   if (!reset_all) words = words.subspan(1);
@@ -394,7 +401,7 @@ constexpr Builtin kBuiltins[] = {
     {"local", local_names, "usage: local NAME[=VALUE]…"},
     {"printf", plain<printf_command>, kPrintfUsage, false, true},
     {"pwd", plain<pwd_command>, kPwdUsage, false, true},
-    {"read", read_builtin, "usage: read [-rs] [-p TEXT] [-t SECONDS] [-n N] NAME…"},
+    {"read", read_builtin, "usage: read [-rs] [-p TEXT] [-n N] NAME…"},
     {"readonly", readonly_names, "usage: readonly [-p] [NAME[=VALUE]…]", true},
     {"return", return_from, "usage: return [STATUS]", true},
     {"rfork", rfork_builtin, "usage: rfork nNeEsfFm"},
@@ -415,11 +422,14 @@ constexpr Builtin kBuiltins[] = {
 
 }  // namespace
 
-std::span<const Builtin> builtins() { return kBuiltins; }
+std::span<const Builtin> builtins() {
+  return kBuiltins;
+}
 
 const Builtin* find_builtin(std::string_view name) {
-  const auto* found = std::lower_bound(std::begin(kBuiltins), std::end(kBuiltins), name,
-                                       [](const Builtin& builtin, std::string_view wanted) { return builtin.name < wanted; });
+  const auto* found =
+      std::lower_bound(std::begin(kBuiltins), std::end(kBuiltins), name,
+                       [](const Builtin& builtin, std::string_view wanted) { return builtin.name < wanted; });
   return found != std::end(kBuiltins) && found->name == name ? found : nullptr;
 }
 

@@ -235,13 +235,15 @@ i32 Shell::run_words(const Node& node, base::Vector<base::String>& words) {
     base::Vector<Variable> saved(heap());
     for (const Assignment& assignment : node.assignments) {
       Variable* variable = variables_.find(assignment.name);
-      saved.push_back(variable == nullptr ? Variable{base::String(heap())}
-                                          : Variable{variable->value.clone(), variable->set, variable->exported, variable->read_only});
+      saved.push_back(variable == nullptr
+                          ? Variable{base::String(heap())}
+                          : Variable{variable->value.clone(), variable->set, variable->exported, variable->read_only});
     }
     const auto assigned = assign_all(node.assignments);
     i32 status = 1;
     if (assigned.ok()) {
-      status = function != nullptr ? call_function(*function, words.span()) : run_builtin(*this, *builtin, words.span());
+      status =
+          function != nullptr ? call_function(*function, words.span()) : run_builtin(*this, *builtin, words.span());
     } else {
       complain("{}", assigned.error().text());
     }
@@ -267,7 +269,8 @@ i32 Shell::run_words(const Node& node, base::Vector<base::String>& words) {
 i32 Shell::run_external(std::span<const base::String> words, std::span<const EnvSetting> environment) {
   base::Vector<std::string_view> views(heap());
   for (const base::String& word : words) views.push_back(word.view());
-  Launch launch{.words = views.span(), .environment = environment, .own_group = options.monitor, .foreground = options.monitor};
+  Launch launch{
+      .words = views.span(), .environment = environment, .own_group = options.monitor, .foreground = options.monitor};
   i32 status = 0;
   const Pid pid = this->launch(launch, status);
   if (pid == 0) return status;
@@ -371,7 +374,8 @@ i32 Shell::run_pipeline_stages(const Node& node) {
     }
     if (input != FdMap::kClosed) fds_.actual[0] = input;
     if (output != FdMap::kClosed) fds_.actual[1] = output;
-    const Launch launch{.words = {}, .environment = {}, .group = group, .own_group = options.monitor, .foreground = options.monitor};
+    const Launch launch{
+        .words = {}, .environment = {}, .group = group, .own_group = options.monitor, .foreground = options.monitor};
     const Pid pid = launch_stage(*node.parts[i], launch, status);
     fds_ = outside;
     if (input != FdMap::kClosed) (void)process_.close(static_cast<Fd>(input)).ok();

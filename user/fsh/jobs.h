@@ -21,7 +21,7 @@ struct Job {
   base::String text;
   base::Vector<JobProcess> processes;
   bool background = false;
-  bool told = false;   // its last change has been shown
+  bool told = false;  // its last change has been shown
   bool ended() const {
     for (const JobProcess& process : processes) {
       if (!process.ended) return false;

@@ -167,7 +167,7 @@ i32 Shell::wait_foreground(u32 number) {
       continue;
     }
     if (waited.error().code == ErrorCode::Interrupted) continue;  // the trap runs when the command has ended
-    jobs_.note_change({.pid = next, .code = 127});  // no such child: it cannot be waited for again
+    jobs_.note_change({.pid = next, .code = 127});                // no such child: it cannot be waited for again
   }
   Job* job = jobs_.find(number);
   if (options.interactive && options.monitor) (void)process_.set_foreground(process_.group()).ok();
@@ -207,8 +207,10 @@ i32 Shell::wait_foreground(u32 number) {
 ShellResult<base::String> Shell::substitute(std::string_view program) {
   base::String output(heap());
   std::string_view trimmed = program;
-  while (!trimmed.empty() && (trimmed.front() == ' ' || trimmed.front() == '\t' || trimmed.front() == '\n')) trimmed.remove_prefix(1);
-  if (trimmed.starts_with("<") && !trimmed.starts_with("<<") && trimmed.find_first_of(";|&>(\n", 1) == std::string_view::npos) {
+  while (!trimmed.empty() && (trimmed.front() == ' ' || trimmed.front() == '\t' || trimmed.front() == '\n'))
+    trimmed.remove_prefix(1);
+  if (trimmed.starts_with("<") && !trimmed.starts_with("<<") &&
+      trimmed.find_first_of(";|&>(\n", 1) == std::string_view::npos) {
     std::string_view raw = trimmed.substr(1);
     while (!raw.empty() && raw.front() == ' ') raw.remove_prefix(1);
     const base::String path = TRY(expand_text(*this, heap(), raw));

@@ -153,9 +153,9 @@ bool Shell::special(char which, base::String& out) const {
       const struct {
         bool on;
         char letter;
-      } letters[] = {{options.errexit, 'e'}, {options.noglob, 'f'},  {options.interactive, 'i'}, {options.monitor, 'm'},
-                     {options.noexec, 'n'},  {options.nounset, 'u'}, {options.verbose, 'v'},     {options.xtrace, 'x'},
-                     {options.noclobber, 'C'}};
+      } letters[] = {{options.errexit, 'e'}, {options.noglob, 'f'}, {options.interactive, 'i'},
+                     {options.monitor, 'm'}, {options.noexec, 'n'}, {options.nounset, 'u'},
+                     {options.verbose, 'v'}, {options.xtrace, 'x'}, {options.noclobber, 'C'}};
       for (const auto& letter : letters) {
         if (letter.on) out.push(letter.letter);
       }
@@ -173,7 +173,9 @@ base::Vector<base::String> Shell::names_in(std::string_view directory) {
   return names;
 }
 
-bool Shell::exists(std::string_view path) { return process_.stat(path, FollowLinks::No).ok(); }
+bool Shell::exists(std::string_view path) {
+  return process_.stat(path, FollowLinks::No).ok();
+}
 
 std::string_view Shell::home_of(std::string_view user) {
   const auto passwd = process_.read_file("/etc/passwd");
@@ -209,8 +211,8 @@ void Shell::define_function(std::string_view which, const Node& node) {
   unparse(node, text);
   undefine_function(which);
   Pool* pool = new (heap().allocate(sizeof(Pool), alignof(Pool))) Pool(heap());
-  Function* function = new (heap().allocate(sizeof(Function), alignof(Function)))
-      Function{std::move(text), pool, nullptr, 0, false};
+  Function* function =
+      new (heap().allocate(sizeof(Function), alignof(Function))) Function{std::move(text), pool, nullptr, 0, false};
   const auto parsed = parse_line(*pool, function->text, 0, node.at.line);
   ASSERT(parsed.ok() && parsed->list != nullptr && parsed->list->parts[0]->kind == NodeKind::Function);
   function->body = parsed->list->parts[0]->parts[0];
@@ -288,7 +290,9 @@ Fd Shell::actual_fd(u32 number) const {
   return static_cast<Fd>(fds_.actual[number]);
 }
 
-void Shell::print_error(std::string_view text) { (void)process_.write(actual_fd(kStderr), base::bytes_of(text)).ok(); }
+void Shell::print_error(std::string_view text) {
+  (void)process_.write(actual_fd(kStderr), base::bytes_of(text)).ok();
+}
 
 void Shell::begin_message(base::String& line) {
   line.append("fsh: ");
@@ -314,7 +318,7 @@ i32 Shell::run_lines(LineSource& lines, std::string_view source) {
   const bool saved_script = script_file_;
   source_ = base::String(heap(), source);
   script_file_ = source != "-c" && source != "-" && source != "trap";
-  base::String text(heap());   // of the command being read, one or more lines
+  base::String text(heap());  // of the command being read, one or more lines
   u32 line_number = 1;
   bool ended = false;
   while (!exiting_ && !flow.any() && !ended) {

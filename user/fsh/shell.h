@@ -13,8 +13,8 @@ namespace user::fsh {
 constexpr i32 kStatusNotFound = 127;
 constexpr i32 kStatusNotRunnable = 126;
 constexpr i32 kStatusSyntax = 2;
-constexpr u32 kShellFdsMax = 64;      // descriptors a script can name
-constexpr u32 kCallDepthMax = 64;     // functions, `.`, eval and traps inside one another
+constexpr u32 kShellFdsMax = 64;   // descriptors a script can name
+constexpr u32 kCallDepthMax = 64;  // functions, `.`, eval and traps inside one another
 
 struct Variable {
   base::String value;
@@ -103,10 +103,10 @@ class Shell final : public Parameters {
 
   // ── Tables of the built-ins ────────────────────────────────────────────────────────────────────────────────
   struct Function {
-    base::String text;     // as it is printed and given to subshells
-    Pool* pool;            // owns `body`
+    base::String text;  // as it is printed and given to subshells
+    Pool* pool;         // owns `body`
     const Node* body;
-    u32 running = 0;       // calls under way; a replaced function lives until they end
+    u32 running = 0;  // calls under way; a replaced function lives until they end
     bool replaced = false;
   };
   Function* find_function(std::string_view name);
@@ -122,9 +122,9 @@ class Shell final : public Parameters {
 
   Jobs& jobs() { return jobs_; }
   ShellOptions options;
-  base::String name;              // $0
-  u16 arguments_done = 0;         // getopts: place inside a word
-  bool warned_about_jobs = false; // `exit` with stopped jobs asks once
+  base::String name;               // $0
+  u16 arguments_done = 0;          // getopts: place inside a word
+  bool warned_about_jobs = false;  // `exit` with stopped jobs asks once
   base::Vector<base::String> history;
 
   // Control flow on its way out of nested commands.
@@ -142,12 +142,12 @@ class Shell final : public Parameters {
   /// Looks a command up along PATH; empty when there is none. A word with `/` is itself.
   base::String find_in_path(std::string_view command);
   struct Launch {
-    std::span<const std::string_view> words;     // words[0] names the command
+    std::span<const std::string_view> words;  // words[0] names the command
     std::span<const EnvSetting> environment;
-    Pid group = 0;                               // 0 with own_group: lead one
+    Pid group = 0;  // 0 with own_group: lead one
     bool own_group = false;
     bool foreground = false;
-    };
+  };
   /// Starts a program with this shell's descriptors; complains itself. 0: failed, and status says how.
   Pid launch(const Launch& launch, i32& status);
   /// Starts a copy of this shell that runs `node`.
@@ -241,11 +241,11 @@ class Shell final : public Parameters {
   i32 status_ = 0;
   bool exiting_ = false;
   bool in_exit_trap_ = false;
-  u32 conditions_ = 0;                // inside a condition, `!`, or left of && and ||: errexit does not act
-  u64 pending_notes_ = 0;             // bit per note number, set by on_note
+  u32 conditions_ = 0;     // inside a condition, `!`, or left of && and ||: errexit does not act
+  u64 pending_notes_ = 0;  // bit per note number, set by on_note
   Pid main_shell_ = 0;
   Pid last_background_ = 0;
-  u64 jobs_user_ns_ = 0;              // of what this pipeline waited for, for `time`
+  u64 jobs_user_ns_ = 0;  // of what this pipeline waited for, for `time`
   u64 jobs_system_ns_ = 0;
   u64 children_user_ns_ = 0;
   u64 children_system_ns_ = 0;

@@ -1,0 +1,273 @@
+// Line editing on a small terminal model: what stands on the screen and where the cursor is, key by key.
+#include "user/fsh/editor.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+#include "base/prng.h"
+#include "base/utf8.h"
+#include "tests/user/test_heap.h"
+
+using namespace user::fsh;
+
+namespace {
+
+/// Understands just what the editor may send: text, CR, LF, BEL, CSI A C J H.
+class Screen {
+ public:
+  explicit Screen(u32 columns) : columns_(columns), rows_(1) {}
+  void feed(std::string_view bytes) {
+    for (u64 i = 0; i < bytes.size();) {
+      const char c = bytes[i];
+      if (c == '\x1B') {
+        u64 end = i + 2;
+        u32 number = 0;
+        while (bytes[end] >= '0' && bytes[end] <= '9') number = number * 10 + static_cast<u32>(bytes[end++] - '0');
+        if (number == 0) number = 1;
+        if (bytes[end] == 'A') row -= std::min<u64>(row, number);
+        if (bytes[end] == 'C') column += number;
+        if (bytes[end] == 'H') row = column = 0;
+        if (bytes[end] == 'J') {
+          rows_.resize(row + 1);
+          rows_[row].resize(std::min<u64>(rows_[row].size(), column));
+        }
+        i = end + 1;
+        continue;
+      }
+      if (c == '\a') {
+        i += 1;
+        continue;
+      }
+      if (c == '\r') {
+        column = 0;
+        i += 1;
+        continue;
+      }
+      if (c == '\n') {
+        row += 1;
+        if (rows_.size() <= row) rows_.resize(row + 1);
+        i += 1;
+        continue;
+      }
+      const base::DecodedCharacter character = base::decode_utf8(bytes, i);
+      const u32 width = base::display_width(character.code_point);
+      if (column + width > columns_) {
+        row += 1;
+        column = 0;
+        if (rows_.size() <= row) rows_.resize(row + 1);
+      }
+      std::vector<std::string>& line = rows_[row];
+      if (line.size() < column + width) line.resize(column + width, " ");
+      line[column] = std::string(bytes.substr(i, character.length));
+      for (u32 n = 1; n < width; ++n) line[column + n] = "";
+      column += width;
+      i += character.length;
+    }
+  }
+  std::string line(u64 index) const {
+    std::string text;
+    for (const std::string& cell : rows_[index]) text += cell;
+    return text;
+  }
+  u64 row = 0;
+  u64 column = 0;
+
+ private:
+  u32 columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+class Words final : public Completer {
+ public:
+  explicit Words(TestHeap& heap) : heap_(heap) {}
+  Completion complete(std::string_view before) override {
+    Completion completion{0, base::Vector<base::String>(heap_)};
+    const u64 blank = before.rfind(' ');
+    completion.start = blank == std::string_view::npos ? 0 : blank + 1;
+    for (const char* word : {"echo", "etc/", "env", "passwd"}) {
+      if (std::string_view(word).starts_with(before.substr(completion.start))) {
+        completion.matches.push_back(base::String(heap_, word));
+      }
+    }
+    return completion;
+  }
+
+ private:
+  TestHeap& heap_;
+};
+
+struct Session {
+  TestHeap heap;
+  base::Vector<base::String> history{heap};
+  Words words{heap};
+  Editor editor{heap, history, words};
+  Screen screen;
+  Editor::Outcome outcome = Editor::Outcome::More;
+
+  explicit Session(u32 columns = 80, std::vector<std::string> lines = {}) : screen(columns) {
+    for (const std::string& line : lines) history.push_back(base::String(heap, line));
+    base::String out(heap);
+    editor.begin("$ ", columns, out);
+    screen.feed(out);
+  }
+  void type(std::string_view keys) {
+    for (const char key : keys) {
+      base::String out(heap);
+      outcome = editor.byte(static_cast<u8>(key), out);
+      screen.feed(out);
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("typed text is shown and edited in place", "[fsh][editor]") {
+  Session s;
+  s.type("hello");
+  CHECK(s.screen.line(0) == "$ hello");
+  s.type("\x1B[D\x1B[D!");
+  CHECK(s.screen.line(0) == "$ hel!lo");
+  CHECK(s.screen.column == 6);
+  s.type("\x7F\x01>\x05<");
+  CHECK(s.editor.text() == ">hello<");
+  s.type("\x1B[H\x1B[3~\r");
+  CHECK(s.outcome == Editor::Outcome::Line);
+  CHECK(s.editor.text() == "hello<");
+}
+
+TEST_CASE("words and line ends can be taken and put back", "[fsh][editor]") {
+  Session s;
+  s.type("one two three\x17");
+  CHECK(s.editor.text() == "one two ");
+  s.type("\x19");
+  CHECK(s.editor.text() == "one two three");
+  s.type(
+      "\x1B"
+      "b\x1B"
+      "b\x0B");
+  CHECK(s.editor.text() == "one ");
+  s.type(
+      "\x15\x19\x1B"
+      "b\x1B"
+      "d");
+  CHECK(s.editor.text() == "");
+  s.type("ab\x14");
+  CHECK(s.editor.text() == "ba");
+}
+
+TEST_CASE("history goes back and forth and keeps the new line", "[fsh][editor]") {
+  Session s(80, {"first", "second"});
+  s.type("new\x1B[A");
+  CHECK(s.editor.text() == "second");
+  s.type("\x1B[A");
+  CHECK(s.editor.text() == "first");
+  s.type("\x1B[A\x1B[B\x1B[B");
+  CHECK(s.editor.text() == "new");
+}
+
+TEST_CASE("Ctrl-R finds the newest line that has the text, and again an older one", "[fsh][editor]") {
+  Session s(80, {"make all", "echo make", "ls"});
+  s.type("\x12mak");
+  CHECK(s.editor.text() == "echo make");
+  s.type("\x12");
+  CHECK(s.editor.text() == "make all");
+  s.type("\r");
+  CHECK(s.outcome == Editor::Outcome::Line);
+  CHECK(s.editor.text() == "make all");
+}
+
+TEST_CASE("Tab inserts the one match, or what all share, and then lists them", "[fsh][editor]") {
+  Session s;
+  s.type("ec\tpa\t");
+  CHECK(s.editor.text() == "echo passwd ");
+  Session many;
+  many.type("e\t");
+  CHECK(many.editor.text() == "e");
+  many.type("\t");
+  CHECK(many.screen.line(1) == "echo  etc/  env  ");
+  many.type("t\t");
+  CHECK(many.editor.text() == "etc/");
+}
+
+TEST_CASE("Ctrl-C drops the line, Ctrl-D ends only an empty one", "[fsh][editor]") {
+  Session s;
+  s.type("lost\x03");
+  CHECK(s.outcome == Editor::Outcome::Interrupted);
+  Session other;
+  other.type("ab\x1B[D\x04");
+  CHECK(other.editor.text() == "a");
+  other.type("\x7F\x04");
+  CHECK(other.outcome == Editor::Outcome::End);
+}
+
+TEST_CASE("a long line wraps and the cursor finds its place in it", "[fsh][editor]") {
+  Session s(10);
+  s.type("abcdefghijklmno");
+  CHECK(s.screen.line(0) == "$ abcdefgh");
+  CHECK(s.screen.line(1) == "ijklmno");
+  s.type("\x01X");
+  CHECK(s.screen.line(0) == "$ Xabcdefg");
+  CHECK(s.screen.line(1) == "hijklmno");
+  CHECK(s.screen.row == 0);
+  CHECK(s.screen.column == 3);
+  s.type("\x05\x7F\x7F\x7F\x7F\x7F\x7F\x7F\x7F");
+  CHECK(s.screen.line(0) == "$ Xabcdefg");
+  CHECK(s.screen.row == 1);
+  CHECK(s.screen.column == 0);
+}
+
+TEST_CASE("wide and combining characters keep the cursor right", "[fsh][editor]") {
+  Session s;
+  s.type(
+      "\xE4\xB8\xAD"
+      "e\xCC\x81x");  // 中, é as e and accent, x
+  CHECK(s.screen.column == 2 + 2 + 1 + 1);
+  s.type("\x1B[D\x1B[D");
+  CHECK(s.screen.column == 4);
+  s.type("\x7F");
+  CHECK(s.editor.text() == "e\xCC\x81x");
+  CHECK(s.screen.column == 2);
+}
+
+TEST_CASE("whatever is typed, the screen shows the text and the cursor stays inside", "[fsh][editor][fuzz]") {
+  for (u64 seed = 0; seed < 300; ++seed) {
+    CAPTURE(seed);
+    base::Prng prng{seed, "test.editor"};
+    Session s(static_cast<u32>(4 + prng.below(20)), {"alpha", "beta gamma", std::string(50, 'h')});
+    for (int i = 0; i < 120 && s.outcome == Editor::Outcome::More; ++i) {
+      static const char* kKeys[] = {"a",
+                                    "b",
+                                    " ",
+                                    "xyz",
+                                    "\x1B[A",
+                                    "\x1B[B",
+                                    "\x1B[C",
+                                    "\x1B[D",
+                                    "\x7F",
+                                    "\x01",
+                                    "\x05",
+                                    "\x17",
+                                    "\x0B",
+                                    "\x19",
+                                    "\x14",
+                                    "\t",
+                                    "\x12",
+                                    "\x1B"
+                                    "b",
+                                    "\x1B[3~",
+                                    "\xC3\xA4",
+                                    "\xFF",
+                                    "\x1B",
+                                    "\x07"};
+      s.type(kKeys[prng.below(std::size(kKeys))]);
+    }
+    if (s.outcome != Editor::Outcome::More) continue;
+    s.type("\x07\x05");
+    std::string shown;
+    for (u64 row = 0; row <= s.screen.row; ++row) shown += s.screen.line(row);
+    const std::string wanted(s.editor.text());
+    REQUIRE(shown.size() >= wanted.size());
+    REQUIRE(shown.substr(shown.size() - wanted.size()) == wanted);
+  }
+}

@@ -1,0 +1,383 @@
+// user/fsh/editor.cpp — the line is drawn anew after each key: back to the prompt's first row, clear, text, cursor.
+#include "user/fsh/editor.h"
+
+#include <algorithm>
+
+#include "base/utf8.h"
+
+#include "base/enforce.h"
+
+namespace user::fsh {
+namespace {
+
+constexpr u8 control_key(char letter) {
+  return static_cast<u8>(letter - '@');
+}
+constexpr u8 kEscape = 0x1B;
+constexpr u8 kDelete = 0x7F;
+
+bool is_word(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         static_cast<u8>(c) >= 0x80;
+}
+
+/// How many bytes a UTF-8 character has, told by its first one.
+u32 utf8_length(u8 first) {
+  return first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC2 ? 2 : 1;
+}
+
+}  // namespace
+
+void Editor::begin(std::string_view prompt, u32 columns, base::String& out) {
+  prompt_.assign(prompt);
+  text_.clear();
+  cursor_ = 0;
+  history_at_ = history_.size();
+  stash_.clear();
+  searching_ = false;
+  sequence_.clear();
+  last_was_tab_ = false;
+  columns_ = std::max(columns, 2u);
+  row_ = 0;
+  redraw(out);
+}
+
+/// Columns of the prompt's last line, escape sequences not counted.
+u64 Editor::shown_prompt_width() const {
+  std::string_view prompt = prompt_.view();
+  const u64 newline = prompt.rfind('\n');
+  if (newline != std::string_view::npos) prompt.remove_prefix(newline + 1);
+  u64 width = 0;
+  for (u64 at = 0; at < prompt.size();) {
+    if (prompt[at] == '\x1B') {
+      at += 1;
+      if (at < prompt.size() && prompt[at] == '[') at += 1;
+      while (at < prompt.size() && !(prompt[at] >= '@' && prompt[at] <= '~')) at += 1;
+      at += 1;
+      continue;
+    }
+    const base::DecodedCharacter character = base::decode_utf8(prompt, at);
+    width += base::display_width(character.code_point);
+    at += character.length;
+  }
+  return width;
+}
+
+void Editor::redraw(base::String& out) {
+  if (row_ > 0) out.append_format("\x1B[{}A", row_);
+  out.append("\r\x1B[J");
+  std::string_view prompt = prompt_.view();
+  base::String search(prompt_.allocator());
+  u64 column = shown_prompt_width();
+  if (searching_) {
+    search.append_format("(search)`{}': ", pattern_);
+    prompt = search;
+    column = base::display_width(search.view());
+  }
+  out.append(prompt);
+  // Walk the text as the terminal wraps it, to know where the cursor and the end are.
+  u64 row = column / columns_;
+  column %= columns_;
+  u64 cursor_row = row;
+  u64 cursor_column = column;
+  for (u64 at = 0; at < text_.size();) {
+    if (at == cursor_) {
+      cursor_row = row;
+      cursor_column = column;
+    }
+    const base::DecodedCharacter character = base::decode_utf8(text_, at);
+    const bool shown_as_caret = character.code_point < 0x20;
+    const u32 width = shown_as_caret ? 2 : base::display_width(character.code_point);
+    if (column + width > columns_) {
+      row += 1;
+      column = 0;
+      if (at == cursor_) {
+        cursor_row = row;
+        cursor_column = 0;
+      }
+    }
+    if (shown_as_caret) {
+      out.push('^');
+      out.push(static_cast<char>(character.code_point + '@'));
+    } else {
+      out.append(text_.view().substr(at, character.length));
+    }
+    column += width;
+    at += character.length;
+  }
+  if (column == columns_) {  // a terminal waits at the margin: make it wrap now
+    out.append("\n\r");
+    row += 1;
+    column = 0;
+  }
+  if (cursor_ == text_.size()) {
+    cursor_row = row;
+    cursor_column = column;
+  }
+  if (row > cursor_row) out.append_format("\x1B[{}A", row - cursor_row);
+  out.push('\r');
+  if (cursor_column > 0) out.append_format("\x1B[{}C", cursor_column);
+  row_ = cursor_row;
+}
+
+void Editor::insert(std::string_view text, base::String& out) {
+  const bool at_end = cursor_ == text_.size();
+  text_.insert(cursor_, text);
+  cursor_ += text.size();
+  const bool plain = at_end && text.size() == 1 && text[0] >= ' ' && text[0] != 0x7F && !searching_;
+  const u64 width = shown_prompt_width() + base::display_width(text_.view());
+  if (plain && width % columns_ != 0) {
+    out.append(text);  // the usual key needs no redraw
+  } else {
+    redraw(out);
+  }
+}
+
+void Editor::erase(u64 start, u64 end, bool keep, base::String& out) {
+  if (start == end) return;
+  if (keep) kept_.assign(text_.view().substr(start, end - start));
+  text_.erase(start, end - start);
+  cursor_ = start;
+  redraw(out);
+}
+
+void Editor::move_to(u64 place, base::String& out) {
+  cursor_ = place;
+  redraw(out);
+}
+
+void Editor::replace(std::string_view text, base::String& out) {
+  base::String copy(text_.allocator(), text);
+  text_ = std::move(copy);
+  cursor_ = text_.size();
+  redraw(out);
+}
+
+u64 Editor::word_left(u64 from) const {
+  while (from > 0 && !is_word(text_[from - 1])) from -= 1;
+  while (from > 0 && is_word(text_[from - 1])) from -= 1;
+  return from;
+}
+
+u64 Editor::word_right(u64 from) const {
+  while (from < text_.size() && !is_word(text_[from])) from += 1;
+  while (from < text_.size() && is_word(text_[from])) from += 1;
+  return from;
+}
+
+void Editor::history_step(bool older, base::String& out) {
+  if (older ? history_at_ == 0 : history_at_ == history_.size()) {
+    out.push('\a');
+    return;
+  }
+  if (history_at_ == history_.size()) stash_.assign(text_.view());
+  history_at_ = older ? history_at_ - 1 : history_at_ + 1;
+  replace(history_at_ == history_.size() ? stash_.view() : history_[history_at_].view(), out);
+}
+
+void Editor::search_step(bool again, base::String& out) {
+  u64 at = again && found_at_ > 0 ? found_at_ : history_.size();
+  if (!again) at = std::min<u64>(found_at_ + 1, history_.size());
+  while (at > 0) {
+    at -= 1;
+    const u64 place = history_[at].view().find(pattern_.view());
+    if (place == std::string_view::npos) continue;
+    found_at_ = at;
+    text_.assign(history_[at].view());
+    cursor_ = place;
+    return redraw(out);
+  }
+  out.push('\a');
+  redraw(out);
+}
+
+/// A key while searching: true when it was the search's; else the search is over and the key counts as usual.
+bool Editor::search_key(u8 byte, base::String& out) {
+  if (byte == control_key('R')) {
+    search_step(true, out);
+    return true;
+  }
+  if (byte == control_key('H') || byte == kDelete) {
+    if (!pattern_.empty()) pattern_.truncate(base::previous_cursor_stop(pattern_, pattern_.size()));
+    redraw(out);
+    return true;
+  }
+  if (byte >= ' ') {
+    pattern_.push(static_cast<char>(byte));
+    search_step(false, out);
+    return true;
+  }
+  searching_ = false;
+  redraw(out);
+  return byte == control_key('G');
+}
+
+void Editor::complete(base::String& out) {
+  Completion completion = completer_.complete(text_.view().substr(0, cursor_));
+  if (completion.matches.empty()) {
+    out.push('\a');
+    return;
+  }
+  std::string_view common = completion.matches[0].view();
+  for (const base::String& match : completion.matches) {
+    u64 same = 0;
+    while (same < common.size() && same < match.size() && common[same] == match[same]) same += 1;
+    common = common.substr(0, same);
+  }
+  const std::string_view typed = text_.view().substr(completion.start, cursor_ - completion.start);
+  const bool single = completion.matches.size() == 1;
+  base::String added(text_.allocator(), common);
+  if (single && !common.ends_with("/")) added.push(' ');
+  if (added.view() != typed) {
+    text_.erase(completion.start, cursor_ - completion.start);
+    cursor_ = completion.start;
+    text_.insert(cursor_, added);
+    cursor_ += added.size();
+    redraw(out);
+    return;
+  }
+  if (!last_was_tab_) {
+    out.push('\a');
+    return;
+  }
+  move_to(text_.size(), out);
+  out.append("\r\n");
+  for (const base::String& match : completion.matches) out.append(match.view()).append("  ");
+  out.append("\r\n");
+  row_ = 0;
+  redraw(out);
+}
+
+void Editor::finish_line(base::String& out) {
+  searching_ = false;
+  cursor_ = text_.size();
+  redraw(out);
+  out.append("\r\n");
+}
+
+Editor::Outcome Editor::control(u8 byte, base::String& out) {
+  switch (byte) {
+    case control_key('A'): move_to(0, out); break;
+    case control_key('E'): move_to(text_.size(), out); break;
+    case control_key('B'): move_to(base::previous_cursor_stop(text_, cursor_), out); break;
+    case control_key('F'): move_to(base::next_cursor_stop(text_, cursor_), out); break;
+    case control_key('P'): history_step(true, out); break;
+    case control_key('N'): history_step(false, out); break;
+    case control_key('H'):
+    case kDelete: erase(base::previous_cursor_stop(text_, cursor_), cursor_, false, out); break;
+    case control_key('W'): {
+      u64 start = cursor_;
+      while (start > 0 && text_[start - 1] == ' ') start -= 1;
+      while (start > 0 && text_[start - 1] != ' ') start -= 1;
+      erase(start, cursor_, true, out);
+      break;
+    }
+    case control_key('U'): erase(0, cursor_, true, out); break;
+    case control_key('K'): erase(cursor_, text_.size(), true, out); break;
+    case control_key('Y'): insert(kept_, out); break;
+    case control_key('T'):
+      if (cursor_ > 0 && text_.size() > 1) {
+        const u64 right = cursor_ == text_.size() ? base::previous_cursor_stop(text_, cursor_) : cursor_;
+        const u64 left = base::previous_cursor_stop(text_, right);
+        const u64 end = base::next_cursor_stop(text_, right);
+        if (left < right) {
+          std::rotate(text_.begin() + left, text_.begin() + right, text_.begin() + end);
+          cursor_ = end;
+        }
+        redraw(out);
+      }
+      break;
+    case control_key('L'):
+      out.append("\x1B[H\x1B[J");
+      row_ = 0;
+      redraw(out);
+      break;
+    case control_key('R'):
+      searching_ = true;
+      pattern_.clear();
+      found_at_ = history_.size();
+      redraw(out);
+      break;
+    case '\t': complete(out); break;
+    case control_key('C'):
+      finish_line(out);
+      text_.clear();
+      return Outcome::Interrupted;
+    case control_key('D'):
+      if (text_.empty()) {
+        out.append("\r\n");
+        return Outcome::End;
+      }
+      erase(cursor_, base::next_cursor_stop(text_, cursor_), false, out);
+      break;
+    case '\r':
+    case '\n': finish_line(out); return Outcome::Line;
+    default: break;  // other control keys mean nothing here
+  }
+  last_was_tab_ = byte == '\t';
+  return Outcome::More;
+}
+
+void Editor::escape_sequence(std::string_view sequence, base::String& out) {
+  if (sequence == "[A" || sequence == "OA") return history_step(true, out);
+  if (sequence == "[B" || sequence == "OB") return history_step(false, out);
+  if (sequence == "[C" || sequence == "OC") return move_to(base::next_cursor_stop(text_, cursor_), out);
+  if (sequence == "[D" || sequence == "OD") return move_to(base::previous_cursor_stop(text_, cursor_), out);
+  if (sequence == "[H" || sequence == "OH" || sequence == "[1~" || sequence == "[7~") return move_to(0, out);
+  if (sequence == "[F" || sequence == "OF" || sequence == "[4~" || sequence == "[8~") return move_to(text_.size(), out);
+  if (sequence == "[3~") return erase(cursor_, base::next_cursor_stop(text_, cursor_), false, out);
+  if (sequence == "b" || sequence == "[1;5D") return move_to(word_left(cursor_), out);
+  if (sequence == "f" || sequence == "[1;5C") return move_to(word_right(cursor_), out);
+  if (sequence == "d") return erase(cursor_, word_right(cursor_), true, out);
+}
+
+Editor::Outcome Editor::byte(u8 byte, base::String& out) {
+  constexpr u64 kSequenceMax = 16;
+  if (!sequence_.empty() && sequence_[0] == static_cast<char>(kEscape)) {
+    sequence_.push(static_cast<char>(byte));
+    const std::string_view body = sequence_.view().substr(1);
+    const bool introduced = body[0] == '[' || body[0] == 'O';
+    const bool complete = introduced ? body.size() > 1 && byte >= '@' && byte <= '~' : true;
+    if (complete) {
+      const base::String whole = sequence_.clone();
+      sequence_.clear();
+      escape_sequence(whole.view().substr(1), out);
+    } else if (sequence_.size() > kSequenceMax) {
+      sequence_.clear();
+    }
+    last_was_tab_ = false;
+    return Outcome::More;
+  }
+  if (!sequence_.empty()) {  // a UTF-8 character under way
+    if ((byte & 0xC0) == 0x80) {
+      sequence_.push(static_cast<char>(byte));
+      if (sequence_.size() < utf8_length(static_cast<u8>(sequence_[0]))) return Outcome::More;
+      const base::String whole = sequence_.clone();
+      sequence_.clear();
+      if (searching_) {
+        pattern_.append(whole);
+        search_step(false, out);
+      } else {
+        insert(whole, out);
+      }
+      return Outcome::More;
+    }
+    sequence_.clear();  // cut short: what was there is dropped, this byte counts
+  }
+  if (byte == kEscape) {
+    if (searching_) search_key(byte, out);
+    sequence_.push(static_cast<char>(byte));
+    return Outcome::More;
+  }
+  if (byte >= 0xC2 && utf8_length(byte) > 1) {
+    sequence_.push(static_cast<char>(byte));
+    return Outcome::More;
+  }
+  if (searching_ && search_key(byte, out)) return Outcome::More;
+  if (byte < ' ' || byte == kDelete) return control(byte, out);
+  if (byte < 0x80) insert({reinterpret_cast<const char*>(&byte), 1}, out);
+  last_was_tab_ = false;
+  return Outcome::More;
+}
+
+}  // namespace user::fsh

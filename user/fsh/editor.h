@@ -1,0 +1,77 @@
+// user/fsh/editor.h — editing a line on a console in raw mode: emacs keys, history, search, completion. Pure: bytes in,
+// terminal output and an outcome out.
+// Tested by   tests/user/fsh_editor_test.cpp
+#pragma once
+#include "base/string.h"
+#include "base/vector.h"
+
+namespace user::fsh {
+
+/// What completion offers for the text before the cursor.
+struct Completion {
+  u64 start = 0;                       // where the word that is completed begins
+  base::Vector<base::String> matches;  // whole words, sorted; a directory's ends in '/'
+};
+class Completer {
+ public:
+  virtual Completion complete(std::string_view before_cursor) = 0;
+
+ protected:
+  ~Completer() = default;
+};
+
+class Editor {
+ public:
+  enum class Outcome : u8 { More, Line, Interrupted, End };
+
+  Editor(base::Allocator& heap, const base::Vector<base::String>& history, Completer& completer)
+      : history_(history),
+        completer_(completer),
+        prompt_(heap),
+        text_(heap),
+        kept_(heap),
+        stash_(heap),
+        pattern_(heap),
+        sequence_(heap) {}
+
+  /// A new line: draws the prompt. `columns` ≥ 2 is the terminal's width.
+  void begin(std::string_view prompt, u32 columns, base::String& out);
+  /// One byte from the terminal.
+  Outcome byte(u8 byte, base::String& out);
+  std::string_view text() const { return text_; }
+
+ private:
+  Outcome control(u8 byte, base::String& out);
+  void escape_sequence(std::string_view sequence, base::String& out);
+  void insert(std::string_view text, base::String& out);
+  void erase(u64 start, u64 end, bool keep, base::String& out);
+  void move_to(u64 place, base::String& out);
+  void replace(std::string_view text, base::String& out);
+  void history_step(bool older, base::String& out);
+  void complete(base::String& out);
+  void search_step(bool again, base::String& out);
+  bool search_key(u8 byte, base::String& out);
+  void redraw(base::String& out);
+  void finish_line(base::String& out);
+  u64 word_left(u64 from) const;
+  u64 word_right(u64 from) const;
+  u64 shown_prompt_width() const;
+
+  const base::Vector<base::String>& history_;
+  Completer& completer_;
+  base::String prompt_;
+  base::String text_;
+  u64 cursor_ = 0;
+  base::String kept_;   // what Ctrl-K, -U, -W took, for Ctrl-Y
+  u64 history_at_ = 0;  // = size: the new line
+  base::String stash_;  // the new line while history is shown
+  bool searching_ = false;
+  base::String pattern_;
+  u64 found_at_ = 0;
+  base::String sequence_;  // of an escape sequence or a UTF-8 character, so far
+  bool last_was_tab_ = false;
+  u32 columns_ = 80;
+  u64 row_ = 0;  // of the cursor, counted from the prompt's first row
+};
+
+}  // namespace user::fsh

@@ -1,0 +1,263 @@
+// user/fsh/interactive.cpp — see the header. Prompt escapes as bash's, POSIX.1-2017 leaves PS1's to the shell.
+#include "user/fsh/interactive.h"
+
+#include <algorithm>
+
+#include "user/fsh/builtins.h"
+
+#include "base/enforce.h"
+
+namespace user::fsh {
+namespace {
+
+constexpr u32 kColumnsDefault = 80;
+
+std::string_view last_component(std::string_view path) {
+  const u64 slash = path.rfind('/');
+  return path.size() <= 1 || slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+void add_match(Completion& completion, base::Allocator& heap, std::string_view word) {
+  completion.matches.push_back(base::String(heap, word));
+}
+
+void sort_unique(base::Vector<base::String>& words) {
+  std::sort(words.begin(), words.end(),
+            [](const base::String& a, const base::String& b) { return a.view() < b.view(); });
+  const auto last =
+      std::unique(words.begin(), words.end(), [](const base::String& a, const base::String& b) { return a == b; });
+  words.truncate(static_cast<u64>(last - words.begin()));
+}
+
+}  // namespace
+
+ConsoleSize console_size(Process& process) {
+  ConsoleSize size;
+  const auto text = process.read_file("/dev/consctl", 4096);
+  if (!text.ok()) return size;
+  const u64 at = text->view().find("size ");
+  if (at == std::string_view::npos) return size;
+  std::string_view rest = text->view().substr(at + 5);
+  const u64 blank = std::min<u64>(rest.find(' '), rest.size());
+  const auto columns = base::parse_u64(rest.substr(0, blank));
+  rest.remove_prefix(std::min(blank + 1, rest.size()));
+  const auto rows = base::parse_u64(rest.substr(0, rest.find_first_not_of("0123456789")));
+  if (columns.ok() && rows.ok()) size = {static_cast<u32>(*columns), static_cast<u32>(*rows)};
+  return size;
+}
+
+InteractiveLines::InteractiveLines(Shell& shell) : shell_(shell), editor_(shell.heap(), shell.history, *this) {}
+
+void InteractiveLines::load_history() {
+  const std::string_view home = shell_.variable("HOME");
+  if (home.data() == nullptr) return;
+  base::String path(shell_.heap(), home);
+  path.append("/.fsh_history");
+  const auto text = shell_.process().read_file(path, 1 << 20);
+  if (!text.ok()) return;
+  std::string_view rest = text->view();
+  while (!rest.empty()) {
+    const u64 end = std::min<u64>(rest.find('\n'), rest.size());
+    if (end > 0) shell_.history.push_back(base::String(shell_.heap(), rest.substr(0, end)));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  if (shell_.history.size() > kHistoryMax) shell_.history.erase(0, shell_.history.size() - kHistoryMax);
+}
+
+/// Each line is appended to the file as it is entered, so that a killed shell loses none.
+void InteractiveLines::remember(std::string_view line) {
+  if (line.empty() || line[0] == ' ') return;
+  if (!shell_.history.empty() && shell_.history.back() == line) return;
+  if (shell_.history.size() == kHistoryMax) shell_.history.erase(0);
+  shell_.history.push_back(base::String(shell_.heap(), line));
+  const std::string_view home = shell_.variable("HOME");
+  if (home.data() == nullptr) return;
+  base::String path(shell_.heap(), home);
+  path.append("/.fsh_history");
+  const auto file = shell_.process().open(
+      path, schema::file::kOpenWrite | schema::file::kOpenAppend | schema::file::kOpenCreate, 0600);
+  if (!file.ok()) return;
+  base::String entry(shell_.heap(), line);
+  entry.push('\n');
+  (void)shell_.process().write(*file, base::bytes_of(entry.view())).ok();
+  (void)shell_.process().close(*file).ok();
+}
+
+void InteractiveLines::set_raw(bool raw) {
+  (void)shell_.process().write_file("/dev/consctl", raw ? "rawon\necho off\n" : "rawoff\necho on\n").ok();
+}
+
+base::String InteractiveLines::prompt(bool first) {
+  base::Allocator& heap = shell_.heap();
+  Process& process = shell_.process();
+  base::String out(heap);
+  const bool root = process.identity().uid == 0;
+  std::string_view pattern = shell_.variable(first ? "PS1" : "PS2");
+  if (pattern.data() == nullptr) pattern = first ? "\\u@\\h\\$ " : "> ";
+  for (u64 at = 0; at < pattern.size(); ++at) {
+    if (pattern[at] != '\\' || at + 1 == pattern.size()) {
+      out.push(pattern[at]);
+      continue;
+    }
+    at += 1;
+    switch (pattern[at]) {
+      case 'u': {
+        const std::string_view user = shell_.variable("USER");
+        out.append(user.data() == nullptr ? std::string_view(root ? "root" : "?") : user);
+        break;
+      }
+      case 'h': {
+        const auto name = process.read_file("/dev/sysname", 256);
+        std::string_view text = name.ok() ? name->view() : std::string_view("orrery");
+        while (text.ends_with("\n")) text.remove_suffix(1);
+        out.append(text);
+        break;
+      }
+      case 'w': {
+        const std::string_view home = shell_.variable("HOME");
+        std::string_view cwd = process.cwd();
+        if (home.data() != nullptr && home != "/" && cwd.starts_with(home) &&
+            (cwd.size() == home.size() || cwd[home.size()] == '/')) {
+          out.push('~');
+          cwd.remove_prefix(home.size());
+        }
+        out.append(cwd);
+        break;
+      }
+      case 'W': out.append(last_component(process.cwd())); break;
+      case '$': out.push(root ? '#' : '$'); break;
+      case 'j': out.append_format("{}", shell_.jobs().all().size()); break;
+      case 't': {
+        const u64 seconds = static_cast<u64>(process.wall_ns()) / 1'000'000'000 % 86'400;
+        out.append_format("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+        break;
+      }
+      case '?': out.append_format("{}", shell_.status()); break;
+      case 'e': out.push('\x1B'); break;
+      case 'n': out.push('\n'); break;
+      default: out.push(pattern[at]); break;
+    }
+  }
+  return out;
+}
+
+LineSource::Got InteractiveLines::next_line(base::String& line, bool first) {
+  if (first) shell_.jobs().tell_changes();
+  const ConsoleSize size = console_size(shell_.process());
+  set_raw(true);
+  base::String out(shell_.heap());
+  editor_.begin(prompt(first), size.columns == 0 ? kColumnsDefault : size.columns, out);
+  Editor::Outcome outcome = Editor::Outcome::More;
+  bool gone = false;
+  while (outcome == Editor::Outcome::More && !gone) {
+    if (pending_start_ == pending_end_) {
+      gone = !shell_.process().write(shell_.actual_fd(kStderr), base::bytes_of(out.view())).ok();
+      out.clear();
+      const auto count = shell_.process().read(shell_.actual_fd(kStdin), pending_);
+      if (!count.ok() && count.error().code == ErrorCode::Interrupted) {
+        shell_.run_pending_traps();
+        continue;
+      }
+      gone = gone || !count.ok() || *count == 0;
+      pending_start_ = 0;
+      pending_end_ = gone ? 0 : *count;
+      if (gone) break;
+    }
+    outcome = editor_.byte(pending_[pending_start_], out);
+    pending_start_ += 1;
+  }
+  (void)shell_.process().write(shell_.actual_fd(kStderr), base::bytes_of(out.view())).ok();
+  set_raw(false);
+  if (gone) return Got::End;
+  switch (outcome) {
+    case Editor::Outcome::Interrupted: return Got::Interrupted;
+    case Editor::Outcome::End:
+      if (shell_.jobs().any_stopped() && !warned_) {
+        warned_ = true;
+        shell_.print_error("There are stopped jobs.\n");
+        return Got::Interrupted;
+      }
+      return Got::End;
+    case Editor::Outcome::Line: break;
+    case Editor::Outcome::More: UNREACHABLE("the loop ends with an outcome");
+  }
+  warned_ = false;
+  remember(editor_.text());
+  line.append(editor_.text());
+  line.push('\n');
+  return Got::Line;
+}
+
+Completion InteractiveLines::complete(std::string_view before) {
+  Completion completion{0, base::Vector<base::String>(shell_.heap())};
+  u64 start = before.size();
+  while (start > 0 && std::string_view(" \t;|&<>()").find(before[start - 1]) == std::string_view::npos) start -= 1;
+  completion.start = start;
+  const std::string_view word = before.substr(start);
+  std::string_view lead = before.substr(0, start);
+  while (!lead.empty() && (lead.back() == ' ' || lead.back() == '\t')) lead.remove_suffix(1);
+  const bool command = lead.empty() || std::string_view(";|&(").find(lead.back()) != std::string_view::npos;
+  if (word.starts_with("$")) {
+    for (const auto& [name, variable] : shell_.variables()) {
+      if (!name.starts_with(word.substr(1))) continue;
+      base::String match(shell_.heap(), "$");
+      match.append(name.view());
+      completion.matches.push_back(std::move(match));
+    }
+  } else if (command && word.find('/') == std::string_view::npos) {
+    complete_commands(word, completion);
+  } else {
+    const u64 blank = lead.find_last_of(" \t;|&");
+    const std::string_view verb = blank == std::string_view::npos ? lead : lead.substr(blank + 1);
+    complete_paths(word, verb == "cd", completion);
+  }
+  sort_unique(completion.matches);
+  return completion;
+}
+
+void InteractiveLines::complete_commands(std::string_view word, Completion& completion) {
+  for (const Builtin& builtin : builtins()) {
+    if (builtin.name.starts_with(word) && !builtin.name.starts_with("__"))
+      add_match(completion, shell_.heap(), builtin.name);
+  }
+  for (const auto& [name, function] : shell_.functions()) {
+    if (name.starts_with(word)) add_match(completion, shell_.heap(), name);
+  }
+  for (const auto& [name, value] : shell_.aliases()) {
+    if (name.starts_with(word)) add_match(completion, shell_.heap(), name);
+  }
+  std::string_view path = shell_.variable("PATH");
+  if (path.data() == nullptr) path = "/bin:/usr/bin";
+  while (!path.empty()) {
+    const u64 end = std::min<u64>(path.find(':'), path.size());
+    for (const base::String& name : shell_.names_in(path.substr(0, end))) {
+      if (name.starts_with(word)) add_match(completion, shell_.heap(), name);
+    }
+    path.remove_prefix(std::min(end + 1, path.size()));
+  }
+}
+
+void InteractiveLines::complete_paths(std::string_view word, bool directories_only, Completion& completion) {
+  const u64 slash = word.rfind('/');
+  const std::string_view directory = slash == std::string_view::npos ? std::string_view() : word.substr(0, slash + 1);
+  const std::string_view prefix = word.substr(directory.size());
+  base::String opened(shell_.heap());
+  if (directory.starts_with("~/")) {
+    opened.append(shell_.variable("HOME")).append(directory.substr(1));
+  } else {
+    opened.append(directory.empty() ? std::string_view(".") : directory);
+  }
+  auto entries = shell_.process().list(opened);
+  if (!entries.ok()) return;
+  for (const DirectoryEntry& entry : *entries) {
+    if (!entry.name.starts_with(prefix) || (prefix.empty() && entry.name.starts_with("."))) continue;
+    const bool is_directory = entry.stat.kind == schema::file::Kind::Directory;
+    if (directories_only && !is_directory) continue;
+    base::String match(shell_.heap(), directory);
+    match.append(entry.name.view());
+    if (is_directory) match.push('/');
+    completion.matches.push_back(std::move(match));
+  }
+}
+
+}  // namespace user::fsh

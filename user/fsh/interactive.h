@@ -1,0 +1,39 @@
+// user/fsh/interactive.h — a person at the console: prompt, editing, history, completion, news of jobs.
+#pragma once
+#include "user/fsh/editor.h"
+#include "user/fsh/shell.h"
+
+namespace user::fsh {
+
+constexpr u64 kHistoryMax = 1000;
+
+/// What the console is, from /dev/consctl; columns 0: no terminal behind it.
+struct ConsoleSize {
+  u32 columns = 0;
+  u32 rows = 0;
+};
+ConsoleSize console_size(Process& process);
+
+class InteractiveLines final : public LineSource, public Completer {
+ public:
+  explicit InteractiveLines(Shell& shell);
+  Got next_line(base::String& line, bool first) override;
+  Completion complete(std::string_view before_cursor) override;
+  void load_history();
+
+ private:
+  void remember(std::string_view line);
+  void set_raw(bool raw);
+  base::String prompt(bool first);
+  void complete_commands(std::string_view word, Completion& completion);
+  void complete_paths(std::string_view word, bool directories_only, Completion& completion);
+
+  Shell& shell_;
+  Editor editor_;
+  u8 pending_[256] = {};  // typed ahead: read from the console, not yet edited
+  u64 pending_start_ = 0;
+  u64 pending_end_ = 0;
+  bool warned_ = false;
+};
+
+}  // namespace user::fsh
