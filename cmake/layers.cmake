@@ -56,5 +56,5 @@ target_compile_options(orrery_bare_flags INTERFACE
   $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-mgeneral-regs-only>
   # Clang has no `long double` under that switch, and libstdc++'s headers name the type.
   $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-mno-sse -mno-mmx -mno-implicit-float>
-  $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-gnu-statement-expression -Wno-invalid-offsetof>)
+  $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-gnu-statement-expression -Wno-invalid-offsetof -Wno-shadow>)
 target_compile_definitions(orrery_bare_flags INTERFACE ORRERY_BARE=1)

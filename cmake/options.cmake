@@ -19,7 +19,8 @@ target_compile_options(orrery_flags INTERFACE
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Werror
   -ffp-contract=off -fno-strict-aliasing -fno-common
   $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-missing-field-initializers>
-  $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-missing-field-initializers -Wno-gnu-statement-expression -Wno-invalid-offsetof>)
+  # Clang sees a shadowed field where a friend function defined in its class has a parameter of that name.
+  $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-missing-field-initializers -Wno-gnu-statement-expression -Wno-invalid-offsetof -Wno-shadow>)
 if(ORRERY_SANITIZE)
   target_compile_options(orrery_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
     -fno-sanitize=vptr  # needs type information, which the core is built without
