@@ -5,7 +5,7 @@ using import "file.capnp".Directory;  using import "file.capnp".Service;
 interface Endpoint {}                        # a kernel endpoint with all rights
 
 enum MemberKind { mounted @0; bound @1; environment @2; descriptors @3; self @4; }   # the last three: "of the process that asks"
-enum ObjectKind { endpoint @0; notification @1; reply @2; }
+enum ObjectKind { endpoint @0; notification @1; reply @2; cnode @3; }   # cnode: one, `count` is its radix
 
 # One member of the namespace. Members of one path follow one another in the order of the union.
 struct Mount {
@@ -33,11 +33,12 @@ interface Process {
   # `version` is also at kSharedNamespaceVersion of the IPC buffer; when it differs from the cached one, ask again.
   mounts    @7 (from :UInt32) -> (version :UInt32, total :UInt32, mounts :List(Mount));
   directory @8 (member :UInt32) -> (directory :Directory);
-  mount     @9 (path :Text, flags :UInt8, kind :MemberKind, source :Text, tree :Text, directory :Directory,
-                under :Directory) -> (member :UInt32);   # flags as mount(2) of Plan 9; under: what a new union starts with
+  mount     @9 (path :Text, flags :UInt8, kind :MemberKind, source :Text, tree :Text, directory :Directory)
+              -> (member :UInt32);           # flags of mount: 1 replace 2 before 4 after 8 create 16 read-only 32 not a directory
   unmount   @10 (path :Text, member :UInt32);            # member 0: the whole entry
   setCwd    @11 (path :Text, umask :UInt16);
-  publish   @12 (name :Text, service :Service);          # /srv/NAME
+  # /srv/NAME. perClient: `service` is unbadged, and each client gets a copy badged with its pid.
+  publish   @12 (name :Text, service :Service, perClient :Bool);
   withdraw  @13 (name :Text);
   service   @14 (name :Text) -> (service :Service);      # a name, or the pid of who published one
 
@@ -62,4 +63,11 @@ interface Process {
   setConsole @27 (number :Int8);                         # the session leader's console
   log       @28 (text :Text);                            # one line of the kernel log
   readLog   @29 (offset :UInt64) -> (offset :UInt64, data :Data);   # the oldest kept byte at or after offset
+}
+
+enum JobKind { flush @0; print @1; close @2; }
+interface Worker {                           # between the manager and its own workers, which may block on servers
+  # Done with the last job, give the next. The job's process: its CNode is in kSlotGrants. Flush: the request `tag` on the
+  # File in `slot`; print: `text` on the File in `slot`; close: every File in the slots from `slot` on.
+  next      @0 () -> (kind :JobKind, slot :UInt16, tag :UInt32, text :Text);
 }

@@ -2,11 +2,10 @@
 # The timer server: driver of the node's timer device. Times are node-monotonic ns since boot, or wall ns since 1970.
 using import "kernel.capnp".Notification;
 
+# Published per client: the badge is the pid of the process that asks, and each process has at most one alarm.
 interface Timer {
   now    @0 () -> (uptime :UInt64, wall :Int64);
-  # Signals once at that uptime, at once when it has passed. One alarm per (caller's `id`, signal kept in the server):
-  # arming `id` again replaces it. `id` is the caller's pid.
-  arm    @1 (id :UInt32, uptime :UInt64, signal :Notification);
-  cancel @2 (id :UInt32);
+  arm    @1 (uptime :UInt64, signal :Notification);   # signals once, at once when that moment has passed; replaces the last
+  cancel @2 ();
   setWall @3 (wall :Int64);
 }

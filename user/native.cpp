@@ -1,0 +1,23 @@
+// user/native.cpp — see native.h. The order is that of root::NativeEntryNumber.
+#include "user/native.h"
+
+#include "user/root/boot.h"
+#include "user/root/worker.h"
+#include "user/runtime/start.h"
+
+#include "base/enforce.h"
+
+namespace user {
+namespace {
+
+constexpr machine::NativeEntry kEntries[] = {
+    {"root", root::root_main},
+    {"program", program_main},
+    {"worker", root::worker_main},
+};
+
+}  // namespace
+
+std::span<const machine::NativeEntry> native_entries() { return kEntries; }
+
+}  // namespace user

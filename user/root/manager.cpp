@@ -1,0 +1,265 @@
+// user/root/manager.cpp — the start of the root manager, its loop, its clock and its log.
+#include "user/root/manager.h"
+
+#include "base/format.h"
+#include "fs/badge.h"
+#include "kernel-model/ports.h"
+
+#include "base/enforce.h"
+
+namespace user::root {
+namespace {
+
+constexpr u32 kSmallBlockBits = 12;
+constexpr u32 kSmallObjectBits = 6;
+constexpr u64 kLogBytesMax = 256 << 10;
+constexpr u8 kRightsWithoutRead = kernel::kRightWrite | kernel::kRightGrant | kernel::kRightGrantReply;
+
+}  // namespace
+
+Manager::Manager(base::Heap& memory, SlotPool slots, UntypedPool untyped, const kernel::BootInfo& boot, Reserve reserve)
+    : memory_(memory), slots_(std::move(slots)), untyped_(std::move(untyped)), reserve_(reserve),
+      core_count_(boot.core_count), node_id_(boot.node_id), request_(memory), mounts_(memory), table_(memory), free_indices_(memory),
+      free_replies_(memory), free_object_slots_(memory), buffer_frames_(memory), free_buffers_(memory),
+      asid_pools_(memory), devices_(memory), image_frames_(memory), services_(memory), workers_(memory), jobs_(memory),
+      log_(memory) {
+  workers_.reserve(kWorkersMax);  // they are referred to while others are added
+}
+
+void Manager::start(const kernel::BootInfo& boot) {
+  table_.push_back(nullptr);  // place 0: badge 0 is the unbadged endpoint
+  asid_pools_.push_back({kernel::kRootAsidPool, 2});  // number 0 is never given, and there is our own
+  const BlockId block = untyped_.take(kSmallBlockBits, slots_);
+  ASSERT(block != kNoBlock);
+  small_objects_ = untyped_.slot_of(block);
+  endpoint_ = slots_.take();
+  MUST_OK(retype(small_objects_, kernel::ObjectType::Endpoint, kSmallObjectBits, own(endpoint_)));
+  receive_slot_ = slots_.take();
+  sys::set_receive_slot(kernel::kRootCNode, receive_slot_, 64);
+  current_reply_ = take_reply();
+  root_realm_ = MUST(new_realm(nullptr, ""));
+  root_realm_->memory.limit = kNoLimit;
+  for (u32 slot = boot.image_frames.first; slot < boot.image_frames.end; ++slot) image_frames_.push_back(slot);
+  image_bytes_ = boot.image_bytes;
+  find_devices(boot);
+  log("root: memory and devices are ready");
+  const Result<void> started = start_servers(boot);
+  if (!started.ok()) log("root: no memory for init");
+}
+
+Result<void> Manager::start_servers(const kernel::BootInfo& boot) {
+  ProcessRecord& init = *TRY(spawn(nullptr, {.program = "init", .arguments = std::string_view("init\0", 5), .hold = true}));
+  init_ = &init;
+  init.may_grant = true;
+  ASSERT(init.pid == 1);
+  if (find_program("ramfs") != nullptr) {
+    // The first file server, which holds the boot image: init finds it as the service `boot`.
+    const u32 served = slots_.take();
+    const u32 service = slots_.take();
+    if (served == 0 || service == 0) return fs::fail(ErrorCode::OutOfMemory);
+    MUST_OK(retype(small_objects_, kernel::ObjectType::Endpoint, kSmallObjectBits, own(served)));
+    char arguments[48];
+    base::Writer text(arguments);
+    text.text({"ramfs\0--image\0", 14});
+    text.number(boot.image_bytes);
+    text.character('\0');
+    ProcessRecord& files = *TRY(spawn(&init, {.program = "ramfs", .arguments = text.view(), .flags = kRfNoWait | kRfSession,
+                                              .priority = kPriorityServerMax, .hold = true, .served = served}));
+    const std::string_view image[] = {"image"};
+    TRY(grant_devices(files, image));
+    MUST_OK(mint(own(service), own(served), kRightsWithoutRead, fs::Badge{.kind = fs::BadgeKind::Service}.word()));
+    services_.push_back({base::String(memory_, "boot"), service, files.pid});
+    release(files);
+  }
+  release(init);
+  return {};
+}
+
+// ── Devices ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+Result<void> Manager::map_own(u32 frame, u64 address) {
+  const FrameMapping mapping{.frame = frame, .vspace = kernel::kRootVSpace, .address = address};
+  for (u32 levels = 0; levels < 3; ++levels) {
+    const kernel::ResultLabel label = map_frame(mapping);
+    if (label == kernel::ResultLabel::None) return {};
+    if (label != kernel::ResultLabel::FailedLookup) return fs::fail(ErrorCode::BadAddress);
+    const BlockId block = untyped_.take(kernel::kTableBits, slots_);
+    const u32 table = slots_.take();
+    if (block == kNoBlock || table == 0) return fs::fail(ErrorCode::OutOfMemory);
+    MUST_OK(retype(untyped_.slot_of(block), kernel::ObjectType::PageTable, kernel::kTableBits, own(table)));
+    MUST_OK(map_table(table, kernel::kRootVSpace, address));
+  }
+  return fs::fail(ErrorCode::BadAddress);
+}
+
+void Manager::find_devices(const kernel::BootInfo& boot) {
+  for (u32 i = 0; i < boot.device_count; ++i) {
+    const kernel::BootDevice& found = boot.devices[i];
+    Device device{.kind = static_cast<kernel::DeviceKind>(found.kind), .irq = found.irq};
+    for (const Device& other : devices_) device.number += other.kind == device.kind ? 1 : 0;
+    device.frame = slots_.take();
+    MUST_OK(retype(found.slot, kernel::ObjectType::Frame, 12, own(device.frame)));
+    if (found.irq != kernel::kNoIrq) {
+      device.handler = slots_.take();
+      MUST_OK(sys::invoke(kernel::kRootIrqControl, sys::Invoke::IrqControlGet, {found.irq, 0, device.handler, 64},
+                          {kernel::kRootCNode}).ok());
+    }
+    if (device.kind == kernel::DeviceKind::Timer && device.number == 0) {
+      // Only asked for the time; the timer server is its driver.
+      const u32 copied = slots_.take();
+      MUST_OK(copy(own(copied), own(device.frame), kernel::kRightsAll));
+      if (map_own(copied, kOwnDevicesAddress).ok()) timer_address_ = kOwnDevicesAddress;
+    }
+    devices_.push_back(device);
+  }
+}
+
+Result<void> Manager::grant_devices(ProcessRecord& record, std::span<const std::string_view> names) {
+  constexpr u32 kGrantsMax = kSlotGrantsEnd - kSlotGrants;
+  if (names.size() > kGrantsMax) return fs::fail(ErrorCode::BadArgument);
+  for (u32 i = 0; i < names.size(); ++i) {
+    if (names[i] == "devices") {
+      record.may_grant = true;
+      continue;
+    }
+    if (names[i] == "image") {
+      for (u32 page = 0; page < image_frames_.size(); ++page) {
+        const u32 copied = slots_.take();
+        if (copied == 0) return fs::fail(ErrorCode::OutOfMemory);
+        MUST_OK(copy(own(copied), own(image_frames_[page]), kernel::kRightRead));
+        record.objects.copies.push_back(copied);
+        TRY(map_for(record, copied, kImageAddress + page * u64{4096}, kernel::kRightRead, 0));
+      }
+      continue;
+    }
+    const Device* const device = find_device(names[i]);
+    if (device == nullptr) return fs::fail(ErrorCode::NoSuchDevice, names[i]);
+    const u32 copied = slots_.take();
+    if (copied == 0) return fs::fail(ErrorCode::OutOfMemory);
+    MUST_OK(copy(own(copied), own(device->frame), kernel::kRightsAll));
+    record.objects.copies.push_back(copied);
+    TRY(map_for(record, copied, device_address(i), kernel::kRightRead | kernel::kRightWrite, kernel::kMapDevice));
+    if (device->handler != 0) {
+      MUST_OK(copy(slot_in(record, kSlotGrants + i), own(device->handler), kernel::kRightsAll));
+    }
+    if (device->kind == kernel::DeviceKind::World) {
+      MUST_OK(copy(slot_in(record, kSlotProbe), own(device->frame), kernel::kRightsAll));
+    }
+  }
+  return {};
+}
+
+const Device* Manager::find_device(std::string_view name) const {
+  struct Name {
+    std::string_view name;
+    kernel::DeviceKind kind;
+  };
+  constexpr Name kNames[] = {
+      {"vt", kernel::DeviceKind::Console},   {"timer", kernel::DeviceKind::Timer}, {"world", kernel::DeviceKind::World},
+      {"entropy", kernel::DeviceKind::Entropy}, {"blk", kernel::DeviceKind::Block}, {"ether", kernel::DeviceKind::Network},
+      {"power", kernel::DeviceKind::Power}};
+  for (const Name& known : kNames) {
+    if (!name.starts_with(known.name)) continue;
+    const std::string_view digits = name.substr(known.name.size());
+    const auto number = base::parse_u64(digits);
+    if (!digits.empty() && !number.ok()) continue;
+    for (const Device& device : devices_) {
+      if (device.kind == known.kind && device.number == (digits.empty() ? 0 : number.value())) return &device;
+    }
+  }
+  return nullptr;
+}
+
+// ── The loop ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+u32 Manager::take_reply() {
+  if (!free_replies_.empty()) return free_replies_.take_back();
+  const u32 slot = slots_.take();
+  ASSERT(slot != 0);
+  if (retype(small_objects_, kernel::ObjectType::Reply, kSmallObjectBits, own(slot))) return slot;
+  const BlockId block = untyped_.take(kSmallBlockBits, slots_);
+  ASSERT(block != kNoBlock);  // `spawn` refuses long before the last 4 KiB are gone
+  small_objects_ = untyped_.slot_of(block);
+  MUST_OK(retype(small_objects_, kernel::ObjectType::Reply, kSmallObjectBits, own(slot)));
+  return slot;
+}
+
+void Manager::serve() {
+  Answer answer = Answer::gone();
+  for (;;) {
+    memory_short_ = !reserve_.keep_ahead(memory_, slots_, untyped_);
+    sys::Received received;
+    if (answer.ending == Ending::Answered && send_slot_ == 0) {
+      received = sys::reply_recv(endpoint_, current_reply_, answer.info);
+    } else {
+      if (answer.ending == Ending::Answered) {
+        complete_with_capability(answer);
+      } else if (answer.ending == Ending::Deferred) {
+        current_reply_ = take_reply();
+      }
+      received = sys::recv(endpoint_, current_reply_);
+    }
+    answer = handle(received);
+    if (received_cap_) {
+      remove(own(receive_slot_));  // nobody wanted it
+      received_cap_ = false;
+    }
+  }
+}
+
+void Manager::complete_with_capability(const Answer& answer) {
+  sys::buffer().caps_or_badges[0] = send_slot_;
+  sys::send(current_reply_, kernel::MessageInfo{answer.info.word() | u64{1} << 10});
+  if (send_temporary_) {
+    remove(own(send_slot_));
+    slots_.give(send_slot_);
+  }
+  send_slot_ = 0;
+  send_temporary_ = false;
+}
+
+void Manager::complete(u32 reply, const Answer& answer) {
+  ASSERT(answer.ending == Ending::Answered && reply != current_reply_);
+  sys::send(reply, answer.info);
+  free_replies_.push_back(reply);
+}
+
+Result<u32> Manager::keep_received() {
+  const u32 slot = slots_.take();
+  if (slot == 0) return fs::fail(ErrorCode::OutOfMemory);
+  bool kept = false;
+  if (received_unwrapped_) {
+    kept = mint(own(slot), own(endpoint_), kRightsWithoutRead, received_badge_);
+  } else if (received_cap_) {
+    kept = move(own(slot), own(receive_slot_));
+    received_cap_ = !kept;
+  }
+  if (kept) return slot;
+  slots_.give(slot);
+  return fs::fail(ErrorCode::BadArgument);
+}
+
+// ── Clock and log ────────────────────────────────────────────────────────────────────────────────────────────
+
+u64 Manager::uptime_ns() {
+  if (timer_address_ == 0) return 0;
+  return port::call(timer_address_, port::Timer::Now, 0).ok() ? sys::frame().mr[0] : 0;
+}
+
+void Manager::log(std::string_view text) {
+  char line[320];
+  const u64 now_us = uptime_ns() / 1000;
+  base::Writer writer(line);
+  base::format_to(writer, "[{:5}.{:06}] {}", now_us / 1'000'000, now_us % 1'000'000, text);
+  writer.mark_truncation();
+  const std::string_view whole = writer.view();
+  if (log_.size() + whole.size() + 1 > kLogBytesMax) {
+    const u64 dropped = kLogBytesMax / 4;
+    log_.erase(0, dropped);
+    log_start_ += dropped;
+  }
+  log_.append({reinterpret_cast<const u8*>(whole.data()), whole.size()});
+  log_.push_back('\n');
+}
+
+}  // namespace user::root

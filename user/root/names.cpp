@@ -1,0 +1,245 @@
+// user/root/names.cpp — namespaces: ordered entries of path → union of directories, shared or copied between processes,
+// and the table of published services.
+#include "base/parse.h"
+#include "user/root/manager.h"
+
+#include "base/enforce.h"
+
+namespace user::root {
+namespace {
+
+constexpr u8 kKeptFlags = kMountCreate | kMountReadOnly | kMountNotDirectory;
+
+bool is_special(MemberKind kind) { return kind != MemberKind::Mounted && kind != MemberKind::Bound; }
+
+std::string_view special_name(MemberKind kind) {
+  switch (kind) {
+    case MemberKind::Environment: return "@env";
+    case MemberKind::Descriptors: return "@fd";
+    case MemberKind::Self: return "@self";
+    case MemberKind::Mounted: case MemberKind::Bound: break;
+  }
+  return {};
+}
+
+bool needs_quotes(std::string_view word) {
+  for (const char c : word) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       std::string_view("/._-+:,%@!").find(c) != std::string_view::npos;
+    if (!plain) return true;
+  }
+  return word.empty();
+}
+
+/// A word as fsh reads it back.
+void append_word(base::String& out, std::string_view word) {
+  if (!needs_quotes(word)) {
+    out.append(word);
+    return;
+  }
+  out.push('\'');
+  for (const char c : word) {
+    if (c == '\'') {
+      out.append("'\\''");
+    } else {
+      out.push(c);
+    }
+  }
+  out.push('\'');
+}
+
+}  // namespace
+
+Namespace& Manager::new_namespace() {
+  return *new (memory_.allocate(sizeof(Namespace), alignof(Namespace))) Namespace(memory_);
+}
+
+Namespace& Manager::copy_namespace(const Namespace& names) {
+  Namespace& copy = new_namespace();
+  for (const MountEntry& entry : names.entries) {
+    MountEntry& added = copy.entries.push_back({entry.path.clone(), entry.members.clone()});
+    for (const MemberUse& use : added.members) use.member->references += 1;
+  }
+  return copy;
+}
+
+void Manager::join_namespace(ProcessRecord& record, Namespace& names) {
+  leave_namespace(record);
+  names.users.push_back(record);
+  record.names = &names;
+  buffer_of(record).reserved[kSharedNamespaceVersion] = names.version;
+}
+
+void Manager::leave_namespace(ProcessRecord& record) {
+  Namespace* const names = record.names;
+  if (names == nullptr) return;
+  names->users.remove(record);
+  record.names = nullptr;
+  if (!names->users.empty()) return;
+  for (MountEntry& entry : names->entries) {
+    for (const MemberUse& use : entry.members) drop_member(*use.member);
+  }
+  names->~Namespace();
+  memory_.release(names, sizeof *names);
+}
+
+void Manager::drop_member(Member& member) {
+  member.references -= 1;
+  if (member.references != 0) return;
+  if (member.slot != 0) {
+    remove(own(member.slot));
+    slots_.give(member.slot);
+  }
+  member.~Member();
+  memory_.release(&member, sizeof member);
+}
+
+void Manager::changed(Namespace& names) {
+  names.version += 1;
+  for (ProcessRecord& user : names.users) buffer_of(user).reserved[kSharedNamespaceVersion] = names.version;
+}
+
+Result<u32> Manager::mount(ProcessRecord& record, const MountRequest& request) {
+  if (record.no_mount) return fs::fail(ErrorCode::OperationNotPermitted);
+  const u8 how = request.flags & (kMountReplace | kMountBefore | kMountAfter);
+  if (request.source.size() > 2048 || request.tree.size() > 1024) return fs::fail(ErrorCode::NameTooLong);
+  if (how == (kMountBefore | kMountAfter) || request.path.empty() || request.path[0] != '/') {
+    return fs::fail(ErrorCode::BadArgument);
+  }
+  if ((request.flags & kMountNotDirectory) != 0 && (how & (kMountBefore | kMountAfter)) != 0) {
+    return fs::fail(ErrorCode::BadArgument);
+  }
+  Namespace& names = *record.names;
+  u64 index = 0;
+  while (index < names.entries.size() && names.entries[index].path != request.path) index += 1;
+  const bool is_new = index == names.entries.size();
+  if (is_new && index == kMountEntriesMax) return fs::fail(ErrorCode::NoSpaceLeft);
+  const bool replaces = (how & (kMountBefore | kMountAfter)) == 0;
+  if (!is_new && !replaces && names.entries[index].members.size() == kUnionMembersMax) {
+    return fs::fail(ErrorCode::NoSpaceLeft);
+  }
+  u32 slot = 0;
+  if (!is_special(request.kind)) slot = TRY(keep_received());
+  // ── point of no return ──
+  Member& member = *new (memory_.allocate(sizeof(Member), alignof(Member))) Member(memory_);
+  member.id = next_member_++;
+  member.references = 1;
+  member.slot = slot;
+  member.kind = request.kind;
+  member.source.assign(is_special(request.kind) ? special_name(request.kind) : request.source);
+  member.tree.assign(request.tree);
+  if (is_new) names.entries.push_back({base::String(memory_, request.path), base::Vector<MemberUse>(memory_)});
+  base::Vector<MemberUse>& members = names.entries[index].members;
+  if (replaces) {
+    for (const MemberUse& use : members) drop_member(*use.member);
+    members.clear();
+  } else {
+    for (u64 i = members.size(); i-- > 0;) {  // bound again: it moves and takes the new flags
+      if (members[i].member->source != member.source || members[i].member->tree != member.tree) continue;
+      drop_member(*members[i].member);
+      members.erase(i);
+    }
+  }
+  const MemberUse use{&member, static_cast<u8>(request.flags & kKeptFlags)};
+  members.insert(how == kMountBefore ? 0 : members.size(), use);
+  changed(names);
+  return member.id;
+}
+
+Result<void> Manager::unmount(ProcessRecord& record, std::string_view path, u32 id) {
+  if (record.no_mount) return fs::fail(ErrorCode::OperationNotPermitted);
+  Namespace& names = *record.names;
+  for (u64 i = 0; i < names.entries.size(); ++i) {
+    MountEntry& entry = names.entries[i];
+    if (entry.path != path) continue;
+    bool found = id == 0;
+    for (u64 m = entry.members.size(); m-- > 0;) {
+      if (id != 0 && entry.members[m].member->id != id) continue;
+      found = true;
+      drop_member(*entry.members[m].member);
+      entry.members.erase(m);
+    }
+    if (!found) break;
+    if (entry.members.empty()) names.entries.erase(i);
+    changed(names);
+    return {};
+  }
+  return fs::fail(ErrorCode::NotMounted);
+}
+
+Result<u32> Manager::directory(ProcessRecord& record, u32 id) {
+  for (const MountEntry& entry : record.names->entries) {
+    for (const MemberUse& use : entry.members) {
+      if (use.member->id != id) continue;
+      if (use.member->slot == 0) return fs::fail(ErrorCode::NotSupported);
+      return use.member->slot;
+    }
+  }
+  return fs::fail(ErrorCode::NotMounted);
+}
+
+void Manager::append_namespace_text(const ProcessRecord& record, base::String& out) {
+  for (const MountEntry& entry : record.names->entries) {
+    bool first = true;
+    for (const MemberUse& use : entry.members) {
+      const Member& member = *use.member;
+      const bool bound = member.kind == MemberKind::Bound;
+      const bool create = (use.flags & kMountCreate) != 0;
+      const bool read_only = (use.flags & kMountReadOnly) != 0;
+      out.append(bound ? "bind" : "mount");
+      if (!first || create || read_only) out.append(" -");
+      if (!first) out.push('a');
+      if (create) out.push('c');
+      if (read_only) out.push('r');
+      out.push(' ');
+      append_word(out, member.source.view());
+      out.push(' ');
+      append_word(out, entry.path.view());
+      if (!member.tree.empty()) {
+        out.push(' ');
+        append_word(out, member.tree.view());
+      }
+      out.push('\n');
+      first = false;
+    }
+  }
+  out.append("cd ");
+  append_word(out, record.cwd.view());
+  out.push('\n');
+}
+
+// ── Services ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+Service* Manager::find_service(std::string_view name) {
+  u64 pid = 0;
+  const auto number = base::parse_u64(name);
+  if (number.ok()) pid = number.value();
+  for (Service& service : services_) {
+    if (service.name == name || (pid != 0 && service.pid == pid)) return &service;
+  }
+  return nullptr;
+}
+
+Result<void> Manager::publish(ProcessRecord& record, std::string_view name, bool per_client) {
+  if (name.empty() || name.size() > 255 || name.find('/') != std::string_view::npos) {
+    return fs::fail(ErrorCode::BadFileName, name);
+  }
+  if (find_service(name) != nullptr) return fs::fail(ErrorCode::AlreadyExists, name);
+  const u32 slot = TRY(keep_received());
+  services_.push_back({base::String(memory_, name), slot, record.pid, 1, per_client});
+  return {};
+}
+
+Result<void> Manager::withdraw(ProcessRecord& record, std::string_view name) {
+  for (u64 i = 0; i < services_.size(); ++i) {
+    if (services_[i].name != name) continue;
+    if (services_[i].pid != record.pid) return fs::fail(ErrorCode::OperationNotPermitted);
+    remove(own(services_[i].slot));
+    slots_.give(services_[i].slot);
+    services_.erase(i);
+    return {};
+  }
+  return fs::fail(ErrorCode::NotFound, name);
+}
+
+}  // namespace user::root

@@ -1,0 +1,78 @@
+// user/root/notes.cpp — posting: what a note does to its target, here and now or at its next system call's end.
+#include "user/root/manager.h"
+
+#include "user/runtime/notes.h"
+
+#include "base/enforce.h"
+
+namespace user::root {
+namespace {
+
+constexpr u32 kUnnamedNoteCode = 128;  // the exit code of a process ended by a note without a number
+
+}  // namespace
+
+void Manager::post(ProcessRecord& record, std::string_view note) {
+  const u32 number = note_number(note);
+  if (number != 0) return post_number(record, number);
+  terminate(record, kUnnamedNoteCode, 0, {}, false);
+}
+
+void Manager::post_number(ProcessRecord& record, u32 number) {
+  ASSERT(number > 0 && number < kNotesMax);
+  if (record.state == ProcessState::Ending || record.state == ProcessState::Zombie) return;
+  if (number == kNoteKill) return terminate(record, 128 + kNoteKill, kNoteKill, {}, false);
+  if (number == kNoteStop) return stop(record, kNoteStop);
+  if (number == kNoteContinue && record.state == ProcessState::Stopped && !resume(record).ok()) return;
+  const u64 bit = u64{1} << number;
+  if ((record.handled_notes & bit) != 0) {
+    buffer_of(record).reserved[kSharedPending] |= bit;
+    return interrupt(record);
+  }
+  if ((record.ignored_notes & bit) != 0) return;
+  switch (default_of_note(number)) {
+    case NoteDefault::Exit: return terminate(record, 128 + number, number, {}, false);
+    case NoteDefault::Stop: return stop(record, number);
+    case NoteDefault::Continue: case NoteDefault::Ignore: return;
+  }
+}
+
+Result<void> Manager::post_group(u32 id, std::string_view note) {
+  Group* group = groups_.find(id);
+  if (group == nullptr) return fs::fail(ErrorCode::NoSuchProcess);
+  // The list changes while members end; pids only grow, so that each is met once.
+  u32 next_pid = 0;
+  for (;;) {
+    ProcessRecord* next = nullptr;
+    group = groups_.find(id);
+    if (group == nullptr) return {};
+    for (ProcessRecord& member : group->members) {
+      if (member.pid >= next_pid && (next == nullptr || member.pid < next->pid)) next = &member;
+    }
+    if (next == nullptr) return {};
+    next_pid = next->pid + 1;
+    post(*next, note);
+  }
+}
+
+void Manager::interrupt(ProcessRecord& record) {
+  if (record.waiting.reply != 0) {
+    const u32 reply = record.waiting.reply;
+    record.waiting = {};
+    complete(reply, failure(ErrorCode::Interrupted));
+    return;
+  }
+  const u32 slot = static_cast<u32>(buffer_of(record).user_data);
+  if (slot >= kSlotDescriptors && slot < kSlotDescriptorsEnd) {
+    enqueue({.kind = schema::process::JobKind::Flush, .pid = record.pid, .index = record.index, .slot = static_cast<u16>(slot),
+             .tag = record.pid});
+  }
+  const u32 signal = slots_.take();
+  if (signal == 0) return;  // the note stays pending: it is met at the next system call
+  MUST_OK(mint(own(signal), own(record.objects.slots + kObjectNotification), kernel::kRightWrite, kSignalNote));
+  sys::signal(signal);
+  remove(own(signal));
+  slots_.give(signal);
+}
+
+}  // namespace user::root

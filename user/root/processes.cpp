@@ -1,0 +1,368 @@
+// user/root/processes.cpp — the life of a process: spawn, release, stop, the end, and who is told about it.
+#include "user/root/manager.h"
+
+#include "base/format.h"
+
+#include "base/enforce.h"
+
+namespace user::root {
+namespace {
+
+constexpr u32 kNoteKill = 9;
+constexpr u32 kNoteChild = 17;
+constexpr u32 kNoteHangup = 1;
+
+std::string_view last_name(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+}  // namespace
+
+ProcessRecord* Manager::find_badge(u64 badge) {
+  const u32 index = static_cast<u32>(badge >> 32);
+  if (index >= table_.size() || table_[index] == nullptr) return nullptr;
+  return table_[index]->pid == static_cast<u32>(badge) ? table_[index] : nullptr;
+}
+
+Result<ProcessRecord*> Manager::spawn(ProcessRecord* parent, const SpawnRequest& request) {
+  constexpr u32 kNamespaceFlags = kRfNameg | kRfCNameg;
+  constexpr u32 kEnvironmentFlags = kRfEnvg | kRfCEnvg;
+  if ((request.flags & kNamespaceFlags) == kNamespaceFlags) return fs::fail(ErrorCode::BadArgument);
+  if ((request.flags & kEnvironmentFlags) == kEnvironmentFlags) return fs::fail(ErrorCode::BadArgument);
+  const Program* const program = find_program(request.program);
+  if (program == nullptr) return fs::fail(ErrorCode::NotExecutable);
+  if (request.arguments.size() + request.environment.size() > kStartBytesMax) return fs::fail(ErrorCode::BadArgument);
+  if (memory_short_) return fs::fail(ErrorCode::OutOfMemory);
+  Realm* realm = parent == nullptr ? root_realm_ : parent->realm;
+  if (!request.realm.empty()) realm = find_realm(*realm, request.realm);
+  if (realm == nullptr) return fs::fail(ErrorCode::NotFound, request.realm);
+  if (request.group != 0 && (request.flags & kRfNoteg) == 0) {
+    const Group* const group = find_group(request.group);
+    if (group == nullptr || parent == nullptr || group->session_id != parent->session_id) {
+      return fs::fail(ErrorCode::NoSuchProcess);
+    }
+  }
+  TRY(charge(*realm, &Realm::processes, 1));
+
+  const u32 pid = next_pid_++;
+  u32 index = static_cast<u32>(table_.size());
+  if (free_indices_.empty()) {
+    table_.push_back(nullptr);
+  } else {
+    index = free_indices_.take_back();
+  }
+  ProcessRecord& record = *new (memory_.allocate(sizeof(ProcessRecord), alignof(ProcessRecord)))
+                               ProcessRecord(memory_, pid, index);
+  record.realm = realm;
+  const u8 ceiling = parent == nullptr ? kPriorityServerMax : parent->priority;
+  record.priority = request.priority == 0 ? ceiling : std::min(request.priority, ceiling);
+  const std::string_view first = request.arguments.substr(0, request.arguments.find('\0'));
+  record.name.assign(first.empty() ? request.program : last_name(first));
+  const Entry entry{NativeEntryNumber::Program, static_cast<u64>(program - programs().data())};
+  const Result<void> made = make_objects(record, entry);
+  if (!made.ok()) {
+    refund(*realm, &Realm::processes, 1);
+    free_indices_.push_back(index);
+    record.~ProcessRecord();
+    memory_.release(&record, sizeof record);
+    return made.take_failure();
+  }
+  // ── point of no return ──
+  table_[index] = &record;
+  by_pid_.insert(record);
+  realm->members.push_back(record);
+  record.arguments.assign(request.arguments);
+  record.start.assign(request.files);
+  record.cwd.assign(request.cwd.empty() ? std::string_view("/") : request.cwd);
+  record.umask = request.umask;
+  record.start_ns = uptime_ns();
+  record.no_wait_record = parent == nullptr || (request.flags & kRfNoWait) != 0;
+  record.parent = record.no_wait_record ? init_ : parent;
+  if (record.parent != nullptr) record.parent->children.push_back(record);
+  if (parent != nullptr) {
+    record.uid = parent->uid;
+    record.gid = parent->gid;
+    record.no_mount = parent->no_mount || (request.flags & kRfNoMount) != 0;
+    record.ignored_notes = parent->ignored_notes;
+  }
+
+  Namespace* names = parent == nullptr ? nullptr : parent->names;
+  if (names == nullptr || (request.flags & kRfCNameg) != 0) {
+    names = &new_namespace();
+  } else if ((request.flags & kRfNameg) != 0) {
+    names = &copy_namespace(*names);
+  }
+  join_namespace(record, *names);
+  record.environment = parent == nullptr || (request.flags & kRfCEnvg) != 0 ? &new_environment()
+                                                                           : &copy_environment(*parent->environment);
+  record.environment->references += 1;
+  apply_settings(*record.environment, request.environment);
+
+  const bool new_session = parent == nullptr || (request.flags & kRfSession) != 0;
+  const bool new_group = new_session || (request.flags & kRfNoteg) != 0;
+  const u32 session = new_session ? pid : parent->session_id;
+  join_group(record, new_group ? pid : request.group != 0 ? request.group : parent->group_id, session);
+
+  if (request.served != 0) MUST_OK(copy(slot_in(record, kSlotServed), own(request.served), kernel::kRightsAll));
+  if (!request.hold) release(record);
+  return &record;
+}
+
+void Manager::release(ProcessRecord& record) {
+  if (record.state != ProcessState::Held || record.resumed) return;
+  record.state = ProcessState::Running;
+  record.resumed = true;
+  MUST_OK(sys::invoke(record.objects.slots + kObjectTcb, sys::Invoke::TcbResume, {}).ok());
+}
+
+void Manager::join_group(ProcessRecord& record, u32 id, u32 session) {
+  leave_group(record);
+  Group* group = groups_.find(id);
+  if (group == nullptr) {
+    group = new (memory_.allocate(sizeof(Group), alignof(Group))) Group();
+    group->id = id;
+    group->session_id = session;
+    groups_.insert(*group);
+  }
+  group->members.push_back(record);
+  record.group = group;
+  record.group_id = id;
+  record.session_id = session;
+}
+
+void Manager::leave_group(ProcessRecord& record) {
+  Group* const group = record.group;
+  if (group == nullptr) return;
+  group->members.remove(record);
+  record.group = nullptr;
+  if (!group->members.empty()) return;
+  groups_.remove(*group);
+  group->~Group();
+  memory_.release(group, sizeof *group);
+}
+
+// ── Stop and go ──────────────────────────────────────────────────────────────────────────────────────────────
+// A stopped process has no scheduling context: it keeps what it waits for, so that nothing a server answers is lost.
+
+void Manager::stop(ProcessRecord& record, u32 note) {
+  if (record.state != ProcessState::Running) return;
+  const u32 context = record.objects.slots + kObjectContext;
+  if (!sys::invoke(context, sys::Invoke::SchedContextUnbindObject, {}, {record.objects.slots + kObjectTcb}).ok()) return;
+  record.state = ProcessState::Stopped;
+  record.stop_note = note;
+  record.stop_unreported = true;
+  ProcessRecord* const parent = record.parent;
+  if (parent == nullptr) return;
+  if (parent->waiting.reply != 0 && parent->waiting.stopped && matches(record, parent->waiting)) {
+    answer_wait(*parent, record);
+  }
+  post_number(*parent, kNoteChild);
+}
+
+Result<void> Manager::resume(ProcessRecord& record) {
+  if (record.state != ProcessState::Stopped) return {};
+  const u32 context = record.objects.slots + kObjectContext;
+  const u32 tcb = record.objects.slots + kObjectTcb;
+  // Refused while the realm has no budget left and the thread waits for something.
+  if (!sys::invoke(context, sys::Invoke::SchedContextBind, {}, {tcb}).ok()) return fs::fail(ErrorCode::InUse);
+  record.state = ProcessState::Running;
+  record.stop_unreported = false;
+  return {};
+}
+
+// ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+void Manager::terminate(ProcessRecord& record, u32 code, u32 note, std::string_view cause, bool files_closed) {
+  if (record.state == ProcessState::Ending || record.state == ProcessState::Zombie) return;
+  record.end.code = code;
+  record.end.note = note;
+  const u64 cause_bytes = std::min<u64>(cause.size(), sizeof record.end.cause - 1);
+  __builtin_memcpy(record.end.cause, cause.data(), cause_bytes);
+  record.end.real_ns = uptime_ns() - record.start_ns;
+  record.end.user_ns = take_consumed(record.objects.slots + kObjectContext);
+  const bool never_ran = !record.resumed;
+  record.state = ProcessState::Ending;
+  if (record.waiting.reply != 0) {
+    free_replies_.push_back(record.waiting.reply);  // the caller goes, the Reply object is free again
+    record.waiting = {};
+  }
+  if (!files_closed) {
+    MUST_OK(sys::invoke(record.objects.slots + kObjectTcb, sys::Invoke::TcbSuspend, {}).ok());
+  }
+  const u32 pending = files_closed || never_ran ? 0 : static_cast<u32>(buffer_of(record).user_data);
+  if (pending != 0) {
+    enqueue({.kind = schema::process::JobKind::Flush, .pid = record.pid, .index = record.index,
+             .slot = static_cast<u16>(pending), .tag = record.pid});
+  }
+  if (cause_bytes != 0) {
+    enqueue({.kind = schema::process::JobKind::Print, .pid = record.pid, .index = record.index,
+             .slot = static_cast<u16>(slot_of_descriptor(kStderr)), .tag = record.pid});
+  } else {
+    publish_end(record);
+  }
+  if (!files_closed) {
+    enqueue({.kind = schema::process::JobKind::Close, .pid = record.pid, .index = record.index, .slot = kSlotDescriptors});
+  } else {
+    reclaim(record);
+  }
+}
+
+void Manager::publish_end(ProcessRecord& record) {
+  record.state = ProcessState::Zombie;
+  leave_group(record);
+  leave_namespace(record);
+  drop_environment(record);
+  for (u64 i = services_.size(); i-- > 0;) {
+    if (services_[i].pid == record.pid) MUST(withdraw(record, services_[i].name.view()));
+  }
+  while (ProcessRecord* child = record.children.pop_front()) {
+    child->parent = init_ == &record ? nullptr : init_;
+    child->no_wait_record = true;
+    if (child->parent != nullptr) child->parent->children.push_back(*child);
+  }
+  while (ProcessRecord* child = record.zombies.pop_front()) {
+    child->parent = nullptr;
+    reap(*child);
+  }
+  if (record.session_id == record.pid) {
+    for (ProcessRecord* at = by_pid_.first(); at != nullptr; at = by_pid_.next(*at)) {
+      if (at->session_id == record.pid && at != &record) post_number(*at, kNoteHangup);
+    }
+  }
+  ProcessRecord* const parent = record.parent;
+  if (parent == nullptr || record.no_wait_record) {
+    if (parent != nullptr) parent->children.remove(record);
+    record.parent = nullptr;
+    reap(record);
+    return;
+  }
+  parent->children.remove(record);
+  parent->zombies.push_back(record);
+  post_number(*parent, kNoteChild);
+  if (parent->waiting.reply != 0 && matches(record, parent->waiting)) answer_wait(*parent, record);
+}
+
+void Manager::reclaim(ProcessRecord& record) {
+  if (record.reclaimed) return;
+  destroy_objects(record);
+  record.reclaimed = true;
+  refund(*record.realm, &Realm::processes, 1);
+  Realm* const realm = record.realm;
+  realm->members.remove(record);
+  end_realm(*realm);
+  if (record.reaped) forget(record);
+}
+
+void Manager::reap(ProcessRecord& record) {
+  record.reaped = true;
+  by_pid_.remove(record);
+  if (record.reclaimed) forget(record);
+}
+
+void Manager::forget(ProcessRecord& record) {
+  table_[record.index] = nullptr;
+  free_indices_.push_back(record.index);
+  record.~ProcessRecord();
+  memory_.release(&record, sizeof record);
+}
+
+void Manager::fault(ProcessRecord& record, kernel::MessageInfo info) {
+  if (Worker* const worker = worker_of(record)) return worker_faulted(*worker);
+  struct Cause {
+    u32 code;
+    std::string_view text;
+  };
+  char text[64];
+  Cause cause{139, "memory fault"};
+  const u64* const words = sys::frame().mr;
+  switch (static_cast<kernel::FaultType>(info.label())) {
+    case kernel::FaultType::UserException: {
+      const u64 number = words[2] - kernel::kCrashNumberBase;
+      switch (static_cast<kernel::CrashKind>(number)) {
+        case kernel::CrashKind::NullAccess:
+          cause.text = base::format(text, "page fault at 0x{:x}", words[3]);
+          break;
+        case kernel::CrashKind::Segment: cause.text = "page fault"; break;
+        case kernel::CrashKind::Bus: cause = {135, "bus error"}; break;
+        case kernel::CrashKind::Arithmetic: cause = {136, "arithmetic"}; break;
+        case kernel::CrashKind::IllegalInstruction: cause = {132, "illegal instruction"}; break;
+        case kernel::CrashKind::StackOverflow: cause.text = "stack overflow"; break;
+        case kernel::CrashKind::Assertion: cause = {134, "abort"}; break;
+        case kernel::CrashKind::ArenaSpent: cause.text = "memory quota exceeded"; break;
+        case kernel::CrashKind::Watchdog: cause = {137, "watchdog"}; break;
+      }
+      break;
+    }
+    case kernel::FaultType::Vm: cause.text = base::format(text, "page fault at 0x{:x}", words[1]); break;
+    case kernel::FaultType::Cap: cause.text = base::format(text, "capability fault at 0x{:x}", words[1]); break;
+    case kernel::FaultType::UnknownSyscall: cause = {159, "unknown system call"}; break;
+    case kernel::FaultType::Timeout: cause = {152, "time limit"}; break;
+    case kernel::FaultType::None: break;
+  }
+  terminate(record, cause.code, cause.code - 128, cause.text, false);
+}
+
+// ── wait ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+bool Manager::matches(const ProcessRecord& child, const WaitRequest& wait) const {
+  if (wait.pid != 0) return child.pid == wait.pid;
+  return wait.group == 0 || child.group_id == wait.group;
+}
+
+schema::process::Process::Wait::Reply Manager::wait_reply(const ProcessRecord& child) {
+  schema::process::Process::Wait::Reply reply{.pid = child.pid};
+  if (child.state == ProcessState::Zombie) {
+    reply.code = child.end.code;
+    reply.note = static_cast<u8>(child.end.note);
+    reply.cause = child.end.cause;
+    reply.user_ns = child.end.user_ns;
+    reply.real_ns = child.end.real_ns;
+  } else {
+    reply.code = 128 + child.stop_note;
+    reply.note = static_cast<u8>(child.stop_note);
+    reply.stopped = true;
+  }
+  return reply;
+}
+
+void Manager::answer_wait(ProcessRecord& parent, ProcessRecord& child) {
+  const u32 reply = parent.waiting.reply;
+  parent.waiting = {};
+  complete(reply, success(wait_reply(child)));
+  if (child.state != ProcessState::Zombie) {
+    child.stop_unreported = false;
+    return;
+  }
+  parent.zombies.remove(child);
+  child.parent = nullptr;
+  reap(child);
+}
+
+Result<Answer> Manager::wait(ProcessRecord& record, const schema::process::Process::Wait::Request& request) {
+  const WaitRequest wait{.pid = request.pid, .group = request.group, .stopped = request.stopped};
+  for (ProcessRecord& child : record.zombies) {
+    if (!matches(child, wait)) continue;
+    const Answer answer = success(wait_reply(child));
+    record.zombies.remove(child);
+    child.parent = nullptr;
+    reap(child);
+    return answer;
+  }
+  bool any = false;
+  for (ProcessRecord& child : record.children) {
+    if (child.no_wait_record || !matches(child, wait)) continue;
+    any = true;
+    if (request.stopped && child.state == ProcessState::Stopped && child.stop_unreported) {
+      child.stop_unreported = false;
+      return success(wait_reply(child));
+    }
+  }
+  if (!any) return fs::fail(ErrorCode::NoChildProcess);
+  if (request.no_hang) return success(schema::process::Process::Wait::Reply{});
+  record.waiting = wait;
+  record.waiting.reply = current_reply_;
+  return Answer::deferred();
+}
+
+}  // namespace user::root

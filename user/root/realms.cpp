@@ -1,0 +1,221 @@
+// user/root/realms.cpp — realms: quotas that bind a process and everything below it. Memory and processes are counted
+// here, along the path to the root; the processor is divided by the kernel's budget tree.
+#include "user/root/manager.h"
+
+#include "base/format.h"
+#include "base/parse.h"
+
+#include "base/enforce.h"
+
+namespace user::root {
+namespace {
+
+constexpr u32 kRealmBlockBits = 12;
+constexpr u32 kNodeBits = 10;       // room for 55 refills: a shared node under a small budget has many
+constexpr u64 kNodeExtraRefills = (1024 - 144) / 16 - kernel::kRefillsMin;
+constexpr u64 kNsPerPercent = 100'000;  // of the 10 ms a budget is divided over, on one core
+
+fs::Error quota_error(ErrorCode code, std::string_view before, u64 limit) {
+  char text[fs::kDetailBytesMax];
+  const u64 mega = u64{1} << 20;
+  if (limit >= mega && limit % mega == 0) return {code, base::format(text, "{} {}M", before, limit / mega)};
+  return {code, base::format(text, "{} {}", before, limit)};
+}
+
+std::string_view take_word(std::string_view& line) {
+  while (!line.empty() && line.front() == ' ') line.remove_prefix(1);
+  const std::size_t end = std::min(line.find(' '), line.size());
+  const std::string_view word = line.substr(0, end);
+  line.remove_prefix(end);
+  return word;
+}
+
+}  // namespace
+
+Result<void> Manager::charge(Realm& realm, Resource Realm::*which, u64 amount) {
+  for (Realm* at = &realm; at != nullptr; at = at->parent) {
+    Resource& resource = at->*which;
+    if (resource.limit == kNoLimit || amount <= resource.limit - std::min(resource.limit, resource.used)) continue;
+    resource.refusals += 1;
+    if (which == &Realm::processes) return fs::fail(ErrorCode::TooManyProcesses);
+    return quota_error(ErrorCode::OutOfMemory, "quota", resource.limit);
+  }
+  for (Realm* at = &realm; at != nullptr; at = at->parent) {
+    Resource& resource = at->*which;
+    resource.used += amount;
+    resource.peak = std::max(resource.peak, resource.used);
+  }
+  return {};
+}
+
+void Manager::refund(Realm& realm, Resource Realm::*which, u64 amount) {
+  for (Realm* at = &realm; at != nullptr; at = at->parent) {
+    ASSERT((at->*which).used >= amount);
+    (at->*which).used -= amount;
+  }
+}
+
+Result<void> Manager::set_cpu(Realm& realm, u64 budget_ns, u64 period_ns) {
+  // No limit: as much as the cores give.
+  const u64 period = budget_ns == 0 ? kBudgetPeriodNs : period_ns;
+  const u64 budget = budget_ns == 0 ? period * core_count_ : budget_ns;
+  const BudgetNode max{.budget = budget, .period = period, .extra_refills = kNodeExtraRefills, .badge = realm.id,
+                       .flags = kernel::kSchedInner};
+  const BudgetNode effort = max;
+  const bool done = realm.parent == nullptr
+                        ? configure_root_budget(kernel::kRootSchedControl, realm.node_max, max)
+                        : configure_child_budget(realm.parent->node_max, realm.node_max, max);
+  if (!done || !configure_child_budget(realm.node_max, realm.node_effort, effort)) return fs::fail(ErrorCode::BadArgument);
+  realm.cpu_budget_ns = budget_ns;
+  realm.cpu_period_ns = period;
+  return {};
+}
+
+Result<Realm*> Manager::make_realm(Realm& parent, std::string_view name) {
+  if (name.empty() || name.size() > 63) return fs::fail(ErrorCode::BadFileName, name);
+  for (const Realm& child : parent.children) {
+    if (child.name == name) return fs::fail(ErrorCode::AlreadyExists);
+  }
+  return new_realm(&parent, name);
+}
+
+Result<Realm*> Manager::new_realm(Realm* parent, std::string_view name) {
+  const BlockId block = untyped_.take(kRealmBlockBits, slots_);
+  const u32 nodes = block == kNoBlock ? 0 : slots_.take_pair();
+  if (nodes == 0) {
+    if (block != kNoBlock) untyped_.give(block);
+    return fs::fail(ErrorCode::OutOfMemory);
+  }
+  MUST_OK(retype(untyped_.slot_of(block), kernel::ObjectType::SchedContext, kNodeBits, own(nodes), 2));
+  Realm& realm = *new (memory_.allocate(sizeof(Realm), alignof(Realm))) Realm(memory_);
+  realm.id = next_realm_++;
+  realm.name.assign(name);
+  realm.parent = parent;
+  realm.block = block;
+  realm.node_max = nodes;
+  realm.node_effort = nodes + 1;
+  if (parent != nullptr) parent->children.push_back(realm);
+  MUST(set_cpu(realm, 0, kBudgetPeriodNs));
+  return &realm;
+}
+
+Result<void> Manager::remove_realm(Realm& realm) {
+  ASSERT(realm.parent != nullptr);
+  if (!realm.members.empty() || !realm.children.empty()) return fs::fail(ErrorCode::InUse);
+  realm.parent->children.remove(realm);
+  revoke(own(untyped_.slot_of(realm.block)));
+  untyped_.give(realm.block);
+  slots_.give_pair(realm.node_max);
+  realm.~Realm();
+  memory_.release(&realm, sizeof realm);
+  return {};
+}
+
+void Manager::end_realm(Realm& realm) {
+  Realm* at = &realm;
+  while (at != nullptr && at->ending && at->members.empty() && at->children.empty()) {
+    Realm* const parent = at->parent;
+    MUST(remove_realm(*at));
+    at = parent;
+  }
+}
+
+Realm* Manager::find_realm(Realm& from, std::string_view path) {
+  Realm* at = &from;
+  while (!path.empty()) {
+    const std::size_t end = std::min(path.find('/'), path.size());
+    const std::string_view name = path.substr(0, end);
+    path.remove_prefix(std::min(end + 1, path.size()));
+    if (name.empty()) continue;
+    Realm* found = nullptr;
+    for (Realm& child : at->children) {
+      if (child.name == name) found = &child;
+    }
+    if (found == nullptr) return nullptr;
+    at = found;
+  }
+  return at;
+}
+
+Result<void> Manager::set_limit(Realm& realm, std::string_view name, std::string_view value) {
+  if (name == "cpu") {
+    if (value == "-") return set_cpu(realm, 0, kBudgetPeriodNs);
+    u64 budget = 0;
+    u64 period = kBudgetPeriodNs;
+    if (value.ends_with("%")) {
+      const auto percent = base::parse_u64(value.substr(0, value.size() - 1));
+      if (!percent.ok()) return fs::fail(ErrorCode::BadArgument, value);
+      budget = percent.value() * kNsPerPercent;
+    } else {
+      const std::size_t slash = value.find('/');
+      const auto first = base::parse_duration_ns(value.substr(0, slash));
+      if (!first.ok()) return fs::fail(ErrorCode::BadArgument, value);
+      budget = first.value();
+      if (slash != std::string_view::npos) {
+        const auto second = base::parse_duration_ns(value.substr(slash + 1));
+        if (!second.ok()) return fs::fail(ErrorCode::BadArgument, value);
+        period = second.value();
+      }
+    }
+    if (budget < kernel::kMinBudget || period < kernel::kMinBudget || budget > period * core_count_) {
+      return fs::fail(ErrorCode::BadArgument, value);
+    }
+    return set_cpu(realm, budget, period);
+  }
+  Resource Realm::*which = name == "memory" ? &Realm::memory : name == "processes" ? &Realm::processes : nullptr;
+  if (which == nullptr) return fs::fail(ErrorCode::BadArgument, name);
+  u64 limit = kNoLimit;
+  if (value != "-") {
+    const auto number = base::parse_size(value);
+    if (!number.ok()) return fs::fail(ErrorCode::BadArgument, value);
+    limit = number.value();
+  }
+  for (const Realm* above = realm.parent; above != nullptr && limit != kNoLimit; above = above->parent) {
+    u64 bound = (above->*which).limit;
+    if (which == &Realm::memory && above->parent == nullptr) bound = std::min(bound, untyped_.bytes_total());
+    if (limit > bound) return quota_error(ErrorCode::QuotaExceeded, "parent has", bound);
+  }
+  if (limit < (realm.*which).used) return fs::fail(ErrorCode::InUse);
+  (realm.*which).limit = limit;
+  return {};
+}
+
+Result<void> Manager::control_realm(Realm& realm, std::string_view line) {
+  std::string_view rest = line;
+  const std::string_view verb = take_word(rest);
+  if (verb == "set") {
+    const std::string_view name = take_word(rest);
+    const std::string_view value = take_word(rest);
+    return set_limit(realm, name, value);
+  }
+  const bool stops = verb == "stop";
+  const bool starts = verb == "start";
+  const bool kills = verb == "kill" || verb == "destroy";
+  if (!stops && !starts && !kills) return fs::fail(ErrorCode::UnknownControl, line);
+  for (Realm& child : realm.children) {
+    if (verb != "destroy") TRY(control_realm(child, verb));
+  }
+  if (verb == "destroy") {
+    Realm* next_child = nullptr;
+    for (Realm* child = realm.children.front(); child != nullptr; child = next_child) {
+      next_child = realm.children.next(*child);
+      TRY(control_realm(*child, verb));
+    }
+  }
+  if (stops || starts) realm.stopped = stops;
+  ProcessRecord* next = nullptr;
+  for (ProcessRecord* at = realm.members.front(); at != nullptr; at = next) {
+    next = realm.members.next(*at);
+    if (stops) stop(*at, 19);
+    if (starts) TRY(resume(*at));
+    if (kills) terminate(*at, 128 + 9, 9, {}, false);
+  }
+  if (verb == "destroy") {
+    if (realm.parent == nullptr) return fs::fail(ErrorCode::OperationNotPermitted);
+    realm.ending = true;
+    end_realm(realm);
+  }
+  return {};
+}
+
+}  // namespace user::root

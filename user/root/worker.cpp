@@ -1,0 +1,54 @@
+// user/root/worker.cpp — see worker.h. Everything it needs lies in its slots: the manager in kSlotRoot, the CNode of the
+// process it works for in kSlotGrants.
+#include "user/root/worker.h"
+
+#include "schema/process.capnp.h"
+#include "user/root/objects.h"
+#include "user/runtime/call.h"
+#include "user/runtime/layout.h"
+
+#include "base/enforce.h"
+
+namespace user::root {
+namespace {
+
+using schema::file::File;
+using schema::process::JobKind;
+
+constexpr u32 kTextBytesMax = 256;
+
+/// Takes a copy of the process's File for one request; false if there is none in that slot.
+template <class Method>
+bool ask(u32 slot, const typename Method::Request& request) {
+  const Window scratch{kSlotCNode, kSlotScratch, 64};
+  if (!copy(scratch, {kSlotGrants, slot, kCNodeRadix}, kernel::kRightsAll)) return false;
+  static_cast<void>(call<Method>(kSlotScratch, request));  // a file that cannot be reached needs nothing more
+  remove(scratch);
+  return true;
+}
+
+}  // namespace
+
+void worker_main(const u64 (&)[8]) {
+  for (;;) {
+    const auto reply = call<schema::process::Worker::Next>(kSlotRoot, {});
+    ASSERT(reply.ok());
+    const schema::process::Worker::Next::Reply job = reply.value();
+    switch (job.kind) {
+      case JobKind::Flush: ask<File::Flush>(job.slot, {.tag = job.tag}); break;
+      case JobKind::Print: {
+        char text[kTextBytesMax];
+        const u64 bytes = std::min<u64>(job.text.size(), sizeof text);
+        __builtin_memcpy(text, job.text.data(), bytes);
+        ask<File::Write>(job.slot, {.offset = schema::file::kAtPosition, .count = static_cast<u32>(bytes),
+                                    .tag = job.tag, .data = base::bytes_of({text, bytes})});
+        break;
+      }
+      case JobKind::Close:
+        for (u32 slot = job.slot; slot < kSlotDescriptorsEnd; ++slot) ask<File::Close>(slot, {});
+        break;
+    }
+  }
+}
+
+}  // namespace user::root

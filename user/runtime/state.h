@@ -1,0 +1,68 @@
+// user/runtime/state.h — what the runtime of one native process keeps; it lies at the start of the process's heap. Shared
+// by the two halves of the runtime: processes, notes, time and memory (process.cpp), and files and names (files.cpp).
+#pragma once
+#include "base/heap.h"
+#include "base/string.h"
+#include "base/vector.h"
+#include "schema/process.capnp.h"
+#include "user/runtime/notes.h"
+#include "user/runtime/process.h"
+#include "user/runtime/shared.h"
+
+namespace user {
+
+/// The file half as the process half sees it. The file half puts itself into `State::files` at the start.
+class FileHalf {
+ public:
+  /// For a child that gets `descriptors`: what its own file half needs to know of them, appended to `text`, and the
+  /// capabilities to copy. Every file that goes has been told of its new holder (`File.share`).
+  virtual Result<void> pass(std::span<const FdMapping> descriptors, base::String& text,
+                            base::Vector<schema::process::Copy>& copies) = 0;
+  /// Takes `share` back after a spawn that failed.
+  virtual void take_back(std::span<const schema::process::Copy> copies) = 0;
+  /// Closes everything at the end of the process.
+  virtual void close_all() = 0;
+
+ protected:
+  ~FileHalf() = default;
+};
+
+struct NoteHandler {
+  void (*run)(Process& process, u32 number, void* context) = nullptr;
+  void* context = nullptr;
+};
+
+struct Process::State {
+  State(void* region, u64 bytes);
+
+  base::Heap heap;
+  Process process{*this};
+  u32 pid = 0;
+  u32 parent = 0;
+  Identity identity;
+  u16 umask = 022;
+  bool has_timer = false;          // kSlotTimer is filled
+  bool in_handler = false;
+  base::String argument_text;      // each ended by 0
+  base::Vector<std::string_view> args;
+  base::String cwd;
+  base::String inherited;          // what the parent's file half left for ours
+  FileHalf* files = nullptr;
+  NoteHandler handlers[kNotesMax];
+};
+
+/// For the parts of the runtime: a process's state. Programs have no business with it.
+class ProcessAccess {
+ public:
+  using State = Process::State;
+  static State& state(Process& process) { return process.state_; }
+};
+using ProcessState = ProcessAccess::State;
+
+/// The state of the calling thread's process.
+inline ProcessState& current_state() { return *static_cast<ProcessState*>(machine::self().runtime); }
+
+/// Runs the handlers of pending notes; true if there was one. Called where a system call has ended.
+bool run_pending_notes(ProcessState& state);
+
+}  // namespace user
