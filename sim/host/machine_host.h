@@ -1,0 +1,58 @@
+// sim/host/machine_host.h — a world with the memory it needs, on Linux.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/host/machine.h"
+#include "sim/model/world.h"
+
+namespace sim::host {
+
+struct MachineOptions {
+  u64 seed = 0;
+  u32 cores = 1;
+  u64 ram_bytes = u64{64} << 20;
+  u32 nodes = 1;
+  std::string image;                // boot image bytes, the same for every node
+  ConsoleKind console = ConsoleKind::Absent;
+  std::string script;
+  u16 columns = 0;
+  u16 rows = 0;
+  std::span<const machine::NativeEntry> entries;
+  kernel::CostTable costs;
+};
+
+/// Owns a world and its memory. Not movable: the world's sinks point into it.
+class Machine {
+ public:
+  using ConsoleOutput = std::function<void(u32 node, base::Bytes bytes)>;
+  using EpochRoot = std::function<void(u64 epoch, base::Digest root)>;
+  using EventSeen = std::function<void(const base::Event& event)>;
+
+  explicit Machine(MachineOptions options) : options_(std::move(options)) {}
+  ~Machine();
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  ConsoleOutput on_output;
+  EpochRoot on_epoch;
+  EventSeen on_event;
+
+  /// Maps memory and boots. An error is a text for the user; empty means it worked.
+  std::string start();
+  World& world() { return *world_; }
+  bool started() const { return world_ != nullptr; }
+  const MachineOptions& options() const { return options_; }
+
+ private:
+  MachineOptions options_;
+  std::vector<base::MutableBytes> ram_;
+  base::MutableBytes memory_;
+  World* world_ = nullptr;
+};
+
+std::string text_of(base::Digest digest);  // 32 hexadecimal digits
+
+}  // namespace sim::host

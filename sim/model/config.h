@@ -1,0 +1,58 @@
+// sim/model/config.h — what defines a world: nodes, costs, seed and image, with the host's sinks beside it. The sinks
+// are judges: they see a run and can never change one.
+#pragma once
+#include "base/digest.h"
+#include "base/events.h"
+#include "kernel-model/costs.h"
+#include "kernel-model/kernel.h"
+#include "kernel-model/machine.h"
+
+namespace sim {
+
+constexpr u32 kNodesMax = 64;
+constexpr u32 kCoresMax = kernel::kCoresMax;
+constexpr u64 kSliceNs = 10'000;          // how far a core may run past the next core's time
+constexpr u64 kInputTickNs = 1'000'000;   // host input enters at multiples of this; runs are always cut there
+constexpr u64 kNever = ~u64{0};
+constexpr u64 kWallStartNs = 1'767'225'600'000'000'000;  // 2026-01-01T00:00:00Z
+
+enum class ConsoleKind : u8 { Absent = 0, Terminal = 1, Script = 2 };
+
+struct NodeConfig {
+  u32 cores = 1;
+  base::MutableBytes ram;      // zeroed, a multiple of 2 MiB; the world owns it from `create` to its end
+  base::Bytes image;           // boot image
+  ConsoleKind console = ConsoleKind::Absent;
+  base::Bytes script;          // ConsoleKind::Script: the whole input; outlives the world
+  u16 columns = 0;             // 0: not a terminal
+  u16 rows = 0;
+};
+
+/// Where a world tells what happened. Any function may be null.
+struct Sinks {
+  void* context = nullptr;
+  void (*console_output)(void* context, u32 node, base::Bytes bytes) = nullptr;
+  /// After each 4096 events and at the end: the chain of digests up to here.
+  void (*epoch)(void* context, u64 epoch, base::Digest root) = nullptr;
+  void (*event)(void* context, const base::Event& event) = nullptr;
+};
+
+struct WorldConfig {
+  u64 seed = 0;
+  std::span<const NodeConfig> nodes;              // 1…kNodesMax; copied
+  std::span<const machine::NativeEntry> entries;  // a thread's pc is an index here; outlives the world
+  kernel::CostTable costs;
+  u64 wall_start_ns = kWallStartNs;
+  u64 root_stack_bytes = u64{256} << 10;
+  bool stealing = true;
+  Sinks sinks;
+};
+
+/// Why a world cannot be made; `value` is the offending number.
+struct ConfigError {
+  enum class Code : u8 { NodeCount, CoreCount, RamSize, Memory, ImageTooLarge, Boot } code = Code::NodeCount;
+  u32 node = 0;
+  u64 value = 0;
+};
+
+}  // namespace sim

@@ -1,0 +1,335 @@
+// sim/model/devices.cpp — console, timer, world device, entropy and power, as port calls see them.
+#include "sim/model/devices.h"
+
+#include "base/format.h"
+#include "kernel-model/ipc.h"
+#include "sim/model/world.h"
+
+#include "base/enforce.h"
+
+namespace sim {
+
+using base::EventKind;
+using kernel::IpcBuffer;
+using kernel::MessageInfo;
+using kernel::ResultLabel;
+using kernel::UserFrame;
+
+namespace {
+
+constexpr u32 kSourceTimerDevice = 32;  // of the node's 64 sources; below it are the lines
+
+u8* message_bytes(IpcBuffer* buffer) { return reinterpret_cast<u8*>(buffer->msg); }
+
+#ifdef ORRERY_LEAK_LEFTOVER
+u64 leftover_writes;  // planted: survives a world
+#endif
+#ifdef ORRERY_LEAK_WALL_CLOCK
+/// Planted: the processor's own clock.
+u64 host_clock_jitter() {
+  u32 low = 0;
+  u32 high = 0;
+  __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+  return low >> 8 & 1;
+}
+#endif
+
+}  // namespace
+
+Devices::Devices(World& world, Node& node, const NodeConfig& config, u64 seed)
+    : world_(world), node_(node), whole_script_(config.script), entropy_(seed, "node.entropy", node.number()) {
+  console_.kind = config.console;
+  console_.columns = config.columns;
+  console_.rows = config.rows;
+}
+
+void Devices::reset() {
+  for (LineState& line : lines_) line = {};
+  console_.fifo.clear();
+  console_.end_reported = false;
+  console_.script = {};
+  if (console_.kind == ConsoleKind::Script) {
+    console_.script = whole_script_;
+    console_.ended = whole_script_.empty();
+  }
+  if (console_.kind == ConsoleKind::Absent) console_.ended = true;
+  lines_[kLineConsole].level = console_.kind != ConsoleKind::Absent && console_.ended;
+  if (timer_entry_ != kNoEntry) world_.cancel(timer_entry_);
+  timer_entry_ = kNoEntry;
+  if (!console_.script.empty()) queue_refill(world_.now());
+}
+
+// ── Lines ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+void Devices::raise_if_due(u32 line, u64 now) {
+  LineState& state = lines_[line];
+  if (!state.armed || state.queued || !(state.level || state.latched)) return;
+  state.queued = true;
+  counter_ += 1;
+  world_.raise(node_, line, now, counter_);
+}
+
+void Devices::line_armed(u32 line, bool armed, u64 now) {
+  if (line >= kLinesEnd) return;
+  lines_[line].armed = armed;
+  raise_if_due(line, now);
+}
+
+bool Devices::take_line(u32 line) {
+  LineState& state = lines_[line];
+  state.queued = false;
+  if (!state.armed) return false;
+  state.armed = false;  // the kernel masks a line it delivers
+  state.latched = false;
+  return true;
+}
+
+// ── Input ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+u64 Devices::stage_input(base::Bytes bytes) {
+  if (!is_live()) return 0;
+  const u64 count = bytes.size() < console_.staged.room() ? bytes.size() : console_.staged.room();
+  for (u64 i = 0; i < count; ++i) console_.staged.push(bytes[i]);
+  return count;
+}
+
+void Devices::update_console_line(u64 now) {
+  lines_[kLineConsole].level = console_.fifo.size() > 0 || (console_.ended && !console_.end_reported);
+  raise_if_due(kLineConsole, now);
+}
+
+void Devices::deliver_input(u64 bytes, u64 now) {
+  base::D128 digest;
+  u64 taken = 0;
+  for (; taken < bytes && console_.fifo.room() > 0; ++taken) {
+    const u8 byte = console_.staged.pop();
+    console_.fifo.push(byte);
+    digest.fold(byte);
+  }
+  for (u64 i = taken; i < bytes; ++i) console_.staged.pop();  // an overrun: what a UART would lose too
+  world_.emit(node_.number(), now,
+              {.kind = EventKind::HostConsoleIn, .a = taken, .b = digest.out().high, .c = bytes - taken});
+  update_console_line(now);
+}
+
+void Devices::deliver_hangup(u64 now) {
+  console_.ended = true;
+  world_.emit(node_.number(), now, {.kind = EventKind::HostConsoleIn});
+  update_console_line(now);
+}
+
+void Devices::deliver_size(u16 columns, u16 rows, u64 now) {
+  console_.columns = columns;
+  console_.rows = rows;
+  world_.emit(node_.number(), now,
+              {.kind = EventKind::WorldInput, .object = kLineConsole, .a = u64{columns} << 16 | rows});
+  lines_[kLineConsole].latched = true;
+  raise_if_due(kLineConsole, now);
+}
+
+void Devices::queue_refill(u64 now) {
+  if (console_.refill_queued) return;
+  console_.refill_queued = true;
+  counter_ += 1;
+  world_.push({.time = now,
+               .order = order_of(EntryClass::Input, node_.index() * 64 + kLineConsole, counter_),
+               .node = static_cast<u16>(node_.index()),
+               .action = Action::ConsoleRefill});
+}
+
+void Devices::deliver_refill(u64 now) {
+  console_.refill_queued = false;
+  const u64 room = console_.fifo.room();
+  const base::Bytes chunk = console_.script.first(console_.script.size() < room ? console_.script.size() : room);
+  for (const u8 byte : chunk) console_.fifo.push(byte);
+  console_.script = console_.script.subspan(chunk.size());
+  console_.ended = console_.script.empty();
+  world_.emit(node_.number(), now,
+              {.kind = EventKind::HostConsoleIn, .a = chunk.size(), .b = base::digest_of(chunk).high});
+  update_console_line(now);
+}
+
+void Devices::deliver_timer(u64 now) {
+  timer_entry_ = kNoEntry;
+  lines_[kLineTimer].latched = true;
+  raise_if_due(kLineTimer, now);
+}
+
+// ── Port calls ───────────────────────────────────────────────────────────────────────────────────────────────
+
+void Devices::answer(UserFrame& frame, ResultLabel label, u32 words) {
+  frame.cap = 0;
+  frame.info = MessageInfo::make(static_cast<u64>(label), words, 0, MessageInfo::kKernel).word();
+}
+
+PortEffect Devices::port_call(u32 device, kernel::Ref<kernel::Tcb> thread, UserFrame& frame, u64 now) {
+  kernel::Kernel& kernel = node_.kernel();
+  IpcBuffer* buffer = kernel::ipc::buffer_of(kernel, kernel.at(thread), true);
+  const u64 operation = MessageInfo{frame.info}.label();
+  switch (kDeviceTable[device].kind) {
+    case kernel::DeviceKind::Console:
+      console_call(static_cast<port::Console>(operation), frame, buffer, now, thread);
+      return PortEffect::None;
+    case kernel::DeviceKind::Timer: timer_call(static_cast<port::Timer>(operation), frame, now); return PortEffect::None;
+    case kernel::DeviceKind::World:
+      world_call(static_cast<port::World>(operation), frame, buffer, now, thread);
+      return PortEffect::None;
+    case kernel::DeviceKind::Entropy:
+      entropy_call(static_cast<port::Entropy>(operation), frame, buffer);
+      return PortEffect::None;
+    case kernel::DeviceKind::Power: return power_call(static_cast<port::Power>(operation), frame, now);
+    case kernel::DeviceKind::Block: case kernel::DeviceKind::Network: break;
+  }
+  UNREACHABLE("kDeviceTable lists no such device");
+}
+
+void Devices::console_call(port::Console operation, UserFrame& frame, IpcBuffer* buffer, u64 now,
+                           kernel::Ref<kernel::Tcb> thread) {
+  switch (operation) {
+    case port::Console::Write: {
+      const u64 count = frame.mr[0];
+      if (buffer == nullptr || count > port::kBytesMax) return answer(frame, ResultLabel::RangeError, 0);
+      const base::Bytes bytes{message_bytes(buffer), count};
+      u64 extra = 0;
+#ifdef ORRERY_LEAK_PADDING
+      extra = u64{console_.staged.unset_byte()} << 8;  // planted: a header byte nobody set
+#endif
+#ifdef ORRERY_LEAK_WALL_CLOCK
+      extra = host_clock_jitter();
+#endif
+#ifdef ORRERY_LEAK_HOST_ADDRESS
+      extra = reinterpret_cast<u64>(buffer);  // planted: an address in an event
+#endif
+#ifdef ORRERY_LEAK_LEFTOVER
+      leftover_writes += 1;
+      extra = leftover_writes;
+#endif
+      world_.emit(node_.number(), now,
+                  {.kind = EventKind::HostConsoleOut, .thread = node_.kernel().at(thread).thread_id, .a = count,
+                   .b = base::digest_of(bytes).high, .c = extra});
+      const Sinks& sinks = world_.config().sinks;
+      if (sinks.console_output != nullptr && count > 0) sinks.console_output(sinks.context, node_.number(), bytes);
+      return answer(frame, ResultLabel::None, 0);
+    }
+    case port::Console::Read: return read_console(frame, buffer, now);
+    case port::Console::Size:
+      frame.mr[0] = console_.columns;
+      frame.mr[1] = console_.rows;
+      return answer(frame, ResultLabel::None, 2);
+    case port::Console::Kind:
+      frame.mr[0] = static_cast<u64>(console_.kind);
+      return answer(frame, ResultLabel::None, 1);
+  }
+  answer(frame, ResultLabel::IllegalOperation, 0);
+}
+
+void Devices::read_console(UserFrame& frame, IpcBuffer* buffer, u64 now) {
+  if (buffer == nullptr) return answer(frame, ResultLabel::IllegalOperation, 0);
+  const u64 wanted = frame.mr[0] < port::kBytesMax ? frame.mr[0] : port::kBytesMax;
+  u64 count = 0;
+  for (; count < wanted && console_.fifo.size() > 0; ++count) message_bytes(buffer)[count] = console_.fifo.pop();
+  const bool at_end = console_.ended && console_.fifo.size() == 0;
+  frame.mr[0] = count;
+  frame.mr[1] = at_end ? 1 : 0;
+  if (at_end) console_.end_reported = true;
+  if (!console_.script.empty()) queue_refill(now);
+  update_console_line(now);
+  answer(frame, ResultLabel::None, 2);
+}
+
+void Devices::timer_call(port::Timer operation, UserFrame& frame, u64 now) {
+  const u64 wall_base = world_.config().wall_start_ns;
+  switch (operation) {
+    case port::Timer::Now:
+      frame.mr[0] = now;
+      frame.mr[1] = wall_base + now + wall_offset_ns_;
+      return answer(frame, ResultLabel::None, 2);
+    case port::Timer::Arm:
+      if (timer_entry_ != kNoEntry) world_.cancel(timer_entry_);
+      counter_ += 1;
+      timer_entry_ = world_.push({.time = frame.mr[0] > now ? frame.mr[0] : now,
+                                  .order = order_of(EntryClass::Timer, node_.index() * 64 + kSourceTimerDevice, counter_),
+                                  .node = static_cast<u16>(node_.index()),
+                                  .action = Action::DeviceTimer});
+      return answer(frame, ResultLabel::None, 0);
+    case port::Timer::Cancel:
+      if (timer_entry_ != kNoEntry) world_.cancel(timer_entry_);
+      timer_entry_ = kNoEntry;
+      lines_[kLineTimer].latched = false;
+      return answer(frame, ResultLabel::None, 0);
+    case port::Timer::SetWall:
+      wall_offset_ns_ = frame.mr[0] - wall_base - now;
+      return answer(frame, ResultLabel::None, 0);
+  }
+  answer(frame, ResultLabel::IllegalOperation, 0);
+}
+
+void Devices::world_call(port::World operation, UserFrame& frame, IpcBuffer* buffer, u64 now,
+                         kernel::Ref<kernel::Tcb> thread) {
+  switch (operation) {
+    case port::World::Emit: {
+      const EventKind kind = static_cast<EventKind>(static_cast<u16>(frame.mr[0]));
+      const base::Lane lane = base::lane_of(kind);
+      const bool allowed = lane == base::Lane::Fs || lane == base::Lane::Vm || lane == base::Lane::Check;
+      if (!allowed || base::name_of(kind) == "?") return answer(frame, ResultLabel::InvalidArgument, 0);
+      world_.emit(node_.number(), now,
+                  {.kind = kind, .flags = static_cast<u16>(frame.mr[0] >> 16),
+                   .thread = node_.kernel().at(thread).thread_id, .a = frame.mr[1], .b = frame.mr[2], .c = frame.mr[3]});
+      return answer(frame, ResultLabel::None, 0);
+    }
+    case port::World::Text: {
+      if (buffer == nullptr) return answer(frame, ResultLabel::IllegalOperation, 0);
+      base::Writer text{base::MutableBytes{message_bytes(buffer), port::kBytesMax}};
+      const base::Digest config = world_.config_digest();
+      base::format_to(text, "seed {}\nbuild orrery 0.1\nconfig {:016x}{:016x}\nnode {}\nentropy deterministic\n",
+                      world_.seed(), config.high, config.low, node_.number());
+      frame.mr[0] = text.size();
+      return answer(frame, ResultLabel::None, 1);
+    }
+    case port::World::Stats: return stats(frame, buffer);
+  }
+  answer(frame, ResultLabel::IllegalOperation, 0);
+}
+
+void Devices::stats(UserFrame& frame, IpcBuffer* buffer) {
+  if (buffer == nullptr || frame.mr[0] >= node_.cores().size()) return answer(frame, ResultLabel::RangeError, 0);
+  const u32 core = static_cast<u32>(frame.mr[0]);
+  const kernel::CoreState& state = node_.kernel().core(core);
+  const u64 words[7] = {state.switches, state.interrupts, state.syscalls, state.idle_ns,
+                        state.ipis,     state.steals,     node_.cores()[core].busy_ns};
+  for (u32 i = 0; i < 7; ++i) buffer->msg[i] = words[i];
+  for (u32 i = 0; i < kernel::kMessageRegisters; ++i) frame.mr[i] = words[i];
+  answer(frame, ResultLabel::None, 7);
+}
+
+void Devices::entropy_call(port::Entropy operation, UserFrame& frame, IpcBuffer* buffer) {
+  if (operation != port::Entropy::Read || buffer == nullptr) return answer(frame, ResultLabel::IllegalOperation, 0);
+  const u64 count = frame.mr[0] < port::kBytesMax ? frame.mr[0] : port::kBytesMax;
+  u64 value = 0;
+  for (u64 i = 0; i < count; ++i) {
+    if (i % 8 == 0) {
+      const u64 index = entropy_.index();
+      value = entropy_.next();
+      world_.trace().fold_draw(node_.number(), kStreamEntropy, index, value);
+    }
+    message_bytes(buffer)[i] = static_cast<u8>(value >> i % 8 * 8);
+  }
+  frame.mr[0] = count;
+  answer(frame, ResultLabel::None, 1);
+}
+
+PortEffect Devices::power_call(port::Power operation, UserFrame& frame, u64 now) {
+  const u32 status = static_cast<u32>(frame.mr[0] & 0xFF);
+  switch (operation) {
+    case port::Power::Halt: case port::Power::Panic:
+      world_.node_stopped(node_, now, status, false);
+      return PortEffect::Stopped;
+    case port::Power::Reboot:
+      world_.node_stopped(node_, now, status, true);
+      return PortEffect::Stopped;
+  }
+  answer(frame, ResultLabel::IllegalOperation, 0);
+  return PortEffect::None;
+}
+
+}  // namespace sim

@@ -1,0 +1,136 @@
+// sim/model/devices.h — the devices of one node: console, timer, world device, entropy, power. A driver talks to them
+// by port calls (kernel-model/ports.h); what they have to say raises their line. One table gives windows and lines.
+#pragma once
+#include "base/prng.h"
+#include "kernel-model/kernel.h"
+#include "kernel-model/ports.h"
+#include "sim/model/config.h"
+
+namespace sim {
+
+class World;
+class Node;
+
+enum Line : u32 { kLineConsole = 1, kLineTimer = 2, kLinesEnd = 3 };
+
+/// Where each device of a node lies; every node has the same.
+constexpr kernel::DeviceConfig kDeviceTable[] = {
+    {kernel::DeviceKind::Console, kLineConsole, 0xE000'0000, 12},
+    {kernel::DeviceKind::Timer, kLineTimer, 0xE000'1000, 12},
+    {kernel::DeviceKind::World, kernel::kNoIrq, 0xE000'2000, 12},
+    {kernel::DeviceKind::Entropy, kernel::kNoIrq, 0xE000'3000, 12},
+    {kernel::DeviceKind::Power, kernel::kNoIrq, 0xE000'4000, 12},
+};
+
+/// Names of streams in the draw lane.
+constexpr u64 kStreamTie = 0;
+constexpr u64 kStreamEntropy = 1;
+
+constexpr u32 kConsoleFifoBytes = 4096;     // as a UART with a driver's buffer
+constexpr u32 kConsoleStagedBytes = 65536;  // typed but not yet delivered
+
+/// A bounded queue of bytes.
+template <u32 kBytes>
+class ByteFifo {
+ public:
+  u32 size() const { return count_; }
+  u32 room() const { return kBytes - count_; }
+  void push(u8 byte) {
+    ASSERT(count_ < kBytes);
+    bytes_[(head_ + count_) % kBytes] = byte;
+    count_ += 1;
+  }
+  u8 pop() {
+    ASSERT(count_ > 0);
+    const u8 byte = bytes_[head_];
+    head_ = (head_ + 1) % kBytes;
+    count_ -= 1;
+    return byte;
+  }
+  void clear() { head_ = count_ = 0; }
+#ifdef ORRERY_LEAK_PADDING
+  u8 unset_byte() const { return bytes_[kBytes - 1]; }
+#endif
+
+ private:
+  u32 head_ = 0;
+  u32 count_ = 0;
+  u8 bytes_[kBytes];
+};
+
+struct Console {
+  ConsoleKind kind = ConsoleKind::Absent;
+  bool ended = false;            // no more input will ever come
+  bool end_reported = false;     // a Read has said so
+  u16 columns = 0;
+  u16 rows = 0;
+  base::Bytes script;            // what is left of it
+  bool refill_queued = false;
+  ByteFifo<kConsoleFifoBytes> fifo;
+  ByteFifo<kConsoleStagedBytes> staged;  // host input on its way; queue entries say how much enters when
+};
+
+/// One interrupt line as its device drives it. `level` holds while the device has something; `latched` is one edge.
+struct LineState {
+  bool armed = false;    // as the kernel told
+  bool level = false;
+  bool latched = false;
+  bool queued = false;   // an interrupt is on its way to the core
+};
+
+/// What a port call did to the node beyond its answer.
+enum class PortEffect : u8 { None, Stopped };
+
+/// The devices of a node. Calls are made by the world only, at the time of the entry.
+class Devices {
+ public:
+  Devices(World& world, Node& node, const NodeConfig& config, u64 seed);
+
+  /// Power-on: empty FIFOs, lines masked; a script starts again from its beginning.
+  void reset();
+
+  /// Answers the pending port call in `frame` of `thread` at `now`; `device` is the window's index in kDeviceTable.
+  PortEffect port_call(u32 device, kernel::Ref<kernel::Tcb> thread, kernel::UserFrame& frame, u64 now);
+
+  void line_armed(u32 line, bool armed, u64 now);
+  /// An interrupt of this line reached its core. False: the line was masked meanwhile; it comes again when armed.
+  bool take_line(u32 line);
+
+  // ── Queue entries of this node's devices ─────────────────────────────────────────────────────────────────
+  void deliver_input(u64 bytes, u64 now);
+  void deliver_hangup(u64 now);
+  void deliver_size(u16 columns, u16 rows, u64 now);
+  void deliver_refill(u64 now);
+  void deliver_timer(u64 now);
+
+  /// Takes as much host input as there is room for; returns how much. It enters by a later `deliver_input`.
+  u64 stage_input(base::Bytes bytes);
+  bool is_live() const { return console_.kind == ConsoleKind::Terminal && !console_.ended; }
+
+ private:
+  void answer(kernel::UserFrame& frame, kernel::ResultLabel label, u32 words);
+  void console_call(port::Console operation, kernel::UserFrame& frame, kernel::IpcBuffer* buffer, u64 now,
+                    kernel::Ref<kernel::Tcb> thread);
+  void timer_call(port::Timer operation, kernel::UserFrame& frame, u64 now);
+  void world_call(port::World operation, kernel::UserFrame& frame, kernel::IpcBuffer* buffer, u64 now,
+                  kernel::Ref<kernel::Tcb> thread);
+  void entropy_call(port::Entropy operation, kernel::UserFrame& frame, kernel::IpcBuffer* buffer);
+  PortEffect power_call(port::Power operation, kernel::UserFrame& frame, u64 now);
+  void read_console(kernel::UserFrame& frame, kernel::IpcBuffer* buffer, u64 now);
+  void stats(kernel::UserFrame& frame, kernel::IpcBuffer* buffer);
+  void update_console_line(u64 now);
+  void queue_refill(u64 now);
+  void raise_if_due(u32 line, u64 now);
+
+  World& world_;
+  Node& node_;
+  base::Bytes whole_script_;
+  base::Prng entropy_;
+  Console console_;
+  LineState lines_[kLinesEnd];
+  u64 wall_offset_ns_ = 0;       // wall = wall start + monotonic + offset; wraps
+  u32 timer_entry_ = ~u32{0};    // in the queue, or kNoEntry
+  u64 counter_ = 0;              // of entries made by this node's devices
+};
+
+}  // namespace sim

@@ -1,0 +1,110 @@
+// sim/model/native.cpp — fibers, and machine.h as native programs see it on the deterministic machine.
+#include "sim/model/native.h"
+
+#include "kernel-model/vspace.h"
+#include "sim/model/node.h"
+
+#include "base/enforce.h"
+
+namespace sim {
+
+constinit Running running;  // det-ok: machine.h's functions take no handle; empty between two runs
+
+namespace {
+
+constexpr u64 kStackBytesMin = u64{16} << 10;
+constexpr u64 kStackBytesMax = u64{8} << 20;
+
+/// Back to the world. Returns when the world resumes this fiber.
+void leave(Stop stop) {
+  running.stop = stop;
+  const machine::Transfer transfer = machine::context_switch(running.scheduler, nullptr);
+  running.scheduler = transfer.from;
+}
+
+/// First frame of every fiber.
+void fiber_main(machine::Transfer transfer) {
+  running.scheduler = transfer.from;
+  const kernel::Tcb& tcb = running.node->kernel().at(running.tcb);
+  const machine::NativeEntry& entry = running.node->entry(tcb.context[kRegisterPc]);
+  u64 arguments[8];
+  for (u32 i = 0; i < 8; ++i) arguments[i] = tcb.context[kRegisterA0 + i];
+  entry.run(arguments);
+  leave(Stop::End);
+  UNREACHABLE("an ended fiber was resumed");
+}
+
+}  // namespace
+
+bool start_fiber(Fiber& fiber, u64 stack_bytes) {
+  ASSERT(fiber.context == nullptr && fiber.stack.base == nullptr);
+  u64 bytes = base::align_up(stack_bytes < kStackBytesMax ? stack_bytes : kStackBytesMax, 4096);
+  if (bytes < kStackBytesMin) bytes = kStackBytesMin;
+  fiber.stack = machine::stack_acquire(bytes);
+  if (fiber.stack.base == nullptr) return false;
+  fiber.context = machine::context_make(fiber.stack, fiber_main);
+  fiber.state = FiberState::Ready;
+  return true;
+}
+
+void drop_fiber(Fiber& fiber) {
+  if (fiber.stack.base != nullptr) machine::stack_release(fiber.stack);
+  fiber.stack = {};
+  fiber.context = nullptr;
+  fiber.charge_left = 0;
+  fiber.state = FiberState::None;
+  fiber.thread.runtime = nullptr;
+}
+
+void run_fiber(Fiber& fiber) {
+  running.fiber = &fiber;
+  const machine::Transfer transfer = machine::context_switch(fiber.context, nullptr);
+  fiber.context = transfer.from;
+  running.fiber = nullptr;
+}
+
+void abandon_fiber(kernel::CrashKind kind, u64 code) {
+  Fiber& fiber = *running.fiber;
+  fiber.crash_kind = kind;
+  fiber.crash_code = code;
+  leave(Stop::Crash);
+  UNREACHABLE("a crashed fiber was resumed");
+}
+
+}  // namespace sim
+
+// ── machine.h ────────────────────────────────────────────────────────────────────────────────────────────────
+namespace machine {
+
+using sim::running;
+
+NativeThread& self() { return running.fiber->thread; }
+
+void trap() {
+  running.heartbeat += 1;
+  sim::leave(sim::Stop::Trap);
+}
+
+void charge(u64 ns) {
+  running.heartbeat += 1;
+  const u64 room = running.limit - running.time;
+  if (ns < room) {
+    running.time += ns;
+    return;
+  }
+  running.time = running.limit;
+  running.fiber->charge_left = ns - room;  // the world spends it before it resumes user code
+  sim::leave(sim::Stop::Quantum);
+}
+
+void crash(kernel::CrashKind kind, u64 code) {
+  sim::abandon_fiber(kind, kind == kernel::CrashKind::NullAccess ? code : 0);
+}
+
+void* pointer(u64 vaddr, u64 bytes, bool for_write) {
+  return running.node->host_pointer(running.tcb, vaddr, bytes, for_write);
+}
+
+u8* arena_base() { return running.node->arena_of(running.tcb).base; }
+
+}  // namespace machine

@@ -1,0 +1,96 @@
+// sim/model/node.h — one node: its memory and kernel, its cores, its native threads and arenas, its devices.
+#pragma once
+#include "kernel-model/kernel.h"
+#include "sim/model/devices.h"
+#include "sim/model/native.h"
+
+namespace sim {
+
+constexpr u32 kRegisterPc = 0;  // registers as the kernel stores them: pc, x1–x31, …
+constexpr u32 kRegisterSp = 2;
+constexpr u32 kRegisterA0 = 10;
+
+enum class CorePhase : u8 {
+  Idle,
+  Boot,     // its first entry
+  Run,      // its thread runs user code next
+  Trap,     // its thread's call is pending at the core's time
+  Fault,    // its thread's fault is pending
+  Expiry,   // its run time is used up
+};
+
+struct Core {
+  u64 time = 0;           // local time, ns; of an idle core: when it went idle
+  u64 run_end = 0;        // end of the grant
+  u64 timer = 0;          // own timer as the kernel last said; 0 none
+  u64 counter = 0;        // of queue entries made by this core
+  u64 cause = 0;          // sequence of the event that brought the core where it is
+  u64 busy_ns = 0;        // spent in programs
+  u64 irqs[4] = {};       // lines whose interrupts arrived and were not entered yet
+  kernel::Ref<kernel::Tcb> current;
+  u32 timer_entry = ~u32{0};
+  u16 node = 0;    // index of its node
+  u16 number = 0;  // within the node
+  CorePhase phase = CorePhase::Idle;
+  bool poke = false;
+  bool timer_due = false;
+  bool has_interrupt() const { return poke || timer_due || (irqs[0] | irqs[1] | irqs[2] | irqs[3]) != 0; }
+};
+
+class World;
+
+class Node final : public kernel::MachinePort {
+ public:
+  Node(World& world, u32 index, const NodeConfig& config, std::span<Core> cores, std::span<Fiber> fibers,
+       std::span<Arena> arenas);
+
+  /// Lays out the kernel on zeroed memory and starts core 0 at `now`.
+  base::Result<void, kernel::BootError> boot(u64 now);
+  /// Power off: every fiber and arena is dropped, memory is cleared.
+  void power_off();
+
+  u32 index() const { return index_; }
+  u32 number() const { return index_ + 1; }  // as events write it; 0 is the world itself
+  bool is_up() const { return up_; }
+  void set_down() { up_ = false; }
+  World& world() { return world_; }
+  kernel::Kernel& kernel() { return kernel_; }
+  Devices& devices() { return devices_; }
+  std::span<Core> cores() { return cores_; }
+  const machine::NativeEntry& entry(u64 number) const;
+  bool has_entry(u64 number) const;
+
+  Fiber& fiber_of(kernel::Ref<kernel::Tcb> tcb) { return fibers_[tcb.offset >> kernel::kTcbBits]; }
+  Arena& arena_of(kernel::Ref<kernel::Tcb> tcb);
+  std::span<Fiber> fibers() { return fibers_; }
+
+  /// machine::pointer for `tcb`'s address space.
+  void* host_pointer(kernel::Ref<kernel::Tcb> tcb, u64 vaddr, u64 bytes, bool for_write);
+  /// The device whose mapped window holds `vaddr` in `tcb`'s address space: its index in kDeviceTable, or ~0.
+  u32 device_at(kernel::Ref<kernel::Tcb> tcb, u64 vaddr);
+
+  // ── kernel::MachinePort ──────────────────────────────────────────────────────────────────────────────────
+  void mmu_write(u32 table, u32 index, u32 entry) override;
+  void arena_changed(kernel::Ref<kernel::VSpace> vspace, u64 vaddr, u64 bytes, bool mapped) override;
+  void thread_reset(kernel::Ref<kernel::Tcb> thread) override;
+  void thread_gone(kernel::Ref<kernel::Tcb> thread) override;
+  void vspace_gone(kernel::Ref<kernel::VSpace> vspace) override;
+  void irq_armed(u32 line, bool armed) override;
+
+ private:
+  static void emit(void* context, const base::EventRecord& record);
+  const kernel::VSpace* vspace_of(kernel::Ref<kernel::Tcb> tcb) const;
+  u8* arena_pointer(u32 vspace_offset, u64 vaddr, u64 bytes);
+
+  World& world_;
+  u32 index_;
+  bool up_ = false;
+  NodeConfig config_;
+  std::span<Core> cores_;
+  std::span<Fiber> fibers_;
+  std::span<Arena> arenas_;
+  kernel::Kernel kernel_;
+  Devices devices_;
+};
+
+}  // namespace sim

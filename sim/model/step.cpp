@@ -1,0 +1,422 @@
+// sim/model/step.cpp — the order of a run: the head of the queue, or the core that is furthest behind.
+#include "kernel-model/ipc.h"
+#include "sim/model/world.h"
+
+#include "base/enforce.h"
+
+namespace sim {
+
+using base::EventKind;
+using kernel::CrashKind;
+using kernel::EntryKind;
+using kernel::FaultRecord;
+using kernel::Ref;
+using kernel::Tcb;
+
+namespace {
+
+constexpr u32 kSourceCores = u32{1} << 19;
+constexpr u64 kCrashEnded = 0xFF;  // as a crash kind: the entry returned, or there is no such entry
+
+FaultRecord crash_fault(u64 entry_number, u64 kind, u64 code) {
+  FaultRecord fault;
+  fault.type = static_cast<u16>(kernel::FaultType::UserException);
+  fault.words[0] = entry_number;  // the pc of a native thread; no host address enters a message
+  fault.words[2] = kernel::kCrashNumberBase + kind;
+  fault.words[3] = code;
+  return fault;
+}
+
+u32 lowest_bit(u64 word) { return static_cast<u32>(__builtin_ctzll(word)); }
+
+}  // namespace
+
+// ── The loop ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+World::Pick World::pick_core() {
+  Pick pick;
+  u32 ties = 0;
+  for (u32 i = 0; i < busy_times_.size(); ++i) {
+    const u64 time = busy_times_[i];
+    if (time > pick.time) {
+      if (time < pick.next_time) pick.next_time = time;
+    } else if (time < pick.time) {
+      pick.next_time = pick.time;
+      pick.time = time;
+      pick.core = i;
+      ties = 1;
+    } else if (time != kNever) {
+      ties += 1;
+    }
+  }
+  if (ties > 1) {
+    pick.core = break_tie(pick.time, ties);
+    pick.next_time = pick.time;
+  }
+  return pick;
+}
+
+u32 World::break_tie(u64 time, u32 count) {
+  const u64 index = ties_.index();
+  const u64 draw = ties_.below(count);
+  trace_.fold_draw(0, kStreamTie, index, draw);
+  u64 left = draw;
+  for (u32 i = 0; i < busy_times_.size(); ++i) {
+    if (busy_times_[i] != time) continue;
+    if (left == 0) return i;
+    left -= 1;
+  }
+  UNREACHABLE("the draw is below the number of equal cores");
+}
+
+u64 World::next_time() const {
+  u64 time = queue_.head_time();
+  for (const u64 core_time : busy_times_) time = core_time < time ? core_time : time;
+  return time;
+}
+
+u64 World::next_tick(u64 time) {
+  // Cores are taken in non-decreasing time (W2), so the tick only moves forward.
+  if (time >= tick_) tick_ = (time / kInputTickNs + 1) * kInputTickNs;
+  return tick_;
+}
+
+Outcome World::run(u64 until) {
+  while (up_count_ > 0) {
+    const u64 head_time = queue_.head_time();
+    const Pick pick = pick_core();
+    const u64 time = head_time <= pick.time ? head_time : pick.time;
+    if (time == kNever) {
+      for (Node& node : nodes_) {
+        if (node.is_up() && node.devices().is_live()) return Outcome::Waiting;
+      }
+      stalled();
+      return Outcome::Stalled;
+    }
+    if (time >= until) return Outcome::Running;
+    ASSERT(time >= now_);  // W2
+    if (head_time <= pick.time) {
+      if (pick.time == kNever && head_time > now_) {
+        emit(0, head_time, {.kind = EventKind::WorldIdleSkip, .a = now_, .b = head_time});
+      }
+      now_ = time;
+      deliver(queue_.pop());
+    } else {
+      now_ = time;
+      advance(pick, head_time);
+    }
+  }
+  return Outcome::Ended;
+}
+
+void World::stalled() {
+  if (stalled_) return;
+  stalled_ = true;
+  u64 blocked = 0;
+  for (Node& node : nodes_) {
+    for (const Fiber& fiber : node.fibers()) blocked += fiber.thread_id != 0 ? 1 : 0;
+  }
+  emit(0, now_, {.kind = EventKind::WorldStalled, .a = blocked});
+}
+
+// ── Deliveries ───────────────────────────────────────────────────────────────────────────────────────────────
+
+void World::raise(Node& node, u32 line, u64 time, u64 counter) {
+  push({.time = time > now_ ? time : now_,
+        .order = order_of(EntryClass::Interrupt, node.index() * 64 + line, counter),
+        .argument = line,
+        .cause = trace_.count(),
+        .node = static_cast<u16>(node.index()),
+        .core = node.kernel().irq(line).core,
+        .action = Action::Irq});
+}
+
+void World::deliver(const QueueEntry& entry) {
+  Node& node = nodes_[entry.node];
+  const bool from_host = entry.action == Action::ConsoleInput || entry.action == Action::ConsoleHangup ||
+                         entry.action == Action::ConsoleSize;
+  if (from_host) host_entries_ -= 1;
+  if (!node.is_up()) return;
+  switch (entry.action) {
+    case Action::ConsoleInput: return node.devices().deliver_input(entry.argument, entry.time);
+    case Action::ConsoleHangup: return node.devices().deliver_hangup(entry.time);
+    case Action::ConsoleSize:
+      return node.devices().deliver_size(static_cast<u16>(entry.argument >> 16), static_cast<u16>(entry.argument),
+                                         entry.time);
+    case Action::ConsoleRefill: return node.devices().deliver_refill(entry.time);
+    case Action::DeviceTimer: return node.devices().deliver_timer(entry.time);
+    case Action::CoreTimer: case Action::Poke: case Action::Irq:
+      return deliver_to_core(node, node.cores()[entry.core], entry);
+  }
+}
+
+void World::deliver_to_core(Node& node, Core& core, const QueueEntry& entry) {
+  switch (entry.action) {
+    case Action::CoreTimer:
+      core.timer_entry = kNoEntry;
+      core.timer = 0;
+      core.timer_due = true;
+      break;
+    case Action::Poke: core.poke = true; break;
+    default:
+      if (!node.devices().take_line(static_cast<u32>(entry.argument))) return;
+      core.irqs[entry.argument / 64] |= u64{1} << entry.argument % 64;
+      break;
+  }
+  if (core.phase != CorePhase::Idle) return;  // entered at the end of the run already made
+  core.cause = entry.cause;
+  // W5: an idle core starts at what woke it, or when its last entry's cost is spent, whichever is later.
+  core.phase = CorePhase::Expiry;
+  set_core_time(core, core.time > entry.time ? core.time : entry.time);
+}
+
+// ── Cores ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+void World::advance(const Pick& pick, u64 head_time) {
+  Core& core = cores_[pick.core];
+  Node& node = nodes_[core.node];
+  if (core.has_interrupt()) return enter_interrupt(node, core);
+  switch (core.phase) {
+    case CorePhase::Run: {
+      u64 limit = core.run_end < head_time ? core.run_end : head_time;
+      if (pick.next_time != kNever && pick.next_time + kSliceNs < limit) limit = pick.next_time + kSliceNs;
+      const u64 tick = next_tick(core.time);
+      if (tick < limit) limit = tick;
+      return run_thread(node, core, limit);
+    }
+    case CorePhase::Trap: return advance_trap(node, core);
+    case CorePhase::Fault: return enter_fault(node, core);
+    case CorePhase::Boot: case CorePhase::Expiry: {
+      kernel::Entry entry;
+      entry.kind = core.phase == CorePhase::Boot ? EntryKind::Boot : EntryKind::Expiry;
+      return enter(node, core, entry, core.cause);
+    }
+    case CorePhase::Idle: UNREACHABLE("an idle core was picked");
+  }
+}
+
+void World::advance_trap(Node& node, Core& core) {
+  kernel::UserFrame& frame = node.kernel().at(core.current).frame;
+  if (frame.call == static_cast<i32>(kernel::Syscall::Port)) {
+    if (!port_call(node, core)) return;  // the node is gone
+    frame.pending = 0;
+    core.phase = CorePhase::Run;
+    return;
+  }
+  kernel::Entry entry;
+  entry.kind = EntryKind::Syscall;
+  enter(node, core, entry, core.cause);
+}
+
+void World::enter_interrupt(Node& node, Core& core) {
+  kernel::Entry entry;
+  if (core.timer_due) {
+    core.timer_due = false;
+    entry.kind = EntryKind::Expiry;
+  } else if (core.poke) {
+    core.poke = false;
+    entry.kind = EntryKind::Poke;
+  } else {
+    u32 word = 0;
+    while (core.irqs[word] == 0) ++word;
+    entry.kind = EntryKind::Irq;
+    entry.irq = word * 64 + lowest_bit(core.irqs[word]);
+    core.irqs[word] &= core.irqs[word] - 1;
+  }
+  enter(node, core, entry, core.cause);
+}
+
+void World::enter_fault(Node& node, Core& core) {
+  const Fiber& fiber = node.fiber_of(core.current);
+  const u64 number = node.kernel().at(core.current).context[kRegisterPc];
+  kernel::Entry entry;
+  entry.kind = EntryKind::Fault;
+  entry.fault = fiber.state == FiberState::Ended
+                    ? crash_fault(number, kCrashEnded, 0)
+                    : crash_fault(number, static_cast<u64>(fiber.crash_kind), fiber.crash_code);
+  enter(node, core, entry, core.cause);
+}
+
+void World::enter(Node& node, Core& core, kernel::Entry& entry, u64 cause) {
+  entry.core = core.number;
+  entry.now = core.time;
+  entry.horizon = queue_.head_time();
+  entry_cause_ = cause;
+  in_entry_ = true;
+  const kernel::Exit exit = node.kernel().enter(entry);
+  in_entry_ = false;
+  entry_cause_ = 0;
+  apply(node, core, exit);
+}
+
+void World::apply(Node& node, Core& core, const kernel::Exit& exit) {
+  set_core_time(core, core.time + exit.cost);  // W4
+  if (exit.poke.any()) send_pokes(node, core, exit.poke);
+  if (exit.timer != core.timer) set_timer(node, core, exit.timer);
+  core.current = exit.next;
+  if (!exit.next) {
+    core.phase = CorePhase::Idle;
+    if (core.has_interrupt()) {
+      core.phase = CorePhase::Expiry;
+    } else {
+      busy_times_[first_cores_[core.node] + core.number] = kNever;
+    }
+    return;
+  }
+  dispatch(node, core, exit);
+}
+
+void World::dispatch(Node& node, Core& core, const kernel::Exit& exit) {
+  core.run_end = core.time + exit.run_for < core.time ? kNever : core.time + exit.run_for;
+  const Tcb& tcb = node.kernel().at(exit.next);
+  const Fiber& fiber = node.fiber_of(exit.next);
+  if (exit.run_for == 0) {
+    core.phase = CorePhase::Expiry;
+  } else if (exit.restart || tcb.frame.pending != 0) {
+    core.phase = CorePhase::Trap;
+  } else if (fiber.state == FiberState::Crashed || fiber.state == FiberState::Ended) {
+    core.phase = CorePhase::Fault;
+  } else {
+    core.phase = CorePhase::Run;
+  }
+}
+
+void World::set_timer(Node& node, Core& core, u64 timer) {
+  if (core.timer_entry != kNoEntry) queue_.remove(core.timer_entry);
+  core.timer_entry = kNoEntry;
+  core.timer = timer;
+  if (timer == 0) return;
+  const u32 source = kSourceCores + first_cores_[node.index()] + core.number;
+  core.counter += 1;
+  core.timer_entry = push({.time = timer > now_ ? timer : now_,
+                           .order = order_of(EntryClass::Timer, source, core.counter),
+                           .cause = trace_.count(),
+                           .node = static_cast<u16>(node.index()),
+                           .core = core.number,
+                           .action = Action::CoreTimer});
+}
+
+void World::send_pokes(Node& node, Core& core, const kernel::CoreMask& cores) {
+  const u32 source = kSourceCores + first_cores_[node.index()] + core.number;
+  for (u32 word = 0; word < 2; ++word) {
+    for (u64 left = cores.words[word]; left != 0; left &= left - 1) {
+      const u32 target = word * 64 + lowest_bit(left);
+      if (node.cores()[target].poke) continue;  // not entered since the last one: it will see both
+      core.counter += 1;
+      push({.time = core.time + config_.costs.ipi_latency,
+            .order = order_of(EntryClass::Interrupt, source, core.counter),
+            .cause = trace_.count(),
+            .node = static_cast<u16>(node.index()),
+            .core = static_cast<u16>(target),
+            .action = Action::Poke});
+    }
+  }
+}
+
+// ── Running programs ─────────────────────────────────────────────────────────────────────────────────────────
+
+void World::run_thread(Node& node, Core& core, u64 limit) {
+  if (limit <= core.time) {
+    ASSERT(core.run_end <= core.time);  // every other limit lies ahead of the core that is furthest behind
+    core.phase = CorePhase::Expiry;
+    return;
+  }
+  Fiber& fiber = node.fiber_of(core.current);
+  if (!prepare_fiber(node, core, fiber)) return;
+  const u64 started = core.time;
+  if (fiber.charge_left >= limit - started) {
+    fiber.charge_left -= limit - started;
+    set_core_time(core, limit);
+  } else {
+    running.node = &node;
+    running.tcb = core.current;
+    running.time = started + fiber.charge_left;
+    running.limit = limit;
+    fiber.charge_left = 0;
+    run_fiber(fiber);
+    ASSERT(running.time <= limit);  // W3
+    set_core_time(core, running.time);
+    fiber_stopped(node, core, fiber);
+  }
+  core.busy_ns += core.time - started;
+  if (core.phase == CorePhase::Run && core.time >= core.run_end) core.phase = CorePhase::Expiry;
+}
+
+bool World::prepare_fiber(Node& node, Core& core, Fiber& fiber) {
+  Tcb& tcb = node.kernel().at(core.current);
+  if (fiber.state == FiberState::None) {
+    fiber.thread_id = tcb.thread_id;
+    if (tcb.engine != static_cast<u8>(kernel::EngineKind::Native) || !node.has_entry(tcb.context[kRegisterPc])) {
+      fiber.state = FiberState::Ended;
+      core.phase = CorePhase::Fault;
+      return false;
+    }
+    if (!start_fiber(fiber, tcb.context[kRegisterSp])) {
+      crash(node, core, fiber, CrashKind::ArenaSpent, 0);
+      return false;
+    }
+  }
+  fiber.thread.frame = &tcb.frame;
+  fiber.thread.buffer = kernel::ipc::buffer_of(node.kernel(), tcb, true);
+  return true;
+}
+
+void World::fiber_stopped(Node& node, Core& core, Fiber& fiber) {
+  switch (running.stop) {
+    case Stop::Trap:
+      node.kernel().at(core.current).frame.pending = 1;
+      core.phase = CorePhase::Trap;
+      return;
+    case Stop::Quantum: return;
+    case Stop::Crash: return crash(node, core, fiber, fiber.crash_kind, fiber.crash_code);
+    case Stop::End:
+      drop_fiber(fiber);
+      fiber.state = FiberState::Ended;
+      core.phase = CorePhase::Fault;
+      return;
+  }
+}
+
+void World::crash(Node& node, Core& core, Fiber& fiber, CrashKind kind, u64 code) {
+  drop_fiber(fiber);
+  fiber.state = FiberState::Crashed;
+  fiber.crash_kind = kind;
+  fiber.crash_code = code;
+  core.phase = CorePhase::Fault;
+  if (!taints(kind)) return;
+  tainted_ = true;
+  emit(node.number(), core.time,
+       {.kind = EventKind::WorldTainted, .thread = fiber.thread_id, .a = static_cast<u64>(kind)}, core.cause);
+}
+
+bool World::port_call(Node& node, Core& core) {
+  kernel::UserFrame& frame = node.kernel().at(core.current).frame;
+  const u32 device = node.device_at(core.current, frame.cap);
+  if (device == ~u32{0}) {
+    frame.info = kernel::MessageInfo::make(static_cast<u64>(kernel::ResultLabel::InvalidCapability), 0, 0,
+                                           kernel::MessageInfo::kKernel)
+                     .word();
+    frame.cap = 0;
+    return true;
+  }
+  return node.devices().port_call(device, core.current, frame, core.time) == PortEffect::None;
+}
+
+// ── Power ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+void World::node_stopped(Node& node, u64 now, u32 status, bool reboot) {
+  emit(node.number(), now, {.kind = EventKind::WorldNodeDown, .a = node.number(), .b = status, .c = reboot ? 1u : 0u});
+  if (up_count_ == nodes_.size()) status_ = status;  // the first node to halt names the run's status
+  for (u32 core = 0; core < node.cores().size(); ++core) set_busy(first_cores_[node.index()] + core, kNever);
+  node.power_off();
+  up_count_ -= 1;
+  if (!reboot) return;
+  const base::MutableBytes ram = node_configs_[node.index()].ram;
+  __builtin_memset(ram.data(), 0, ram.size());
+  const auto booted = node.boot(now);
+  ASSERT(booted.ok());  // it has booted before with the same configuration
+  up_count_ += 1;
+  start_node(node, now);
+}
+
+}  // namespace sim

@@ -1,0 +1,76 @@
+// sim/model/trace.h — the trace of a run and its digest. Events go into a ring of the last 65 536; every 4096 of them
+// close an epoch: they are folded into one chain per (node, lane) and into the order chain, and the chains into the
+// root. Folding in batches keeps the digest off the kernel's path, and folds of different lanes overlap.
+#pragma once
+#include "base/digest.h"
+#include "base/events.h"
+
+namespace sim {
+
+constexpr u32 kEpochEvents = 4096;
+constexpr u32 kRingEvents = 65536;
+static_assert(kRingEvents % kEpochEvents == 0);
+
+class Trace {
+ public:
+  using Leaf = base::D128;
+
+  /// `ring` has kRingEvents events; `leaves` (nodes + 1) × kLaneCount chains, the world's own first.
+  Trace(std::span<base::Event> ring, std::span<Leaf> leaves);
+
+  void observe(void* context, void (*event)(void*, const base::Event&), void (*epoch)(void*, u64, base::Digest)) {
+    context_ = context;
+    on_event_ = event;
+    on_epoch_ = epoch;
+  }
+
+  /// Whether events are folded; off only where the digest's own cost is measured.
+  void set_folding(bool on) { folding_ = on; }
+
+  /// Appends one event and returns its sequence. The caller fills words 0–5 and `cause`.
+  u64 push(const base::Event& event) {
+    base::Event& place = ring_[count_ % kRingEvents];
+    place = event;
+    count_ += 1;
+    place.sequence = count_;
+    if (on_event_ != nullptr) on_event_(context_, place);
+    if (count_ % kEpochEvents == 0) close_epoch();
+    return count_;
+  }
+
+  /// A draw of the seed: folds into its node's draw lane without an event.
+  void fold_draw(u32 node, u64 stream, u64 index, u64 value);
+
+  /// Events so far; the sequence of the last one.
+  u64 count() const { return count_; }
+  /// The event with this sequence; it must be among the last kRingEvents.
+  const base::Event& at(u64 sequence) const;
+  u64 oldest() const { return count_ > kRingEvents ? count_ - kRingEvents + 1 : 1; }
+
+  /// Closes the last, partial epoch. Afterwards `root` is the run's trace digest and nothing may be pushed.
+  base::Digest finish();
+  /// The chain up to the last closed epoch.
+  base::Digest root() const { return root_; }
+  u64 epochs() const { return epochs_; }
+  /// Digest of one chain up to the last closed epoch.
+  base::Digest leaf(u32 node, base::Lane lane) const;
+
+ private:
+  void fold_pending();
+  void close_epoch();
+
+  std::span<base::Event> ring_;
+  std::span<Leaf> leaves_;
+  Leaf order_;
+  base::Digest root_;
+  u64 count_ = 0;
+  u64 folded_ = 0;
+  u64 epochs_ = 0;
+  bool finished_ = false;
+  bool folding_ = true;
+  void* context_ = nullptr;
+  void (*on_event_)(void*, const base::Event&) = nullptr;
+  void (*on_epoch_)(void*, u64, base::Digest) = nullptr;
+};
+
+}  // namespace sim

@@ -1,0 +1,301 @@
+// sim/model/world.cpp — making a world in given memory, its input, its trace and what reports ask.
+#include "sim/model/world.h"
+
+#include "base/enforce.h"
+
+namespace sim {
+
+using base::EventKind;
+using kernel::Ref;
+using kernel::Tcb;
+
+namespace {
+
+constexpr u32 kSourceHost = u32{1} << 18;  // host input of node i; below it the devices, above it the cores
+constexpr u32 kLinesPerNode = 64;
+// Entries at one time and node: each line, the device timer and the console's refill; host input, refused beyond this;
+// per core its timer, and pokes under way: a sender makes one an entry (≥ 47 ns) and they travel 1 µs, so at most 22 of
+// each other core, and the kernel sends one only where something changed.
+constexpr u32 kEntriesPerNode = kLinesPerNode + 4;
+constexpr u32 kHostEntriesPerNode = 1024;  // of all nodes together, so that one node's share always suffices
+constexpr u32 kEntriesPerCore = 256;
+
+u64 round_up(u64 bytes) { return base::align_up(bytes, 64); }
+
+u32 entries_max(const WorldConfig& config) {
+  u32 count = 0;
+  for (const NodeConfig& node : config.nodes) count += kEntriesPerNode + kHostEntriesPerNode + node.cores * kEntriesPerCore;
+  return count;
+}
+
+u32 core_total(const WorldConfig& config) {
+  u32 count = 0;
+  for (const NodeConfig& node : config.nodes) count += node.cores;
+  return count;
+}
+
+base::Result<void, ConfigError> check(const WorldConfig& config) {
+  using Code = ConfigError::Code;
+  if (config.nodes.empty() || config.nodes.size() > kNodesMax) {
+    return ConfigError{Code::NodeCount, 0, config.nodes.size()};
+  }
+  for (u32 i = 0; i < config.nodes.size(); ++i) {
+    const NodeConfig& node = config.nodes[i];
+    if (node.cores < 1 || node.cores > kCoresMax) return ConfigError{Code::CoreCount, i + 1, node.cores};
+    const u64 bytes = node.ram.size();
+    if (bytes < kernel::kRamBytesMin || bytes > kernel::kRamBytesMax || bytes % kernel::kRamBytesMultiple != 0) {
+      return ConfigError{Code::RamSize, i + 1, bytes};
+    }
+  }
+  return {};
+}
+
+base::Digest digest_of_config(const WorldConfig& config) {
+  base::D128 digest;
+  digest.fold(config.seed);
+  digest.fold(config.wall_start_ns);
+  digest.fold(config.root_stack_bytes);
+  digest.fold(config.stealing ? 1 : 0);
+  static_assert(sizeof(kernel::CostTable) % 8 == 0 && std::has_unique_object_representations_v<kernel::CostTable>);
+  digest.fold_bytes({reinterpret_cast<const u8*>(&config.costs), sizeof config.costs});
+  for (const NodeConfig& node : config.nodes) {
+    digest.fold(node.cores);
+    digest.fold(node.ram.size());
+    digest.fold(static_cast<u64>(node.console));
+    digest.fold(u64{node.columns} << 16 | node.rows);
+    digest.fold_bytes(node.image);
+    digest.fold_bytes(node.script);
+  }
+  return digest.out();
+}
+
+/// Hands out pieces of one block; counting first and carving later share this one description.
+class Carver {
+ public:
+  explicit Carver(u8* base) : base_(base) {}
+  template <class T>
+  std::span<T> take(u64 count) {
+    T* first = reinterpret_cast<T*>(base_ + used_);
+    used_ += round_up(count * sizeof(T));
+    return {first, count};
+  }
+  u64 used() const { return used_; }
+
+ private:
+  u8* base_;
+  u64 used_ = 0;
+};
+
+}  // namespace
+
+struct World::Memory {
+  std::span<World> world;
+  std::span<NodeConfig> configs;
+  std::span<Node> nodes;
+  std::span<Core> cores;
+  std::span<u64> busy_times;
+  std::span<EventQueue::HeapNode> heap;
+  std::span<EventQueue::Slot> slots;
+  std::span<base::Event> ring;
+  std::span<Trace::Leaf> leaves;
+  std::span<Fiber> fibers;   // of all nodes, one after the other
+  std::span<Arena> arenas;
+  u64 bytes = 0;
+
+  Memory(const WorldConfig& config, u8* base) {
+    Carver carver(base);
+    u64 ram = 0;
+    for (const NodeConfig& node : config.nodes) ram += node.ram.size();
+    world = carver.take<World>(1);
+    configs = carver.take<NodeConfig>(config.nodes.size());
+    nodes = carver.take<Node>(config.nodes.size());
+    cores = carver.take<Core>(core_total(config));
+    busy_times = carver.take<u64>(core_total(config));
+    heap = carver.take<EventQueue::HeapNode>(entries_max(config));
+    slots = carver.take<EventQueue::Slot>(entries_max(config));
+    ring = carver.take<base::Event>(kRingEvents);
+    leaves = carver.take<Trace::Leaf>((config.nodes.size() + 1) * base::kLaneCount);
+    fibers = carver.take<Fiber>(ram >> kernel::kTcbBits);
+    arenas = carver.take<Arena>(ram >> kernel::kTableBits);
+    bytes = carver.used();
+  }
+};
+
+u64 World::memory_bytes(const WorldConfig& config) { return Memory(config, nullptr).bytes; }
+
+World::World(const WorldConfig& config, const Memory& memory)
+    : config_(config),
+      config_digest_(digest_of_config(config)),
+      node_configs_(memory.configs),
+      nodes_(memory.nodes),
+      cores_(memory.cores),
+      busy_times_(memory.busy_times),
+      queue_(memory.heap, memory.slots),
+      trace_(memory.ring, memory.leaves),
+      ties_(config.seed, "sched.tie") {
+  trace_.observe(config.sinks.context, config.sinks.event, config.sinks.epoch);
+}
+
+base::Result<World*, ConfigError> World::create(const WorldConfig& config, base::MutableBytes memory) {
+  TRY(check(config));
+  ASSERT(base::is_aligned(reinterpret_cast<u64>(memory.data()), 64));
+  const Memory parts(config, memory.data());
+  if (memory.size() < parts.bytes) return ConfigError{ConfigError::Code::Memory, 0, parts.bytes};
+  // The memory may hold anything, so every element is made.
+  for (Trace::Leaf& leaf : parts.leaves) new (&leaf) Trace::Leaf;
+  for (Fiber& fiber : parts.fibers) new (&fiber) Fiber;
+  for (Arena& arena : parts.arenas) new (&arena) Arena;
+  for (Core& core : parts.cores) new (&core) Core;
+  for (u64& time : parts.busy_times) time = kNever;
+  for (EventQueue::Slot& slot : parts.slots) new (&slot) EventQueue::Slot{};
+  for (u32 i = 0; i < config.nodes.size(); ++i) new (&parts.configs[i]) NodeConfig(config.nodes[i]);
+  World* world = new (parts.world.data()) World(config, parts);
+  world->config_.nodes = parts.configs;
+  u64 fiber_at = 0;
+  u64 arena_at = 0;
+  u32 core_at = 0;
+  for (u32 i = 0; i < config.nodes.size(); ++i) {
+    const NodeConfig& node = config.nodes[i];
+    const u64 fiber_count = node.ram.size() >> kernel::kTcbBits;
+    const u64 arena_count = node.ram.size() >> kernel::kTableBits;
+    world->first_cores_[i] = core_at;
+    new (&parts.nodes[i]) Node(*world, i, node, parts.cores.subspan(core_at, node.cores),
+                               parts.fibers.subspan(fiber_at, fiber_count), parts.arenas.subspan(arena_at, arena_count));
+    fiber_at += fiber_count;
+    arena_at += arena_count;
+    core_at += node.cores;
+  }
+  const auto booted = world->boot();
+  if (!booted.ok()) {
+    const ConfigError error = booted.error();
+    world->destroy();
+    return error;
+  }
+  return world;
+}
+
+base::Result<void, ConfigError> World::boot() {
+  emit(0, 0, {.kind = EventKind::WorldStart, .a = nodes_.size(), .b = cores_.size(), .c = config_.seed});
+  for (Node& node : nodes_) {
+    const auto booted = node.boot(now_);
+    if (!booted.ok()) {
+      const bool image = booted.error().code == kernel::BootError::Code::ImageTooLarge;
+      return ConfigError{image ? ConfigError::Code::ImageTooLarge : ConfigError::Code::Boot, node.number(),
+                         booted.error().value};
+    }
+    up_count_ += 1;
+    start_node(node, now_);
+  }
+  return {};
+}
+
+void World::start_node(Node& node, u64 now) {
+  emit(node.number(), now, {.kind = EventKind::WorldNodeUp, .a = node.number()});
+  for (u32 core = 0; core < node.cores().size(); ++core) {
+    if (core == 0) node.cores()[core].phase = CorePhase::Boot;
+    set_busy(first_cores_[node.index()] + core, core == 0 ? now : kNever);
+  }
+}
+
+void World::destroy() {
+  for (Node& node : nodes_) node.power_off();
+  running = Running{};
+}
+
+// ── Events ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+u64 World::emit(u32 node, u64 time, const base::EventRecord& record, u64 cause) {
+  return trace_.push({.time_ns = time,
+                      .kind = static_cast<u16>(record.kind),
+                      .lane = static_cast<u8>(base::lane_of(record.kind)),
+                      .core = record.core,
+                      .node = static_cast<u16>(node),
+                      .flags = record.flags,
+                      .thread = record.thread,
+                      .object = record.object,
+                      .a = record.a,
+                      .b = record.b,
+                      .c = record.c,
+                      .sequence = 0,
+                      .cause = cause});
+}
+
+void World::emit_kernel(Node& node, const base::EventRecord& record) {
+  u64 cause = entry_cause_;
+  const u32 slot = record.thread & kThreadSlotMask;
+  if (record.kind == EventKind::SchedRun && record.thread != 0) {
+    const u64 woken = node.fibers()[slot].wake_event;
+    if (woken != 0) cause = woken;
+  }
+  const u64 sequence = emit(node.number(), kernel_time(node), record, cause);
+  if (record.kind == EventKind::SchedWake && record.thread != 0) node.fibers()[slot].wake_event = sequence;
+  if (record.kind == EventKind::SchedRun) node.cores()[record.core].cause = sequence;
+}
+
+// ── Input ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+u64 World::input_time(u64 wanted) const {
+  u64 reached = now_ > wanted ? now_ : wanted;
+  for (const u64 time : busy_times_) {
+    if (time != kNever && time > reached) reached = time;
+  }
+  return (reached / kInputTickNs + 1) * kInputTickNs;
+}
+
+u64 World::console_input(u32 node_number, base::Bytes bytes, u64 time) {
+  Node& node = nodes_[node_number - 1];
+  if (host_entries_ >= kHostEntriesPerNode) return 0;
+  const u64 taken = node.devices().stage_input(bytes);
+  if (taken > 0) push_host({.time = time, .argument = taken, .action = Action::ConsoleInput}, node);
+  return taken;
+}
+
+void World::console_hangup(u32 node_number, u64 time) {
+  push_host({.time = time, .action = Action::ConsoleHangup}, nodes_[node_number - 1]);
+}
+
+void World::console_size(u32 node_number, u16 columns, u16 rows, u64 time) {
+  if (host_entries_ >= kHostEntriesPerNode) return;
+  push_host({.time = time, .argument = u64{columns} << 16 | rows, .action = Action::ConsoleSize},
+            nodes_[node_number - 1]);
+}
+
+void World::push_host(QueueEntry entry, Node& node) {
+  host_counter_ += 1;
+  host_entries_ += 1;
+  entry.order = order_of(EntryClass::Input, kSourceHost + node.index(), host_counter_);
+  entry.node = static_cast<u16>(node.index());
+  push(entry);
+}
+
+// ── Reports ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+ThreadInfo World::thread_info(Node& node, Ref<Tcb> tcb) {
+  const Tcb& thread = node.kernel().at(tcb);
+  u64 length = 0;
+  while (length < sizeof thread.name && thread.name[length] != 0) ++length;
+  return {node.number(), thread.thread_id, {thread.name, length}, thread.state, thread.blocked_on};
+}
+
+u32 World::blocked_threads(std::span<ThreadInfo> out) {
+  u32 count = 0;
+  for (Node& node : nodes_) {
+    for (u32 slot = 0; slot < node.fibers().size() && count < out.size(); ++slot) {
+      if (node.fibers()[slot].thread_id == 0) continue;
+      const ThreadInfo info = thread_info(node, Ref<Tcb>{slot << kernel::kTcbBits});
+      if (info.state == kernel::ThreadState::Inactive) continue;
+      out[count] = info;
+      count += 1;
+    }
+  }
+  return count;
+}
+
+base::Digest World::finish() {
+  ASSERT(!finished_);
+  finished_ = true;
+  emit(0, now_, {.kind = EventKind::WorldEnd, .a = status_, .b = stalled_ ? 1u : 0u});
+  return trace_.finish();
+}
+
+}  // namespace sim

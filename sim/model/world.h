@@ -1,0 +1,154 @@
+// sim/model/world.h — the deterministic machine: nodes, one event queue, one clock. `run` does the next things in virtual
+// time, in an order that is a function of the configuration, the seed and the inputs alone.
+//
+// Invariants, asserted always:
+//   W1 a queue entry is never earlier than its maker.
+//   W2 kernel entries and deliveries happen in non-decreasing world time.
+//   W3 a thread never passes the end of its run: a charge is split there.
+//   W4 an entry is atomic at its start; its cost is spent after it.
+//   W5 an idle core never runs before what woke it.
+#pragma once
+#include "sim/model/event_queue.h"
+#include "sim/model/node.h"
+#include "sim/model/trace.h"
+
+namespace sim {
+
+enum class Outcome : u8 {
+  Running,   // the time asked for is reached; there is more to do
+  Waiting,   // nothing to do until input comes
+  Ended,     // every node has halted
+  Stalled,   // every thread is blocked and nothing can wake one
+};
+
+constexpr u32 kThreadSlotMask = (1u << 21) - 1;  // of a thread_id: the TCB's offset ÷ 2048
+
+/// A thread as reports name it.
+struct ThreadInfo {
+  u32 node = 0;  // number, from 1
+  u32 thread_id = 0;
+  std::string_view name;
+  kernel::ThreadState state = kernel::ThreadState::Inactive;
+  u32 blocked_on = 0;
+};
+
+class World {
+ public:
+  /// Work memory for `config`, in bytes; node memory is not in it.
+  static u64 memory_bytes(const WorldConfig& config);
+  /// A booted world inside `memory` (zeroed, 64-byte aligned, at least memory_bytes). It is not destroyed by the memory
+  /// going away: call `destroy` first.
+  static base::Result<World*, ConfigError> create(const WorldConfig& config, base::MutableBytes memory);
+  /// Drops every fiber and arena. The memory may be used for another world afterwards.
+  void destroy();
+
+  /// Does everything that happens before `until` (ns).
+  Outcome run(u64 until);
+
+  // ── Input from outside, on the record ────────────────────────────────────────────────────────────────────
+  /// When input that arrives at `wanted` enters: the next multiple of 1 ms that no core has reached.
+  u64 input_time(u64 wanted) const;
+  /// Queues console bytes for `node` at `time` (from `input_time`); returns how many were taken.
+  u64 console_input(u32 node, base::Bytes bytes, u64 time);
+  void console_hangup(u32 node, u64 time);
+  void console_size(u32 node, u16 columns, u16 rows, u64 time);
+  /// Faults the thread a watchdog found silent; called inside its run, never returns to it.
+  [[noreturn]] static void watchdog_fault();
+
+  // ── Looking; changes nothing ─────────────────────────────────────────────────────────────────────────────
+  u64 now() const { return now_; }
+  /// When the next thing happens; kNever when nothing is queued and all cores are idle.
+  u64 next_time() const;
+  bool tainted() const { return tainted_; }
+  u32 status() const { return status_; }
+  u64 seed() const { return config_.seed; }
+  Trace& trace() { return trace_; }
+  std::span<Node> nodes() { return nodes_; }
+  const EventQueue& queue() const { return queue_; }
+  u64 draws() const { return ties_.index(); }
+  base::Digest config_digest() const { return config_digest_; }
+  const WorldConfig& config() const { return config_; }
+  /// Threads that wait, by node and slot; the report of a stalled world.
+  u32 blocked_threads(std::span<ThreadInfo> out);
+  ThreadInfo thread_info(Node& node, kernel::Ref<kernel::Tcb> tcb);
+  /// Emits `world.end`, closes the last epoch: the run's trace digest.
+  base::Digest finish();
+
+  // ── For nodes and devices ────────────────────────────────────────────────────────────────────────────────
+  /// Appends an event of `node` (0 the world) at `time`; returns its sequence.
+  u64 emit(u32 node, u64 time, const base::EventRecord& record, u64 cause = 0);
+  /// The time at which the kernel of `node` acts: inside an entry what it has charged so far counts, at boot nothing.
+  u64 kernel_time(Node& node) const { return in_entry_ ? node.kernel().now() : now_; }
+  /// An event from inside a kernel entry, or its boot.
+  void emit_kernel(Node& node, const base::EventRecord& record);
+  EntryHandle push(const QueueEntry& entry) {
+    ASSERT(entry.time >= now_);  // W1
+    return queue_.push(entry);
+  }
+  void cancel(EntryHandle handle) { queue_.remove(handle); }
+  /// Raises an interrupt entry for a line of `node`.
+  void raise(Node& node, u32 line, u64 time, u64 counter);
+  void node_stopped(Node& node, u64 now, u32 status, bool reboot);
+
+ private:
+  struct Memory;
+  World(const WorldConfig& config, const Memory& memory);
+  base::Result<void, ConfigError> boot();
+  void start_node(Node& node, u64 now);
+
+  struct Pick {
+    u32 core = 0;            // global index
+    u64 time = kNever;
+    u64 next_time = kNever;  // the least time of the other busy cores
+  };
+  Pick pick_core();
+  u32 break_tie(u64 time, u32 count);
+  void deliver(const QueueEntry& entry);
+  void deliver_to_core(Node& node, Core& core, const QueueEntry& entry);
+  void advance(const Pick& pick, u64 head_time);
+  void advance_trap(Node& node, Core& core);
+  void enter(Node& node, Core& core, kernel::Entry& entry, u64 cause);
+  void enter_interrupt(Node& node, Core& core);
+  void enter_fault(Node& node, Core& core);
+  void run_thread(Node& node, Core& core, u64 limit);
+  bool prepare_fiber(Node& node, Core& core, Fiber& fiber);
+  void fiber_stopped(Node& node, Core& core, Fiber& fiber);
+  void crash(Node& node, Core& core, Fiber& fiber, kernel::CrashKind kind, u64 code);
+  bool port_call(Node& node, Core& core);
+  void apply(Node& node, Core& core, const kernel::Exit& exit);
+  void dispatch(Node& node, Core& core, const kernel::Exit& exit);
+  void set_timer(Node& node, Core& core, u64 timer);
+  void send_pokes(Node& node, Core& core, const kernel::CoreMask& cores);
+  void set_core_time(Core& core, u64 time) {
+    core.time = time;
+    busy_times_[first_cores_[core.node] + core.number] = time;
+  }
+  void stalled();
+  u64 next_tick(u64 time);
+  void push_host(QueueEntry entry, Node& node);
+  void set_busy(u32 global_core, u64 time) { busy_times_[global_core] = time; }
+
+  WorldConfig config_;
+  base::Digest config_digest_;
+  std::span<NodeConfig> node_configs_;
+  std::span<Node> nodes_;
+  std::span<Core> cores_;
+  std::span<u64> busy_times_;        // local time of each busy core; kNever for idle ones
+  u32 first_cores_[kNodesMax] = {};  // global index of each node's core 0
+  EventQueue queue_;
+  Trace trace_;
+  base::Prng ties_;
+  u64 now_ = 0;
+  u64 tick_ = kInputTickNs;          // the next multiple of 1 ms after the last core looked at
+  u64 entry_cause_ = 0;              // of events of the entry under way
+  u64 host_counter_ = 0;
+  u32 host_entries_ = 0;             // of host input, in the queue
+  u32 up_count_ = 0;
+  u32 status_ = 0;
+  bool in_entry_ = false;
+  bool tainted_ = false;
+  bool stalled_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace sim
