@@ -237,6 +237,8 @@ TEST_CASE("tags of struct lists are struct pointers and count what is there", "[
   CHECK(refusal<everything::Tree>(with_tag(list_tag(1, 2, 2))) == bad);
   CHECK(refusal<everything::Tree>(with_tag(list_tag((1u << 30) - 1, 0xffff, 0xffff))) == bad);
   CHECK(refusal<everything::Tree>(with_tag(list_tag((1u << 30) - 1, 1, 0))) == bad);
+  // 2^16 elements of 2^16 words: the product is 0 in 32 bits.
+  CHECK(refusal<everything::Tree>(with_tag(list_tag(1u << 16, 0xffff, 1))) == bad);
   CHECK(refusal<everything::Tree>(with_tag(list_tag(1, 1, 2) | 1)) == bad);
   CHECK(accepted<everything::Tree>(with_tag(list_tag(0, 1, 2))).children.empty());
 }
