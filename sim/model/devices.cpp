@@ -30,7 +30,7 @@ u64 host_clock_jitter() {
   u32 low = 0;
   u32 high = 0;
   __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-  return low >> 8 & 1;
+  return low >> 4 & 0xFFFF;
 }
 #endif
 

@@ -1,0 +1,113 @@
+// sim/host/cli/cli.h — the `orrery` command: verbs, the flags they share, and how they report. One file per verb.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/host/machine_host.h"
+
+namespace CLI {
+class App;
+}
+
+namespace sim::host::cli {
+
+/// What runs inside: native entries and the boot image. Given by the executable, since the core's layers forbid sim/host
+/// to know which programs there are.
+struct Guest {
+  std::span<const machine::NativeEntry> entries;
+  std::string image;
+};
+
+struct Context {
+  const Guest& guest;
+  std::vector<std::string> arguments;  // of the verb, without its name
+  std::string program;                 // as it was called, for reproduction lines
+};
+
+struct Verb {
+  std::string_view name;
+  std::string_view purpose;
+  std::string_view help;  // usage, flags with defaults, example, exit codes
+  int (*run)(Context& context);
+};
+std::span<const Verb> verbs();
+const Verb* find_verb(std::string_view name);
+
+/// The whole command; returns the exit code.
+int command(const Guest& guest, int argc, char** argv);
+
+int run_verb(Context& context);
+int live_verb(Context& context);
+int verify_verb(Context& context);
+int digest_verb(Context& context);
+int doctor_verb(Context& context);
+int version_verb(Context& context);
+int help_verb(Context& context);
+/// Children of `verify`; not listed.
+int variant_verb(Context& context);
+
+extern const Verb kRunVerb, kLiveVerb, kVerifyVerb, kDigestVerb, kDoctorVerb, kVersionVerb, kHelpVerb;
+
+constexpr std::string_view kVersion = "0.1.0";
+constexpr u32 kCoresDefault = 1;
+constexpr u64 kMemoryDefault = u64{64} << 20;
+
+// ── Flags ────────────────────────────────────────────────────────────────────────────────────────────────────
+/// Shape of a default world, as several verbs take it; texts first, checked by `check`.
+struct MachineFlags {
+  std::string seed = "1";
+  std::string cores = "1";
+  std::string memory = "64M";
+  std::string image;
+  u64 seed_value = 1;
+  u32 cores_value = kCoresDefault;
+  u64 memory_value = kMemoryDefault;
+
+  void add_to(CLI::App& app);
+  /// Empty, or what is wrong, with the allowed range.
+  std::string check();
+  /// As they are written in a reproduction line; defaults are left out, the seed is always there.
+  std::string text() const;
+};
+
+/// Parses a verb's arguments. Returns −1 to go on, else the exit code: 0 after `--help`, 2 with the mistake on stderr and
+/// the nearest flag suggested.
+int parse_flags(CLI::App& app, const Context& context, const Verb& verb);
+/// Prints `orrery VERB: message` on stderr and returns 2.
+int usage_error(const Verb& verb, const std::string& message);
+
+/// Decimal, 0x…, or any other text: the first 8 bytes of its SHA-256.
+u64 parse_seed(const std::string& text);
+/// The closest candidate by edit distance; empty when none is near.
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+/// A file's bytes; false when it cannot be read.
+bool read_file(const std::string& path, std::string& out);
+/// `-` is standard input.
+bool read_script(const std::string& path, std::string& out);
+std::string quote(std::string_view text);         // for a shell
+std::string json_string(std::string_view text);   // with its quotes
+std::string seconds(u64 ns);                      // "12.400318007s"
+
+// ── Running a script ─────────────────────────────────────────────────────────────────────────────────────────
+struct ScriptRun {
+  MachineFlags flags;
+  std::string script;       // text
+  std::string script_name;  // as the user gave it
+  u64 until = kNever;
+};
+/// Machine options of a script run.
+MachineOptions options_of(const ScriptRun& run, const Guest& guest);
+/// Reads flags, image and script into `run`; the exit code on failure, −1 to go on.
+int prepare(ScriptRun& run, Guest& guest, const Verb& verb);
+/// Exit code of a finished world: the guest's status, 10 stalled (threads listed on stderr), 11 limit.
+int exit_code(Outcome outcome, World& world);
+void list_blocked(World& world);
+
+/// One event as text: `#81203  12.400318007s  1/0  thread  net.send  …`.
+std::string describe(const base::Event& event);
+/// Whether an event passes a filter: its kind (`ipc.transfer`), its lane (`ipc` or `ipc.*`), `all`, several by commas.
+bool passes(const base::Event& event, std::string_view filter);
+
+}  // namespace sim::host::cli

@@ -1,0 +1,279 @@
+// sim/host/cli/command.cpp — the table of verbs, and what they share: flags, suggestions, texts.
+#include "sim/host/cli/cli.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <sstream>
+
+#include "base/parse.h"
+
+namespace sim::host::cli {
+namespace {
+
+const Verb* const kVerbs[] = {&kLiveVerb, &kRunVerb, &kVerifyVerb, &kDigestVerb, &kDoctorVerb, &kVersionVerb, &kHelpVerb};
+
+u32 edit_distance(std::string_view left, std::string_view right) {
+  std::vector<u32> row(right.size() + 1);
+  for (u32 i = 0; i < row.size(); ++i) row[i] = i;
+  for (u32 i = 1; i <= left.size(); ++i) {
+    u32 diagonal = row[0];
+    row[0] = i;
+    for (u32 j = 1; j <= right.size(); ++j) {
+      const u32 replaced = diagonal + (left[i - 1] == right[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row.back();
+}
+
+std::string range_text(const std::string& flag, const std::string& given, const std::string& range) {
+  return flag + " " + given + ": allowed is " + range;
+}
+
+}  // namespace
+
+std::span<const Verb> verbs() {
+  static const std::vector<Verb> list = [] {
+    std::vector<Verb> made;
+    for (const Verb* verb : kVerbs) made.push_back(*verb);
+    return made;
+  }();
+  return list;
+}
+
+const Verb* find_verb(std::string_view name) {
+  for (const Verb* verb : kVerbs) {
+    if (verb->name == name) return verb;
+  }
+  return nullptr;
+}
+
+int command(const Guest& guest, int argc, char** argv) {
+  Context context{guest, {}, argc > 0 ? argv[0] : "orrery"};
+  std::string name = argc > 1 ? argv[1] : "help";
+  for (int i = 2; i < argc; ++i) context.arguments.push_back(argv[i]);
+  if (name == "--help" || name == "-h") name = "help";
+  if (name == "--version") name = "version";
+  if (name == "variant") return variant_verb(context);
+  const Verb* verb = find_verb(name);
+  if (verb == nullptr) {
+    std::vector<std::string> names;
+    for (const Verb* known : kVerbs) names.emplace_back(known->name);
+    const std::string near = nearest(name, names);
+    std::fprintf(stderr, "orrery: there is no verb '%s'%s%s%s; `orrery help` lists them\n", name.c_str(),
+                 near.empty() ? "" : "; did you mean '", near.c_str(), near.empty() ? "" : "'?");
+    return kUsage;
+  }
+  return verb->run(context);
+}
+
+// ── Flags ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+void MachineFlags::add_to(CLI::App& app) {
+  app.add_option("--seed", seed);
+  app.add_option("--cores", cores);
+  app.add_option("--memory", memory);
+  app.add_option("--image", image);
+}
+
+std::string MachineFlags::check() {
+  seed_value = parse_seed(seed);
+  const auto core_count = base::parse_u64(cores);
+  if (!core_count.ok() || *core_count < 1 || *core_count > kCoresMax) {
+    return range_text("--cores", cores, "1 to 128");
+  }
+  cores_value = static_cast<u32>(*core_count);
+  const auto bytes = base::parse_size(memory);
+  if (!bytes.ok() || *bytes < kernel::kRamBytesMin || *bytes > kernel::kRamBytesMax ||
+      *bytes % kernel::kRamBytesMultiple != 0) {
+    return range_text("--memory", memory, "16M to 3584M, a multiple of 2M");
+  }
+  memory_value = *bytes;
+  return {};
+}
+
+std::string MachineFlags::text() const {
+  std::string line = " --seed " + quote(seed);
+  if (cores_value != kCoresDefault) line += " --cores " + std::to_string(cores_value);
+  if (memory_value != kMemoryDefault) line += " --memory " + memory;
+  if (!image.empty()) line += " --image " + quote(image);
+  return line;
+}
+
+int parse_flags(CLI::App& app, const Context& context, const Verb& verb) {
+  for (const std::string& argument : context.arguments) {
+    if (argument == "--") break;
+    if (argument == "--help" || argument == "-h") {
+      std::printf("orrery %s: %s\n%s", std::string(verb.name).c_str(), std::string(verb.purpose).c_str(),
+                  std::string(verb.help).c_str());
+      return kHeld;
+    }
+  }
+  app.set_help_flag();
+  app.allow_extras();
+  std::vector<std::string> reversed(context.arguments.rbegin(), context.arguments.rend());
+  try {
+    app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    return usage_error(verb, error.what());
+  }
+  for (const std::string& extra : app.remaining()) {
+    if (extra.size() < 2 || extra[0] != '-') return usage_error(verb, "unexpected argument '" + extra + "'");
+    std::vector<std::string> known = {"--help"};
+    for (const CLI::Option* option : app.get_options()) {
+      for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+    }
+    const std::string flag = extra.substr(0, extra.find('='));
+    const std::string near = nearest(flag, known);
+    return usage_error(verb, "there is no flag '" + flag + "'" + (near.empty() ? "" : "; did you mean '" + near + "'?"));
+  }
+  return -1;
+}
+
+int usage_error(const Verb& verb, const std::string& message) {
+  const std::string name(verb.name);
+  std::fprintf(stderr, "orrery %s: %s\n`orrery %s --help` lists the flags\n", name.c_str(), message.c_str(), name.c_str());
+  return kUsage;
+}
+
+u64 parse_seed(const std::string& text) {
+  const auto number = base::parse_u64(text, base::kRadixAuto);
+  if (number.ok()) return *number;
+  u8 hash[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const u8*>(text.data()), text.size(), hash);
+  u64 seed = 0;
+  for (u32 i = 0; i < 8; ++i) seed = seed << 8 | hash[i];
+  return seed;
+}
+
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
+  std::string best;
+  u32 best_distance = static_cast<u32>(word.size() / 2) + 2;  // further away it is a guess, not a slip
+  for (const std::string& candidate : candidates) {
+    const u32 distance = edit_distance(word, candidate);
+    if (distance >= best_distance) continue;
+    best_distance = distance;
+    best = candidate;
+  }
+  return best;
+}
+
+// ── Texts ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+bool read_file(const std::string& path, std::string& out) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return false;
+  std::ostringstream content;
+  content << file.rdbuf();
+  if (file.bad() || content.bad()) return false;
+  out = content.str();
+  return true;
+}
+
+bool read_script(const std::string& path, std::string& out) {
+  if (path != "-") return read_file(path, out);
+  std::cin >> std::noskipws;
+  out.assign(std::istreambuf_iterator<char>(std::cin), {});
+  return !std::cin.bad();
+}
+
+std::string quote(std::string_view text) {
+  const bool plain = !text.empty() && text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                                             "_-./:,+=@%") == std::string_view::npos;
+  if (plain) return std::string(text);
+  std::string quoted = "'";
+  for (const char character : text) {
+    if (character == '\'') {
+      quoted += "'\\''";
+    } else {
+      quoted += character;
+    }
+  }
+  return quoted + "'";
+}
+
+std::string json_string(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char character : text) {
+    const u8 byte = static_cast<u8>(character);
+    if (byte == '"' || byte == '\\') {
+      quoted += '\\';
+      quoted += character;
+    } else if (byte < 0x20) {
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\u%04x", byte);
+      quoted += escape;
+    } else {
+      quoted += character;
+    }
+  }
+  return quoted + "\"";
+}
+
+std::string seconds(u64 ns) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%llu.%09llus", static_cast<unsigned long long>(ns / 1'000'000'000),
+                static_cast<unsigned long long>(ns % 1'000'000'000));
+  return text;
+}
+
+// ── version and help ─────────────────────────────────────────────────────────────────────────────────────────
+
+const Verb kVersionVerb = {"version", "which build this is",
+                           "usage: orrery version [--json]\n"
+                           "  --json          one document, schema orrery.version/1\n"
+                           "example: orrery version --json\n"
+                           "exit:    0\n",
+                           version_verb};
+
+int version_verb(Context& context) {
+  CLI::App app;
+  bool json = false;
+  app.add_flag("--json", json);
+  if (const int code = parse_flags(app, context, kVersionVerb); code >= 0) return code;
+  const std::string compiler = __VERSION__;
+  const std::string version(kVersion);
+  if (json) {
+    std::printf("{\"compiler\":%s,\"schema\":\"orrery.version/1\",\"version\":%s}\n",
+                json_string(compiler).c_str(), json_string(version).c_str());
+  } else {
+    std::printf("orrery %s\ncompiler %s\n", version.c_str(), compiler.c_str());
+  }
+  return kHeld;
+}
+
+const Verb kHelpVerb = {"help", "what the verbs are, or one verb in full",
+                        "usage: orrery help [VERB]\n"
+                        "example: orrery help run\n"
+                        "exit:    0   2 there is no such verb\n",
+                        help_verb};
+
+int help_verb(Context& context) {
+  CLI::App app;
+  std::string name;
+  app.add_option("verb", name);
+  if (const int code = parse_flags(app, context, kHelpVerb); code >= 0) return code;
+  if (!name.empty()) {
+    const Verb* verb = find_verb(name);
+    if (verb == nullptr) return usage_error(kHelpVerb, "there is no verb '" + name + "'");
+    std::printf("orrery %s: %s\n%s", name.c_str(), std::string(verb->purpose).c_str(), std::string(verb->help).c_str());
+    return kHeld;
+  }
+  std::printf("orrery: a whole operating system on a clock of its own, repeatable from a seed\nusage: orrery VERB [...]\n");
+  for (const Verb* verb : kVerbs) {
+    std::printf("  %-9s %s\n", std::string(verb->name).c_str(), std::string(verb->purpose).c_str());
+  }
+  std::printf("`orrery VERB --help` tells the flags and exit codes of one\n");
+  return kHeld;
+}
+
+}  // namespace sim::host::cli

@@ -1,0 +1,118 @@
+// sim/host/cli/run.cpp — `orrery run`: a console script in a default world, as fast as it goes.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <csignal>
+#include <cstdio>
+
+#include "base/parse.h"
+#include "sim/host/cli/cli.h"
+#include "sim/host/contain.h"
+
+namespace sim::host::cli {
+namespace {
+
+volatile std::sig_atomic_t interrupted = 0;
+void on_interrupt(int signal) { interrupted = signal; }
+
+constexpr u64 kSliceOfRun = 100'000'000;  // virtual ns between two looks at the interrupt flag
+
+Outcome run_until(World& world, u64 until) {
+  for (;;) {
+    const u64 next = world.next_time();
+    const u64 from = next == kNever ? world.now() : next;
+    const u64 stop = from < until && until - from > kSliceOfRun ? from + kSliceOfRun : until;
+    const Outcome outcome = world.run(stop);
+    if (outcome != Outcome::Running || stop == until || interrupted != 0) return outcome;
+  }
+}
+
+void print_header(const ScriptRun& run, World& world) {
+  const std::string config = text_of(world.config_digest());
+  std::fprintf(stderr, "orrery %s  script %s  seed %llu  cores %u  memory %llu  config %s\n", std::string(kVersion).c_str(),
+               run.script_name.c_str(), static_cast<unsigned long long>(run.flags.seed_value), run.flags.cores_value,
+               static_cast<unsigned long long>(run.flags.memory_value), config.c_str());
+}
+
+}  // namespace
+
+const Verb kRunVerb = {
+    "run", "read a console script in a world of one node, as fast as it goes",
+    "usage: orrery run SCRIPT|- [--seed N] [--cores N] [--memory SIZE] [--until TIME] [--digest] [--trace FILTER]\n"
+    "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
+    "  --cores N       virtual cores, 1 to 128 (default 1)\n"
+    "  --memory SIZE   memory of the node, 16M to 3584M (default 64M)\n"
+    "  --image FILE    another boot image, a ustar archive (default: built in)\n"
+    "  --until TIME    stop at this virtual time, for example 30s (default: when the guest halts)\n"
+    "  --digest        the trace digest as the last line: digest <32 hexadecimal digits>\n"
+    "  --trace FILTER  events on stderr: kinds (ipc.transfer), lanes (sched), `all`, several by commas\n"
+    "  --header        what defines the run, on stderr first\n"
+    "  --json          one document on stdout, schema orrery.run/1; the console moves to stderr\n"
+    "example: orrery run script.fsh --seed 42 --cores 4 --digest\n"
+    "exit:    0 the guest halted   2 usage   5 Orrery's own failure   7 watchdog: silent loop   8 unreadable file\n"
+    "         10 stalled   11 limit reached   130 interrupted\n",
+    run_verb};
+
+int run_verb(Context& context) {
+  CLI::App app;
+  ScriptRun run;
+  std::string until;
+  std::string filter;
+  bool digest = false;
+  bool header = false;
+  bool json = false;
+  run.flags.add_to(app);
+  app.add_option("script", run.script_name);
+  app.add_option("--until", until);
+  app.add_option("--trace", filter);
+  app.add_flag("--digest", digest);
+  app.add_flag("--header", header);
+  app.add_flag("--json", json);
+  if (const int code = parse_flags(app, context, kRunVerb); code >= 0) return code;
+  if (run.script_name.empty()) return usage_error(kRunVerb, "a script is needed (- is standard input)");
+  if (!until.empty()) {
+    const auto limit = base::parse_duration_ns(until);
+    if (!limit.ok()) return usage_error(kRunVerb, "--until " + until + ": not a time, for example 30s or 250ms");
+    run.until = *limit;
+  }
+  Guest guest = context.guest;
+  if (const int code = prepare(run, guest, kRunVerb); code >= 0) return code;
+
+  Machine machine(options_of(run, guest));
+  std::FILE* console = json ? stderr : stdout;
+  machine.on_output = [console](u32, base::Bytes bytes) { std::fwrite(bytes.data(), 1, bytes.size(), console); };
+  if (!filter.empty()) {
+    machine.on_event = [&filter](const base::Event& event) {
+      if (passes(event, filter)) std::fprintf(stderr, "%s\n", describe(event).c_str());
+    };
+  }
+  if (const std::string error = machine.start(); !error.empty()) return usage_error(kRunVerb, error);
+  World& world = machine.world();
+  if (header) print_header(run, world);
+  contain(world, {});
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+  const Outcome outcome = run_until(world, run.until);
+  release_containment();
+  int code = outcome == Outcome::Ended ? kHeld : exit_code(outcome, world);
+  if (interrupted != 0) code = interrupted == SIGINT ? kInterrupted : kTerminated;
+  const base::Digest root = world.finish();
+  const std::string limit = until.empty() ? "" : " --until " + until;
+  std::fprintf(stderr, "orrery: guest status %u; reproduce with: orrery run %s%s%s\n", world.status(),
+               quote(run.script_name).c_str(), run.flags.text().c_str(), limit.c_str());
+  if (json) {
+    std::printf("{\"digest\":\"%s\",\"events\":%llu,\"exit\":%d,\"schema\":\"orrery.run/1\",\"seed\":%llu,"
+                "\"status\":%u,\"tainted\":%s,\"virtual_ns\":%llu}\n",
+                text_of(root).c_str(), static_cast<unsigned long long>(world.trace().count()), code,
+                static_cast<unsigned long long>(run.flags.seed_value), world.status(), world.tainted() ? "true" : "false",
+                static_cast<unsigned long long>(world.now()));
+  } else if (digest) {
+    std::printf("digest %s\n", text_of(root).c_str());
+  }
+  if (world.tainted()) std::fprintf(stderr, "orrery: tainted: a program's undefined behaviour; no digest is promised\n");
+  std::fflush(stdout);
+  return code;
+}
+
+}  // namespace sim::host::cli

@@ -1,0 +1,99 @@
+// sim/host/cli/script_run.cpp — what run, digest and verify share: a script, a world for it, and how it ended.
+#include <CLI/App.hpp>
+
+#include <cstdio>
+
+#include "sim/host/cli/cli.h"
+
+namespace sim::host::cli {
+namespace {
+
+const char* state_name(kernel::ThreadState state) {
+  using enum kernel::ThreadState;
+  switch (state) {
+    case Inactive: return "inactive";
+    case Running: return "ready";
+    case Restart: return "ready";
+    case BlockedOnReceive: return "receiving";
+    case BlockedOnSend: return "sending";
+    case BlockedOnReply: return "waiting for a reply";
+    case BlockedOnNotification: return "waiting";
+  }
+  return "?";
+}
+
+constexpr std::string_view kLaneNames[] = {"world", "sched", "ipc", "cap", "mem", "trap", "budget", "irq",
+                                           "disk",  "net",   "fs",  "vm",  "host", "inject", "check", "draw"};
+
+}  // namespace
+
+MachineOptions options_of(const ScriptRun& run, const Guest& guest) {
+  return {.seed = run.flags.seed_value,
+          .cores = run.flags.cores_value,
+          .ram_bytes = run.flags.memory_value,
+          .image = guest.image,
+          .console = ConsoleKind::Script,
+          .script = run.script,
+          .entries = guest.entries};
+}
+
+int prepare(ScriptRun& run, Guest& guest, const Verb& verb) {
+  if (const std::string mistake = run.flags.check(); !mistake.empty()) return usage_error(verb, mistake);
+  if (!run.flags.image.empty() && !read_file(run.flags.image, guest.image)) {
+    std::fprintf(stderr, "orrery: %s: cannot be read\n", run.flags.image.c_str());
+    return kUnreadable;
+  }
+  if (!read_script(run.script_name, run.script)) {
+    std::fprintf(stderr, "orrery: %s: cannot be read\n", run.script_name.c_str());
+    return kUnreadable;
+  }
+  return -1;
+}
+
+void list_blocked(World& world) {
+  std::vector<ThreadInfo> threads(64);
+  const u32 count = world.blocked_threads(threads);
+  std::fprintf(stderr, "orrery: stalled at %s: every thread waits and nothing can wake one\n",
+               seconds(world.now()).c_str());
+  for (u32 i = 0; i < count; ++i) {
+    const ThreadInfo& thread = threads[i];
+    const std::string name(thread.name.empty() ? "?" : thread.name);
+    std::fprintf(stderr, "  node %u  %-24s  %-20s on 0x%x\n", thread.node, name.c_str(), state_name(thread.state),
+                 thread.blocked_on);
+  }
+}
+
+int exit_code(Outcome outcome, World& world) {
+  switch (outcome) {
+    case Outcome::Ended: return static_cast<int>(world.status());
+    case Outcome::Stalled: list_blocked(world); return kStalled;
+    case Outcome::Running: case Outcome::Waiting: return kLimit;
+  }
+  return kOwnFailure;
+}
+
+std::string describe(const base::Event& event) {
+  const auto kind = static_cast<base::EventKind>(event.kind);
+  char text[256];
+  std::snprintf(text, sizeof text, "#%-8llu %s  %u/%u  thread=%x  %-16s object=%x a=%llx b=%llx c=%llx flags=%x",
+                static_cast<unsigned long long>(event.sequence), seconds(event.time_ns).c_str(), event.node, event.core,
+                event.thread, std::string(base::name_of(kind)).c_str(), event.object,
+                static_cast<unsigned long long>(event.a), static_cast<unsigned long long>(event.b),
+                static_cast<unsigned long long>(event.c), event.flags);
+  return text;
+}
+
+bool passes(const base::Event& event, std::string_view filter) {
+  const std::string_view name = base::name_of(static_cast<base::EventKind>(event.kind));
+  while (!filter.empty()) {
+    const std::size_t comma = filter.find(',');
+    std::string_view word = filter.substr(0, comma);
+    filter = comma == std::string_view::npos ? std::string_view{} : filter.substr(comma + 1);
+    if (word == "all" || word == name) return true;
+    if (word.ends_with(".*")) word.remove_suffix(2);
+    if (word == kLaneNames[event.lane % std::size(kLaneNames)]) return true;
+  }
+  return false;
+}
+
+}  // namespace sim::host::cli

@@ -1,0 +1,248 @@
+// sim/host/cli/verify.cpp — `orrery verify`: the same run under different host conditions, in lock-step. At the first root
+// that differs every child still holds the events around the place, so even a leak that shows only once is named.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+
+#include "sim/host/cli/cli.h"
+#include "sim/host/cli/divergence.h"
+#include "sim/host/cli/variant.h"
+
+namespace sim::host::cli {
+namespace {
+
+struct VariantSpec {
+  std::string name;      // as the child knows it
+  std::string shown;
+  bool fixed_addresses = false;
+  bool other_environment = false;
+  std::string binary;    // empty: this one
+};
+
+struct Child {
+  VariantSpec spec;
+  pid_t pid = -1;
+  int roots = -1;
+  int answers = -1;
+  Root last;
+};
+
+bool read_all(int fd, void* data, u64 bytes) {
+  char* at = static_cast<char*>(data);
+  while (bytes > 0) {
+    const ssize_t count = read(fd, at, bytes);
+    if (count <= 0) return false;
+    at += count;
+    bytes -= static_cast<u64>(count);
+  }
+  return true;
+}
+
+void become_variant(const VariantSpec& spec, const ScriptRun& run, int script, int roots, int answers) {
+  dup2(script, kScriptFd);
+  dup2(roots, kRootsFd);
+  dup2(answers, kAnswersFd);
+  const int persona = personality(0xFFFF'FFFF);
+  if (spec.fixed_addresses) personality(static_cast<unsigned long>(persona) | ADDR_NO_RANDOMIZE);
+  if (spec.other_environment) {
+    setenv("LANG", "tr_TR.UTF-8", 1);
+    setenv("LC_ALL", "tr_TR.UTF-8", 1);
+    setenv("TZ", "Pacific/Chatham", 1);
+    setenv("ORRERY_VERIFY_PADDING", std::string(3000, 'x').c_str(), 1);
+    unsetenv("HOME");
+  }
+  std::vector<std::string> words = {spec.binary.empty() ? "/proc/self/exe" : spec.binary, "variant", "--variant", spec.name,
+                                    "--seed", run.flags.seed, "--cores", run.flags.cores, "--memory", run.flags.memory};
+  if (!run.flags.image.empty()) {
+    words.push_back("--image");
+    words.push_back(run.flags.image);
+  }
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  if (spec.other_environment && chdir("/") != 0) _exit(kOwnFailure);
+  execv(arguments[0], arguments.data());
+  std::fprintf(stderr, "orrery: %s cannot be run\n", arguments[0]);
+  _exit(kUnsupported);
+}
+
+bool start(Child& child, const ScriptRun& run, int script) {
+  int roots[2];
+  int answers[2];
+  if (pipe2(roots, O_CLOEXEC) != 0 || pipe2(answers, O_CLOEXEC) != 0) return false;
+  child.pid = fork();
+  if (child.pid < 0) return false;
+  if (child.pid == 0) become_variant(child.spec, run, script, roots[1], answers[0]);
+  close(roots[1]);
+  close(answers[0]);
+  child.roots = roots[0];
+  child.answers = answers[1];
+  return true;
+}
+
+void answer(Child& child, Answer word) {
+  const char byte = static_cast<char>(word);
+  if (write(child.answers, &byte, 1) != 1) return;  // it has ended; the next read tells
+}
+
+void reap(std::vector<Child>& children) {
+  for (Child& child : children) {
+    close(child.roots);
+    close(child.answers);
+    kill(child.pid, SIGKILL);
+    waitpid(child.pid, nullptr, 0);
+  }
+}
+
+std::optional<Evidence> evidence_of(Child& child) {
+  answer(child, Answer::HandOver);
+  Root skipped;
+  // What the child had already written before it saw the answer comes first; the dump follows the window's last root.
+  for (u32 i = 1; i < kWindow && child.last.end == 0; ++i) {
+    if (!read_all(child.roots, &skipped, sizeof skipped)) return std::nullopt;
+    if (skipped.end != 0) break;
+  }
+  Dump dump;
+  if (!read_all(child.roots, &dump, sizeof dump)) return std::nullopt;
+  Evidence evidence{child.spec.name, child.spec.shown, dump.oldest, {}, {}};
+  evidence.events.resize(dump.newest - dump.oldest + 1);
+  evidence.leaves.resize(dump.leaf_count);
+  if (!read_all(child.roots, evidence.events.data(), evidence.events.size() * sizeof(base::Event))) return std::nullopt;
+  if (!read_all(child.roots, evidence.leaves.data(), evidence.leaves.size() * sizeof(base::Digest))) return std::nullopt;
+  return evidence;
+}
+
+struct Verdict {
+  int code = kHeld;
+  u64 events = 0;
+  base::Digest root;
+  std::string report;
+};
+
+/// All children in lock-step until all end or two roots differ. The first child is the reference.
+Verdict compare(std::vector<Child>& children, const std::string& title, u32 context) {
+  for (;;) {
+    for (Child& child : children) {
+      if (!read_all(child.roots, &child.last, sizeof child.last)) {
+        return {kOwnFailure, 0, {}, "variant " + child.spec.shown + " ended without a verdict"};
+      }
+    }
+    const Root& reference = children[0].last;
+    for (u64 i = 1; i < children.size(); ++i) {
+      const Root& other = children[i].last;
+      if (other.root == reference.root && other.events == reference.events && other.end == reference.end) continue;
+      // Of the two poisons one is compared with the other: what follows the fill then shows on both sides.
+      const bool poisons = children[i].spec.name == "poison-a5" && children[i + 1].last.root != other.root;
+      const auto left = evidence_of(children[poisons ? i : 0]);
+      const auto right = evidence_of(children[poisons ? i + 1 : i]);
+      u64 differing = 0;
+      for (const Child& child : children) differing += child.last.root != reference.root ? 1 : 0;
+      const bool alone = differing == 1;
+      if (!left || !right) return {kNotDeterministic, 0, {}, "roots differ, and a variant ended before it could say where"};
+      return {kNotDeterministic, 0, {}, explain(title, *left, *right, {context, alone})};
+    }
+    if (reference.end != 0) return {kHeld, reference.events, reference.root, {}};
+    for (Child& child : children) answer(child, Answer::GoOn);
+  }
+}
+
+}  // namespace
+
+const Verb kVerifyVerb = {
+    "verify", "run under different host conditions and compare every event",
+    "usage: orrery verify SCRIPT|- [--seed N | --seeds A..B] [--quick | --full] [--with BINARY]...\n"
+    "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
+    "  --seeds A..B    each seed from A to B\n"
+    "  --cores --memory --image   as for `orrery run`\n"
+    "  --quick         again, fresh, poison, alloc, env (default)\n"
+    "  --full          every variant this machine can run; names those it cannot\n"
+    "  --with BINARY   also compare with another build of the same model\n"
+    "  --context N     events shown before and after the first difference (default 1)\n"
+    "  --json          one line a seed, schema orrery.verify/1\n"
+    "example: orrery verify script.fsh --seeds 1..20 --with build/clang/orrery\n"
+    "exit:    0 equal   2 usage   4 different (first event named)   5 a variant failed   8 unreadable file\n"
+    "         12 a variant cannot run here\n",
+    verify_verb};
+
+int verify_verb(Context& context) {
+  CLI::App app;
+  ScriptRun run;
+  std::string seeds;
+  std::vector<std::string> binaries;
+  bool quick = false;
+  bool full = false;
+  bool json = false;
+  u32 context_events = 1;
+  run.flags.add_to(app);
+  app.add_option("script", run.script_name);
+  app.add_option("--seeds", seeds);
+  app.add_option("--with", binaries);
+  app.add_option("--context", context_events);
+  app.add_flag("--quick", quick);
+  app.add_flag("--full", full);
+  app.add_flag("--json", json);
+  if (const int code = parse_flags(app, context, kVerifyVerb); code >= 0) return code;
+  if (run.script_name.empty()) return usage_error(kVerifyVerb, "a script is needed (- is standard input)");
+  Guest guest = context.guest;
+  if (const int code = prepare(run, guest, kVerifyVerb); code >= 0) return code;
+  u64 first = run.flags.seed_value;
+  u64 last = first;
+  if (!seeds.empty() && (std::sscanf(seeds.c_str(), "%lu..%lu", &first, &last) != 2 || first > last)) {
+    return usage_error(kVerifyVerb, "--seeds " + seeds + ": expected A..B, A not above B");
+  }
+  if (full) std::fprintf(stderr, "orrery verify: not run here: clock, load, restore, bare\n");
+  if (!run.flags.image.empty() && run.flags.image[0] != '/') {
+    run.flags.image = std::filesystem::current_path().string() + "/" + run.flags.image;
+  }
+
+  std::vector<VariantSpec> specs = {{"base", "base", false, false, {}},       {"again", "again", false, false, {}},
+                                    {"fresh", "fresh", true, false, {}},      {"poison-a5", "poison 0xA5", false, false, {}},
+                                    {"poison-5a", "poison 0x5A", false, false, {}}, {"alloc", "alloc", false, false, {}},
+                                    {"env", "env", false, true, {}}};
+  for (const std::string& binary : binaries) specs.push_back({"with", "with " + binary, false, false, binary});
+  std::signal(SIGPIPE, SIG_IGN);
+  const int script = memfd_create("script", MFD_CLOEXEC);
+  if (script < 0 || write(script, run.script.data(), run.script.size()) != static_cast<ssize_t>(run.script.size())) {
+    std::fprintf(stderr, "orrery verify: no memory file for the script\n");
+    return kUnsupported;
+  }
+  int worst = kHeld;
+  for (u64 seed = first; seed <= last && worst == kHeld; ++seed) {
+    if (!seeds.empty()) run.flags.seed = std::to_string(seed);
+    std::vector<Child> children;
+    for (const VariantSpec& spec : specs) {
+      children.push_back({spec});
+      if (!start(children.back(), run, script)) return kUnsupported;
+    }
+    const std::string title = run.script_name + " seed " + run.flags.seed;
+    const Verdict verdict = compare(children, title, context_events);
+    reap(children);
+    worst = verdict.code;
+    if (json) {
+      std::printf("{\"digest\":\"%s\",\"events\":%llu,\"exit\":%d,\"report\":%s,\"schema\":\"orrery.verify/1\",\"seed\":%s}\n",
+                  text_of(verdict.root).c_str(), static_cast<unsigned long long>(verdict.events), verdict.code,
+                  json_string(verdict.report).c_str(), json_string(run.flags.seed).c_str());
+    } else if (worst == kHeld) {
+      std::printf("equal     %s   %zu variants   %llu events   root %s\n", title.c_str(), specs.size(),
+                  static_cast<unsigned long long>(verdict.events), text_of(verdict.root).c_str());
+    } else {
+      std::printf("%s\n", verdict.report.c_str());
+    }
+    std::fflush(stdout);
+  }
+  return worst;
+}
+
+}  // namespace sim::host::cli

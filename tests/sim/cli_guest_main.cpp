@@ -1,0 +1,93 @@
+// tests/sim/cli_guest_main.cpp — the `orrery` command with one small program as its guest: it reads lines from the console
+// and does what the first word says. Tests of the command run this executable.
+#include "sim/host/cli/cli.h"
+#include "tests/sim/guest.h"
+
+using namespace guest;
+
+namespace {
+
+struct Shell {
+  Root root;
+  u64 notification = root.make(ObjectType::Notification);
+  u64 timer_notification = root.make(ObjectType::Notification);
+  u64 console_line = line(DeviceKind::Console, notification);
+  u64 timer_line = line(DeviceKind::Timer, timer_notification);
+  char text[256] = {};
+  u64 length = 0;
+
+  u64 line(DeviceKind kind, u64 to) {
+    const u64 handler = root.next_slot++;
+    ASSERT(sys::invoke(kRootIrqControl, Invoke::IrqControlGet, {root.device(kind).irq, 0, handler, 64}, {kRootCNode}).ok());
+    ASSERT(sys::invoke(handler, Invoke::IrqHandlerSetNotification, {}, {to}).ok());
+    ASSERT(sys::invoke(handler, Invoke::IrqHandlerAck, {}).ok());
+    return handler;
+  }
+  /// The next byte of input; −1 at the end.
+  i32 next() {
+    for (;;) {
+      sys::frame().mr[0] = 1;
+      port::call(kConsole, port::Console::Read);
+      if (sys::frame().mr[0] == 1) return *reinterpret_cast<const u8*>(sys::buffer().msg);
+      if (sys::frame().mr[1] != 0) return -1;
+      sys::invoke(console_line, Invoke::IrqHandlerAck, {});
+      sys::wait(notification);
+    }
+  }
+  bool read_line() {
+    length = 0;
+    for (;;) {
+      const i32 byte = next();
+      if (byte < 0) return length > 0;
+      if (byte == '\n' || byte == '\r') return true;
+      if (length < sizeof text) text[length++] = static_cast<char>(byte);
+    }
+  }
+  void sleep(u64 ns) {
+    sys::frame().mr[0] = now() + ns;
+    port::call(kTimer, port::Timer::Arm);
+    sys::invoke(timer_line, Invoke::IrqHandlerAck, {});
+    sys::wait(timer_notification);
+  }
+};
+
+void shell(const u64 (&)[8]) {
+  Shell shell;
+  while (shell.read_line()) {
+    const std::string_view line{shell.text, shell.length};
+    const std::string_view word = line.substr(0, line.find(' '));
+    const std::string_view rest = word.size() < line.size() ? line.substr(word.size() + 1) : std::string_view{};
+    if (word == "echo") {
+      print(rest);
+      print("\n");
+    } else if (word == "exit") {
+      halt(static_cast<u64>(rest.empty() ? 0 : rest[0] - '0'));
+    } else if (word == "spin") {
+      for (volatile u64 zero = 0;;) zero = zero + 1;
+    } else if (word == "work") {
+      for (u32 i = 0; i < 20'000; ++i) {
+        machine::charge(1000);
+        if (i % 10 == 0) sys::yield();
+      }
+    } else if (word == "sleep") {
+      shell.sleep(1'000'000'000);
+    } else if (word == "time") {
+      print_number(now());
+      print("\n");
+    } else if (word == "hang") {
+      sys::wait(shell.root.make(ObjectType::Notification));
+    } else {
+      print("?\n");
+    }
+  }
+  halt(0);
+}
+
+constexpr machine::NativeEntry kEntries[] = {{"shell", shell}};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const sim::host::cli::Guest guest{kEntries, {}};
+  return sim::host::cli::command(guest, argc, argv);
+}

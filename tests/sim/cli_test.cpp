@@ -1,0 +1,152 @@
+// The `orrery` command as a user sees it: output, exit codes, suggestions; and `verify` naming planted leaks.
+#include <catch2/catch.hpp>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <string>
+
+#include "base/types.h"
+
+namespace {
+
+struct Finished {
+  int code = -1;
+  std::string out;
+};
+
+/// Runs a shell command line; `out` is its standard output (and error, where the line says so).
+Finished shell(const std::string& line) {
+  Finished finished;
+  std::FILE* pipe = popen(line.c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  char buffer[4096];
+  for (std::size_t count = fread(buffer, 1, sizeof buffer, pipe); count > 0; count = fread(buffer, 1, sizeof buffer, pipe)) {
+    finished.out.append(buffer, count);
+  }
+  const int status = pclose(pipe);
+  finished.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return finished;
+}
+
+const std::string kOrrery = ORRERY_SMALL;
+
+std::string script_file(const std::string& text) {
+  const std::string path = "/tmp/orrery-cli-test-" + std::to_string(getpid());
+  std::ofstream(path) << text;
+  return path;
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("run prints the console on stdout and how to reproduce it on stderr", "[sim][cli]") {
+  const std::string script = script_file("echo hello\nsleep\nexit 3\n");
+  const Finished out = shell(kOrrery + " run " + script + " --seed 7 --digest 2>/dev/null");
+  CHECK(out.code == 0);
+  REQUIRE(out.out.starts_with("hello\ndigest "));
+  CHECK(out.out.size() == std::string("hello\ndigest ").size() + 32 + 1);
+  CHECK(shell(kOrrery + " run " + script + " --seed 7 --digest 2>/dev/null").out == out.out);
+  CHECK(shell(kOrrery + " run " + script + " --seed 8 --digest 2>/dev/null").out != out.out);
+  const Finished line = shell(kOrrery + " run " + script + " --seed 7 --cores 2 2>&1 >/dev/null");
+  CHECK(line.out == "orrery: guest status 3; reproduce with: orrery run " + script + " --seed 7 --cores 2\n");
+}
+
+TEST_CASE("piped input of live is a script and its status the guest's", "[sim][cli]") {
+  const Finished finished = shell("printf 'echo one\\nexit 5\\n' | " + kOrrery + " live 2>&1");
+  CHECK(finished.out == "one\n");
+  CHECK(finished.code == 5);
+}
+
+TEST_CASE("a stalled world is exit 10 with its threads", "[sim][cli]") {
+  const Finished finished = shell("echo hang | " + kOrrery + " run - 2>&1");
+  CHECK(finished.code == 10);
+  CHECK(contains(finished.out, "stalled at"));
+  CHECK(contains(finished.out, "waiting"));
+}
+
+TEST_CASE("a virtual time limit is exit 11", "[sim][cli]") {
+  CHECK(shell("printf 'sleep\\nsleep\\n' | " + kOrrery + " run - --until 500ms 2>/dev/null").code == 11);
+}
+
+TEST_CASE("a loop without charge is named with its stack within its time", "[sim][cli][watchdog][simulation.T18]") {
+  const Finished finished = shell("echo spin | timeout 20 " + kOrrery + " run - 2>&1");
+  CHECK(finished.code == 7);
+  CHECK(contains(finished.out, "watchdog: thread "));
+  CHECK(contains(finished.out, "neither charges nor traps"));
+  CHECK(contains(finished.out, "orrery_small("));  // frames of the program's own stack
+}
+
+TEST_CASE("every verb has help, an example and exit codes; a wrong flag gets a suggestion", "[sim][cli][simulation.T95]") {
+  for (const std::string verb : {"live", "run", "verify", "digest", "doctor", "version", "help"}) {
+    CAPTURE(verb);
+    const Finished help = shell(kOrrery + " " + verb + " --help");
+    CHECK(help.code == 0);
+    CHECK(help.out.starts_with("orrery " + verb + ": "));
+    CHECK(contains(help.out, "usage: orrery " + verb));
+    CHECK(contains(help.out, "example: "));
+    CHECK(contains(help.out, "exit:    0") == (verb != "live"));
+    CHECK(contains(help.out, "exit: "));
+    const Finished wrong = shell(kOrrery + " " + verb + " --hepl 2>&1");
+    CHECK(wrong.code == 2);
+    CHECK(contains(wrong.out, "did you mean '--help'"));
+  }
+  const Finished verb = shell(kOrrery + " verfy 2>&1");
+  CHECK(verb.code == 2);
+  CHECK(contains(verb.out, "did you mean 'verify'"));
+}
+
+TEST_CASE("absurd sizes are refused with what is allowed", "[sim][cli]") {
+  for (const std::string flags : {"--cores 0", "--cores 129", "--cores x", "--memory 1M", "--memory 17M", "--memory 99G"}) {
+    CAPTURE(flags);
+    const Finished finished = shell(kOrrery + " run - " + flags + " 2>&1 </dev/null");
+    CHECK(finished.code == 2);
+    CHECK(contains(finished.out, "allowed is"));
+  }
+  CHECK(shell(kOrrery + " run /no/such/script 2>/dev/null").code == 8);
+}
+
+TEST_CASE("a seed may be a number or any text", "[sim][cli]") {
+  const auto digest = [](const std::string& seed) {
+    return shell("echo 'echo x' | " + kOrrery + " run - --digest --seed " + seed + " 2>/dev/null").out;
+  };
+  CHECK(digest("0x10") == digest("16"));
+  CHECK(digest("release-1") == digest("release-1"));
+  CHECK(digest("release-1") != digest("release-2"));
+}
+
+TEST_CASE("verify finds equal roots under every variant", "[sim][cli][verify]") {
+  const std::string script = script_file("echo a\nwork\nsleep\ntime\necho b\n");
+  const Finished finished = shell(kOrrery + " verify " + script + " --seeds 1..3");
+  CHECK(finished.code == 0);
+  CHECK(contains(finished.out, "equal "));
+}
+
+TEST_CASE("verify names the first event of each planted leak", "[sim][cli][verify]") {
+  const std::string script = script_file("work\necho a\nwork\necho b\n");
+  struct Leak {
+    std::string name;
+    std::string variant;
+    std::string cause;
+  };
+  const Leak leaks[] = {{"padding", "poison", "uninitialised"},       // simulation D5
+                        {"leftover", "again", "earlier world"},       // D12
+                        {"host-address", "", "host address"},         // D8
+                        {"wall-clock", "", "differs between"}};       // D1
+  for (const Leak& leak : leaks) {
+    for (u32 round = 0; round < 3; ++round) {
+      CAPTURE(leak.name, round);
+      const Finished finished = shell(kOrrery + "_" + leak.name + " verify " + script + " --context 1");
+      CAPTURE(finished.out);
+      CHECK(finished.code == 4);
+      CHECK(contains(finished.out, "DIVERGED"));
+      CHECK(contains(finished.out, "variant " + leak.variant));
+      CHECK(contains(finished.out, "host.console-out"));
+      CHECK(contains(finished.out, "only operand c differs"));
+      CHECK(contains(finished.out, leak.cause));
+    }
+  }
+}
