@@ -10,7 +10,7 @@ namespace fs {
 
 enum class BadgeKind : u8 {
   Foreign = 0,    // not the framework's: the embedder's own
-  Service = 1,    // attach only; number is free for its maker
+  Service = 1,    // attach only; number = for whom, see service_badge
   Root = 2,       // Directory got by attach; number = session; outlives a restart
   Directory = 3,  // Directory got by walk; number = handle
   File = 4,       // number = open
@@ -37,5 +37,12 @@ struct Badge {
            static_cast<u64>(generation & 4095) << 44 | (number & kNumberMax);
   }
 };
+
+/// The badge of a Service capability that lets its holder attach as this user. Whoever holds the unbadged endpoint (the
+/// root manager, of what was published to it) mints one for each process that asks, so no client can claim to be another.
+/// uid and gid are below 2²².
+constexpr u64 service_badge(u8 instance, u32 uid, u32 gid) {
+  return Badge{BadgeKind::Service, instance, 0, u64{gid & 0x3F'FFFF} << 22 | (uid & 0x3F'FFFF)}.word();
+}
 
 }  // namespace fs

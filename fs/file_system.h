@@ -68,7 +68,8 @@ class FileSystem {
   /// Records of a directory from `cookie` on, as many as fit.
   virtual Result<void> list(OpenFile& open, u64 cookie, RecordWriter& out);
 
-  /// A new open, all permissions checked; it may set the cookie. The node exists until the matching `close`.
+  /// A new open, all permissions checked; it may set the cookie, and put another node in place of one that clones. The
+  /// node exists until the matching `close`.
   virtual Result<void> open(OpenFile& open);
   virtual void close(OpenFile& open);
   virtual Result<ReadReply> read(OpenFile& open, const ReadRequest& request);

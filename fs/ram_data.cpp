@@ -26,7 +26,8 @@ Result<ReadReply> RamFs::read(OpenFile& open, const ReadRequest& request) {
     }
     done += step;
   }
-  node->facts.accessed_ns = clock_.wall_ns();
+  // Kept only as exact as somebody may ask: "read since it was written". The time of every read would cost a call.
+  if (node->facts.accessed_ns <= node->facts.modified_ns) node->facts.accessed_ns = clock_.wall_ns();
   return ReadReply{.data = request.room.first(count)};
 }
 

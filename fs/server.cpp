@@ -45,8 +45,6 @@ bool Server::owns(u64 badge) const {
   return parts.kind != BadgeKind::Foreign && parts.kind <= BadgeKind::Window && parts.instance == options_.instance;
 }
 
-u64 Server::service_badge() const { return Badge{BadgeKind::Service, options_.instance, 0, 0}.word(); }
-
 Outcome Server::handle(const Request& request, base::MutableBytes out) {
   ASSERT(owns(request.badge) && out.size() >= schema::kMessageBytesMax);
   request_ = &request;
@@ -67,7 +65,7 @@ Outcome Server::dispatch(const Request& request, base::MutableBytes out) {
     case BadgeKind::Foreign:
     case BadgeKind::Service:
       if (!is(Service::kInterfaceId) || schema::ordinal_of_label(request.label) != Service::Attach::kOrdinal) break;
-      return run<Service::Attach, u32>(&Server::attach, 0, request, out);
+      return run<Service::Attach, u64>(&Server::attach, badge.number, request, out);
     case BadgeKind::Root:
     case BadgeKind::Directory: {
       if (!is(Directory::kInterfaceId)) break;
@@ -222,8 +220,9 @@ Result<u64> Server::handle_of(const Folder& folder) {
 
 // ── Sessions ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-Result<Service::Attach::Reply> Server::attach(u32, const Service::Attach::Request& request) {
-  Identity identity;  // no identity: whoever may reach the service without one acts for uid 0
+Result<Service::Attach::Reply> Server::attach(u64 number, const Service::Attach::Request& request) {
+  // Without an identity in the request, the one in the badge: uid 0 for the unbadged endpoint.
+  Identity identity{.uid = static_cast<u32>(number & 0x3F'FFFF), .gid = static_cast<u32>(number >> 22)};
   if (request.identity.present) identity = TRY(gate_.identify(*request_));
   const u64 badge = TRY(make_session(identity, request.tree, 0));
   answer_cap_ = TRY(gate_.mint(static_cast<u32>(Badge::of(badge).number), badge));

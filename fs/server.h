@@ -55,8 +55,6 @@ class Server {
   Result<void> restore_session(u32 number, const Identity& identity, std::string_view tree, u64 owner);
   /// Ends every open and directory of the sessions of this owner.
   void end_sessions_of(u64 owner);
-  /// The service's own badge for clients that may only attach.
-  u64 service_badge() const;
   /// Ends every open of a node (a device was unplugged): later use is `access revoked`.
   void revoke_opens_of(NodeId node);
 
@@ -147,7 +145,7 @@ class Server {
   Result<Folder> folder_of_cap(schema::CapIndex cap);
 
   // server.cpp: sessions
-  Result<schema::file::Service::Attach::Reply> attach(u32, const schema::file::Service::Attach::Request& request);
+  Result<schema::file::Service::Attach::Reply> attach(u64 badge, const schema::file::Service::Attach::Request& request);
   u64 root_badge(u32 session) const;
   Result<u64> handle_of(const Folder& folder);
   const Caller& caller_of(u32 session) const { return sessions_[session].caller; }
@@ -191,6 +189,7 @@ class Server {
   Result<FileMethods::Read::Reply> read_now(Open& open, u64 offset, u32 count, base::MutableBytes room);
   Result<FileMethods::Write::Reply> write_now(Open& open, u64 offset, base::Bytes data);
   Result<void> park(Parked& parked, u32 open, u32 tag);
+  bool must_queue(u32 open, Parked::What what) const;
   Parked& new_parked();
   void free_parked(Parked& parked);
   bool try_again(Parked& parked);

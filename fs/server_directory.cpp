@@ -156,12 +156,13 @@ Result<D::Open::Reply> Server::open(const Folder& folder, const D::Open::Request
     return cap.take_failure();
   }
   answer_cap_ = *cap;
+  const OpenFile& file = opens_[slot].file;  // of a file that clones, the node made for this open
   return D::Open::Reply{.file = schema::CapIndex::of(0),
-                        .id = found.node.id,
+                        .id = file.node,
                         .version = found.node.version,
-                        .kind = found.node.kind,
+                        .kind = file.kind,
                         .io_unit = kInlineBytesMax,
-                        .token = token_of(options_.key, folder.session, found.node.id, opens_[slot].file.flags)};
+                        .token = token_of(options_.key, folder.session, file.node, file.flags)};
 }
 
 /// A fresh open with one holder.

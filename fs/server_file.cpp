@@ -22,6 +22,16 @@ bool has_position(Kind kind) { return kind != Kind::Stream && kind != Kind::Fifo
 
 }  // namespace
 
+/// On a pipe nobody overtakes: a request comes behind those of its kind that wait.
+bool Server::must_queue(u32 slot, Parked::What what) const {
+  const OpenFile& file = opens_[slot].file;
+  if (file.kind != Kind::Fifo) return false;
+  for (const Parked& parked : parked_) {
+    if (parked.what == what && opens_[parked.open].file.node == file.node) return true;
+  }
+  return false;
+}
+
 // ── Data ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Answers a read or says WouldBlock. The data is in `room`, wherever the server kept it.
@@ -62,7 +72,9 @@ Result<F::Read::Reply> Server::read(u32 slot, const F::Read::Request& request) {
     return fail(ErrorCode::BadFileDescriptor);
   }
   if (open.file.kind == Kind::Directory) return fail(ErrorCode::IsADirectory);
-  const Result<F::Read::Reply> reply = read_now(open, request.offset, request.count, room_.span());
+  const Result<F::Read::Reply> reply = must_queue(slot, Parked::What::Read)
+                                           ? Result<F::Read::Reply>(ErrorCode::WouldBlock)
+                                           : read_now(open, request.offset, request.count, room_.span());
   if (reply.ok() || !(reply.error() == ErrorCode::WouldBlock)) return reply;
   if ((open.file.flags & kOpenNonBlock) != 0) return reply;
   Parked& parked = new_parked();
@@ -80,7 +92,9 @@ Result<F::Write::Reply> Server::write(u32 slot, const F::Write::Request& request
     return fail(ErrorCode::ProtocolError);
   }
   if (!open.file.can_write()) return fail(ErrorCode::BadFileDescriptor);
-  const Result<F::Write::Reply> reply = write_now(open, request.offset, request.data);
+  const Result<F::Write::Reply> reply = must_queue(slot, Parked::What::Write)
+                                            ? Result<F::Write::Reply>(ErrorCode::WouldBlock)
+                                            : write_now(open, request.offset, request.data);
   if (reply.ok() || !(reply.error() == ErrorCode::WouldBlock)) return reply;
   if ((open.file.flags & kOpenNonBlock) != 0) return reply;
   Parked& parked = new_parked();
@@ -230,9 +244,15 @@ void Server::pump() {
   while (!woken_.empty()) {
     const NodeId node = woken_.front();
     woken_.erase(0);
+    u8 stuck = 0;  // kinds of requests that keep their order, and whose first one still waits
     for (Parked* parked = parked_.front(); parked != nullptr;) {
       Parked* next = parked_.next(*parked);
-      if (opens_[parked->open].file.node == node) try_again(*parked);
+      const OpenFile& file = opens_[parked->open].file;
+      const u8 kind = static_cast<u8>(1u << static_cast<u8>(parked->what));
+      if (file.node == node && (stuck & kind) == 0) {
+        const bool in_order = file.kind == Kind::Fifo;
+        if (!try_again(*parked) && in_order) stuck |= kind;
+      }
       parked = next;
     }
     wake_polls(node);

@@ -3,6 +3,7 @@
 
 #include "user/program.h"
 #include "user/runtime/call.h"
+#include "user/runtime/files.h"
 #include "user/runtime/state.h"
 
 #include "base/enforce.h"
@@ -85,6 +86,7 @@ void program_main(const u64 (&arguments)[8]) {
   ProcessState& state = *new (arena) ProcessState(arena + kStateBytes, kFirstArenaBytes - kStateBytes);
   machine::self().runtime = &state;
   fetch_start(state);
+  start_files(state);
   const i32 code = program.main(state.process);
   state.process.exit(static_cast<u32>(code));
 }

@@ -1,0 +1,116 @@
+#include "user/servers/serve.h"
+
+#include "fs/badge.h"
+#include "schema/process.capnp.h"
+#include "user/runtime/call.h"
+#include "user/runtime/layout.h"
+
+#include "base/enforce.h"
+
+namespace user {
+
+using Manager = schema::process::Process;
+using schema::process::ObjectKind;
+
+i64 ServerClock::wall_ns() {
+  if (!known_) now_ = process_.wall_ns();
+  known_ = true;
+  return now_;
+}
+
+namespace {
+
+/// Passes a loop's events on, and lets the clock move between two of them.
+class ClockEvents final : public fs::LoopEvents {
+ public:
+  ClockEvents(fs::LoopEvents& events, ServerClock& clock) : events_(events), clock_(clock) {}
+  void started() override {
+    clock_.forget();
+    events_.started();
+  }
+  void signalled(u64 bits) override { events_.signalled(bits); }
+  fs::Outcome foreign(const fs::Request& request, base::MutableBytes out) override {
+    return events_.foreign(request, out);
+  }
+  fs::Result<fs::Identity> identify(u64 slot) override { return events_.identify(slot); }
+
+ private:
+  fs::LoopEvents& events_;
+  ServerClock& clock_;
+};
+
+bool is_filled(u32 slot) {
+  // A copy of what lies there succeeds exactly when something does.
+  const sys::Answer copied =
+      sys::invoke(kSlotCNode, sys::Invoke::CNodeCopy, {kSlotScratch, kSlotDepth, slot, kSlotDepth, kernel::kRightsAll},
+                  {kSlotCNode});
+  if (!copied.ok()) return false;
+  sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {kSlotScratch, kSlotDepth});
+  return true;
+}
+
+fs::Result<void> make(ObjectKind kind, u32 slot, u32 count) {
+  TRY(call<Manager::Make>(kSlotRoot, {.kind = kind, .slot = static_cast<u16>(slot), .count = static_cast<u16>(count)}));
+  return {};
+}
+
+/// Posts the service. What goes out is badged: with the endpoint itself one could make any capability of this server.
+fs::Result<void> post(std::string_view name) {
+  const sys::Answer minted =
+      sys::invoke(kSlotCNode, sys::Invoke::CNodeMint,
+                  {kSlotScratch, kSlotDepth, kSlotServed, kSlotDepth, kernel::kRightsAll, fs::service_badge(0, 0, 0)},
+                  {kSlotCNode});
+  if (!minted.ok()) return fs::fail(ErrorCode::OutOfMemory);
+  const auto published =
+      call<Manager::Publish>(kSlotRoot, {.name = name, .service = schema::CapIndex::of(0)}, {kSlotScratch});
+  sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {kSlotScratch, kSlotDepth});
+  if (!published.ok()) return published.take_failure();
+  return {};
+}
+
+fs::Result<void> prepare(const ServeOptions& options) {
+  if (!is_filled(kSlotServed)) TRY(make(ObjectKind::Endpoint, kSlotServed, 1));
+  TRY(make(ObjectKind::Reply, kSlotReplies, kSlotRepliesEnd - kSlotReplies));
+  if (!options.post.empty()) TRY(post(options.post));
+  return {};
+}
+
+}  // namespace
+
+i32 serve(Process& process, fs::FileSystem& files, fs::LoopEvents& events, ServerClock& clock,
+          const ServeOptions& options) {
+  const fs::Result<void> prepared = prepare(options);
+  if (!prepared.ok()) {
+    report(process, options.post, prepared.error());
+    return 1;
+  }
+  ClockEvents with_clock(events, clock);
+  fs::Loop loop(process.heap(),
+                {.endpoint = kSlotServed,
+                 .cnode = kSlotCNode,
+                 .receive = kSlotReceive,
+                 .mint = kSlotScratch,
+                 .replies = kSlotReplies,
+                 .reply_count = kSlotRepliesEnd - kSlotReplies,
+                 .sessions = kSlotSessions,
+                 .session_count = kSlotSessionsEnd - kSlotSessions,
+                 .signals = kSlotSignals,
+                 .signal_count = kSlotSignalsEnd - kSlotSignals},
+                with_clock);
+  fs::ServerOptions server_options = options.server;
+  server_options.parked_max = loop.parked_max();
+  server_options.sessions_max = kSlotSessionsEnd - kSlotSessions;
+  server_options.polls_max = kSlotSignalsEnd - kSlotSignals;
+  fs::Server server(files, loop, process.heap(), server_options);
+  loop.run(server);
+}
+
+std::string_view option(Process& process, std::string_view name) {
+  const std::span<const std::string_view> args = process.args();
+  for (u64 i = 1; i + 1 < args.size(); ++i) {
+    if (args[i] == name) return args[i + 1];
+  }
+  return {};
+}
+
+}  // namespace user

@@ -1,0 +1,35 @@
+// user/servers/serve.h — what every stand-alone file server does around its FileSystem: objects to receive with, a place
+// in /srv, the clock, the loop.
+#pragma once
+#include "fs/loop.h"
+#include "user/runtime/process.h"
+
+namespace user {
+
+/// Wall time for file systems, asked for at most once per request: within one, time stands still.
+class ServerClock final : public fs::Clock {
+ public:
+  explicit ServerClock(Process& process) : process_(process) {}
+  i64 wall_ns() override;
+  void forget() { known_ = false; }
+
+ private:
+  Process& process_;
+  i64 now_ = 0;
+  bool known_ = false;
+};
+
+struct ServeOptions {
+  std::string_view post{};  // name in /srv, empty: none
+  fs::ServerOptions server{};
+};
+
+/// Serves `files` on kSlotServed (an endpoint is made if none was given) until the process ends. Returns only when the
+/// objects cannot be had: the exit code.
+i32 serve(Process& process, fs::FileSystem& files, fs::LoopEvents& events, ServerClock& clock,
+          const ServeOptions& options);
+
+/// The value behind `name` in the arguments ("--post NAME"); empty if it is not there.
+std::string_view option(Process& process, std::string_view name);
+
+}  // namespace user
