@@ -8,7 +8,16 @@ namespace {
 
 // A pointer is a 64-bit word; its low two bits are the kind. https://capnproto.org/encoding.html
 enum PointerKind : u32 { kStructPointer = 0, kListPointer = 1, kFarPointer = 2, kOtherPointer = 3 };
-enum ElementSize : u32 { kVoid = 0, kBit = 1, kByte = 2, kTwo = 3, kFour = 4, kEight = 5, kPointer = 6, kComposite = 7 };
+enum ElementSize : u32 {
+  kVoid = 0,
+  kBit = 1,
+  kByte = 2,
+  kTwo = 3,
+  kFour = 4,
+  kEight = 5,
+  kPointer = 6,
+  kComposite = 7
+};
 
 constexpr u32 kElementDataBits[8] = {0, 1, 8, 16, 32, 64, 0, 0};
 constexpr u64 kElementCountMax = (u64{1} << 29) - 1;  // 29 bits of a list pointer

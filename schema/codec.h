@@ -103,8 +103,8 @@ struct StructSlot {
 template <class T>
 concept Scalar = std::is_integral_v<T> || std::is_enum_v<T>;
 template <class T>
-concept PointerElement = std::is_same_v<T, std::string_view> || std::is_same_v<T, base::Bytes> ||
-                         std::is_same_v<T, CapIndex>;
+concept PointerElement =
+    std::is_same_v<T, std::string_view> || std::is_same_v<T, base::Bytes> || std::is_same_v<T, CapIndex>;
 /// A generated struct.
 template <class T>
 concept Message = requires {
@@ -328,7 +328,9 @@ class Encoder {
   void flag(const StructSlot& slot, u32 bit_offset, bool value, bool mask = false) {
     if (value != mask) set_bit(slot.data_word, bit_offset);
   }
-  void text(const StructSlot& slot, u32 pointer, std::string_view value) { text_at(slot.pointer_word + pointer, value); }
+  void text(const StructSlot& slot, u32 pointer, std::string_view value) {
+    text_at(slot.pointer_word + pointer, value);
+  }
   void data(const StructSlot& slot, u32 pointer, base::Bytes value) { data_at(slot.pointer_word + pointer, value); }
   void capability(const StructSlot& slot, u32 pointer, CapIndex value) {
     capability_at(slot.pointer_word + pointer, value);

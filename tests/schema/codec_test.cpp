@@ -122,7 +122,8 @@ TEST_CASE("interfaces tell id, ordinals, names, labels and what may be retried",
   CHECK(schema::label_of<file::File::Write>() == (1 | (file::File::kInterfaceId & 0xffffffff) << 16));
   CHECK(schema::label_of<file::File::Write>() < u64{1} << 48);
   CHECK(schema::ordinal_of_label(schema::label_of<file::File::Punch>()) == 15);
-  CHECK(schema::interface_of_label(schema::label_of<file::File::Punch>()) == static_cast<u32>(file::File::kInterfaceId));
+  CHECK(schema::interface_of_label(schema::label_of<file::File::Punch>()) ==
+        static_cast<u32>(file::File::kInterfaceId));
   CHECK(schema::kernel::Frames::Methods::kCount == 0);
   CHECK(file::kAtPosition == ~u64{0});
 }

@@ -22,8 +22,9 @@ Outcome compile(const std::string& schema) {
   const fs::path folder = fs::temp_directory_path() / ("orrery-generator-test." + std::to_string(getpid()));
   fs::create_directories(folder);
   std::ofstream(folder / "bad.capnp") << schema;
-  const std::string command = "cd '" + folder.string() + "' && ORRERY_SCHEMA_ROOT=. '" ORRERY_CAPNP
-                              "' compile '-o" ORRERY_CAPNP_PLUGIN "' bad.capnp 2>&1";
+  const std::string command = "cd '" + folder.string() +
+                              "' && ORRERY_SCHEMA_ROOT=. '" ORRERY_CAPNP "' compile '-o" ORRERY_CAPNP_PLUGIN
+                              "' bad.capnp 2>&1";
   FILE* const pipe = popen(command.c_str(), "r");
   REQUIRE(pipe != nullptr);
   Outcome outcome;
@@ -44,7 +45,8 @@ TEST_CASE("what the codec does not support is refused with line and reason", "[s
     const char* message;
   };
   const Case cases[] = {
-      {"struct A {\n  union {\n    b @0 :UInt8;\n    c @1 :UInt8;\n  }\n}\n", "bad.capnp:4: A.b: unions are not supported"},
+      {"struct A {\n  union {\n    b @0 :UInt8;\n    c @1 :UInt8;\n  }\n}\n",
+       "bad.capnp:4: A.b: unions are not supported"},
       {"struct A {\n  g :group {\n    b @0 :UInt8;\n  }\n}\n", "bad.capnp:3: A.g: groups are not supported"},
       {"struct A {\n  x @0 :UInt8;\n  y @1 :Float32;\n}\n", "bad.capnp:4: A.y: floats are not supported"},
       {"struct A { y @0 :List(Float64); }\n", "bad.capnp:2: A.y: floats are not supported"},
@@ -62,7 +64,8 @@ TEST_CASE("what the codec does not support is refused with line and reason", "[s
       {"interface I {\n\n  i @0 ();\n}\n", "bad.capnp:4: I.i: a method cannot be named like its interface"},
       {"interface I { m @0 [T] (x :T) -> (); }\n", "type parameters are not supported"},
       {"annotation retry(method) :Text;\ninterface I {\n  m @0 () $retry(\"sometimes\");\n}\n",
-       "bad.capnp:4: I.m: $retry is \"never\", \"always\", \"unless-exclusive\" or \"explicit-offset\", not \"sometimes\""},
+       "bad.capnp:4: I.m: $retry is \"never\", \"always\", \"unless-exclusive\" or \"explicit-offset\", not "
+       "\"sometimes\""},
   };
   for (const Case& bad : cases) {
     CAPTURE(bad.schema);

@@ -25,7 +25,8 @@ std::string signed_literal(int64_t value) {
 }
 
 bool is_pointer(Type type) {
-  return type.isText() || type.isData() || type.isList() || type.isStruct() || type.isInterface() || type.isAnyPointer();
+  return type.isText() || type.isData() || type.isList() || type.isStruct() || type.isInterface() ||
+         type.isAnyPointer();
 }
 
 class Generator {
@@ -131,8 +132,9 @@ class Generator {
                                            [&](uint64_t type) { return child_containing(parent, type) == other; });
         if (!is_needed || other == id) continue;
         if (open.count(other) != 0) {
-          model_.refuse(id, "", "is part of a circle of types with " + model_.short_name(other) +
-                                    ", which values cannot have; only a List of the struct itself may");
+          model_.refuse(id, "",
+                        "is part of a circle of types with " + model_.short_name(other) +
+                            ", which values cannot have; only a List of the struct itself may");
         }
         visit(other);
       }
@@ -288,7 +290,7 @@ class Generator {
 
   struct Member {
     Field field;
-    std::string name;      // in the schema
+    std::string name;  // in the schema
     std::string cpp_name;
     std::string type;
   };
@@ -338,8 +340,10 @@ class Generator {
     }
     const std::string inner = indent + "  ";
     declarations_ += indent + "struct " + name + " {\n";
-    declarations_ += inner + "static constexpr u32 kDataWords = " + std::to_string(structure.getDataWordCount()) + ";\n";
-    declarations_ += inner + "static constexpr u32 kPointerWords = " + std::to_string(structure.getPointerCount()) + ";\n";
+    declarations_ +=
+        inner + "static constexpr u32 kDataWords = " + std::to_string(structure.getDataWordCount()) + ";\n";
+    declarations_ +=
+        inner + "static constexpr u32 kPointerWords = " + std::to_string(structure.getPointerCount()) + ";\n";
     emit_nested(id, inner);
     for (const Member& member : members) {
       const auto slot = member.field.getSlot();
@@ -434,8 +438,9 @@ class Generator {
       if (value == "always") return "Always";
       if (value == "unless-exclusive") return "UnlessExclusive";
       if (value == "explicit-offset") return "ExplicitOffset";
-      model_.refuse(interface_id, method.getName(),
-                    "$retry is \"never\", \"always\", \"unless-exclusive\" or \"explicit-offset\", not \"" + value + "\"");
+      model_.refuse(
+          interface_id, method.getName(),
+          "$retry is \"never\", \"always\", \"unless-exclusive\" or \"explicit-offset\", not \"" + value + "\"");
     }
     return "Never";
   }
@@ -471,7 +476,8 @@ class Generator {
       declarations_ += body + "static constexpr u64 kInterfaceId = " + hex(id) + "u;\n";
       declarations_ += body + "static constexpr u16 kOrdinal = " + std::to_string(ordinal) + ";\n";
       declarations_ += body + "static constexpr std::string_view kName = \"" + method_name + "\";\n";
-      declarations_ += body + "static constexpr ::schema::Retry kRetry = ::schema::Retry::" + retry_of(id, method) + ";\n";
+      declarations_ +=
+          body + "static constexpr ::schema::Retry kRetry = ::schema::Retry::" + retry_of(id, method) + ";\n";
       emit_message(method.getParamStructType(), "Request", body);
       emit_message(method.getResultStructType(), "Reply", body);
       declarations_ += inner + "};\n\n";

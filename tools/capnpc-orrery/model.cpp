@@ -62,7 +62,8 @@ size_t Model::line_of(const std::string& path, uint64_t id, const std::string& m
     method = name.substr(0, dollar);
     name = short_name(scopes_.at(id));
   }
-  std::vector<std::regex> path_to_member = {std::regex("\\b(struct|enum|interface|const|annotation)\\s+" + name + "\\b")};
+  std::vector<std::regex> path_to_member = {
+      std::regex("\\b(struct|enum|interface|const|annotation)\\s+" + name + "\\b")};
   if (!method.empty()) path_to_member.emplace_back("\\b" + method + "\\s*@");
   if (!member.empty()) path_to_member.emplace_back("\\b" + member + "\\b\\s*(@|:|\\()");
   std::string line;
@@ -95,12 +96,14 @@ void Model::refuse(uint64_t id, const std::string& member, const std::string& re
 
 std::string snake_case(const std::string& name) {
   static const std::set<std::string> kKeywords = {
-      "alignas", "alignof", "and", "asm", "auto", "bool", "break", "case", "catch", "char", "class", "concept", "const",
-      "continue", "default", "delete", "do", "double", "else", "enum", "explicit", "export", "extern", "false", "float",
-      "for", "friend", "goto", "if", "inline", "int", "long", "mutable", "namespace", "new", "not", "operator", "or",
-      "private", "protected", "public", "register", "requires", "return", "short", "signed", "sizeof", "static",
-      "struct", "switch", "template", "this", "throw", "true", "try", "typedef", "typeid", "typename", "union",
-      "unsigned", "using", "virtual", "void", "volatile", "while", "xor"};
+      "alignas",  "alignof", "and",      "asm",       "auto",     "bool",     "break",     "case",    "catch",
+      "char",     "class",   "concept",  "const",     "continue", "default",  "delete",    "do",      "double",
+      "else",     "enum",    "explicit", "export",    "extern",   "false",    "float",     "for",     "friend",
+      "goto",     "if",      "inline",   "int",       "long",     "mutable",  "namespace", "new",     "not",
+      "operator", "or",      "private",  "protected", "public",   "register", "requires",  "return",  "short",
+      "signed",   "sizeof",  "static",   "struct",    "switch",   "template", "this",      "throw",   "true",
+      "try",      "typedef", "typeid",   "typename",  "union",    "unsigned", "using",     "virtual", "void",
+      "volatile", "while",   "xor"};
   std::string out;
   for (size_t i = 0; i < name.size(); ++i) {
     const unsigned char c = static_cast<unsigned char>(name[i]);

@@ -92,7 +92,6 @@ class Parser {
   AliasPort aliases_;
   u32 depth_;
   Token token_;
-  bool started_ = false;
   base::Vector<PendingHere> pending_here_;
   // An alias's text is read before the rest of the source goes on.
   struct Outer {
