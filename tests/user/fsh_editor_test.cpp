@@ -58,6 +58,11 @@ class Screen {
         if (rows_.size() <= row) rows_.resize(row + 1);
       }
       std::vector<std::string>& line = rows_[row];
+      if (width == 0) {  // combines with the character before it, in whose cell it is drawn
+        if (column > 0 && column <= line.size()) line[column - 1] += bytes.substr(i, character.length);
+        i += character.length;
+        continue;
+      }
       if (line.size() < column + width) line.resize(column + width, " ");
       line[column] = std::string(bytes.substr(i, character.length));
       for (u32 n = 1; n < width; ++n) line[column + n] = "";
