@@ -17,6 +17,7 @@ constexpr u64 kWorkUnitNs = 10;
 
 }  // namespace
 
+void LoopEvents::serving(Server&) {}
 void LoopEvents::started() {}
 void LoopEvents::signalled(u64) {}
 Result<Identity> LoopEvents::identify(u64) { return fail(ErrorCode::PermissionDenied); }
@@ -36,6 +37,7 @@ Loop::Loop(base::Allocator& memory, const LoopSlots& slots, LoopEvents& events)
 base::MutableBytes Loop::message_room() { return {reinterpret_cast<u8*>(sys::buffer().msg), sizeof sys::buffer().msg}; }
 
 void Loop::run(Server& server) {
+  events_.serving(server);
   sys::set_receive_slot(slots_.cnode, slots_.receive, kDepth);
   u32 reply = free_replies_.take_back();
   sys::Received received = sys::recv(slots_.endpoint, reply);

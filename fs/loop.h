@@ -26,6 +26,8 @@ struct LoopSlots {
 
 /// What reaches the endpoint beside the file protocol.
 struct LoopEvents {
+  /// The loop begins; `server` is what waits and is woken.
+  virtual void serving(Server& server);
   /// A message or a signal has come and is about to be handled.
   virtual void started();
   /// A signal of the bound notification: interrupts, timers.

@@ -24,6 +24,7 @@ namespace {
 class ClockEvents final : public fs::LoopEvents {
  public:
   ClockEvents(fs::LoopEvents& events, ServerClock& clock) : events_(events), clock_(clock) {}
+  void serving(fs::Server& server) override { events_.serving(server); }
   void started() override {
     clock_.forget();
     events_.started();
