@@ -27,15 +27,20 @@ class Trace {
   /// Whether events are folded; off only where the digest's own cost is measured.
   void set_folding(bool on) { folding_ = on; }
 
-  /// Appends one event and returns its sequence. The caller fills words 0–5 and `cause`.
-  u64 push(const base::Event& event) {
-    base::Event& place = ring_[count_ % kRingEvents];
-    place = event;
+  /// The place of the next event, to be filled in whole: words 0–5 and `cause`. Filling it in place spares a copy.
+  base::Event& next() { return ring_[count_ % kRingEvents]; }
+  /// Appends what `next` was filled with; returns its sequence.
+  u64 commit() {
+    base::Event& event = next();
     count_ += 1;
-    place.sequence = count_;
-    if (on_event_ != nullptr) on_event_(context_, place);
+    event.sequence = count_;
+    if (on_event_ != nullptr) on_event_(context_, event);
     if (count_ % kEpochEvents == 0) close_epoch();
     return count_;
+  }
+  u64 push(const base::Event& event) {
+    next() = event;
+    return commit();
   }
 
   /// A draw of the seed: folds into its node's draw lane without an event.

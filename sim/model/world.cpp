@@ -20,6 +20,20 @@ constexpr u32 kEntriesPerNode = kLinesPerNode + 4;
 constexpr u32 kHostEntriesPerNode = 1024;  // of all nodes together, so that one node's share always suffices
 constexpr u32 kEntriesPerCore = 256;
 
+/// base::lane_of as a table: this is on the path of every event.
+constexpr u32 kKindsMax = 256;
+struct LaneTable {
+  u8 lanes[kKindsMax];
+};
+constexpr LaneTable make_lane_table() {
+  LaneTable table = {};
+  for (u32 kind = 0; kind < kKindsMax; ++kind) {
+    table.lanes[kind] = static_cast<u8>(base::lane_of(static_cast<EventKind>(kind)));
+  }
+  return table;
+}
+constexpr LaneTable kLanes = make_lane_table();
+
 u64 round_up(u64 bytes) { return base::align_up(bytes, 64); }
 
 u32 entries_max(const WorldConfig& config) {
@@ -205,19 +219,20 @@ void World::destroy() {
 // ── Events ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 u64 World::emit(u32 node, u64 time, const base::EventRecord& record, u64 cause) {
-  return trace_.push({.time_ns = time,
-                      .kind = static_cast<u16>(record.kind),
-                      .lane = static_cast<u8>(base::lane_of(record.kind)),
-                      .core = record.core,
-                      .node = static_cast<u16>(node),
-                      .flags = record.flags,
-                      .thread = record.thread,
-                      .object = record.object,
-                      .a = record.a,
-                      .b = record.b,
-                      .c = record.c,
-                      .sequence = 0,
-                      .cause = cause});
+  base::Event& event = trace_.next();
+  event.time_ns = time;
+  event.kind = static_cast<u16>(record.kind);
+  event.lane = kLanes.lanes[static_cast<u16>(record.kind) % kKindsMax];
+  event.core = record.core;
+  event.node = static_cast<u16>(node);
+  event.flags = record.flags;
+  event.thread = record.thread;
+  event.object = record.object;
+  event.a = record.a;
+  event.b = record.b;
+  event.c = record.c;
+  event.cause = cause;
+  return trace_.commit();
 }
 
 void World::emit_kernel(Node& node, const base::EventRecord& record) {
