@@ -31,9 +31,7 @@ void root(const u64 (&)[8]) {
 }
 constexpr machine::NativeEntry kEntries[] = {{"root", root}, {"server", server}};
 
-double now_ns() {
-  return static_cast<double>(std::chrono::steady_clock::now().time_since_epoch().count());
-}
+double now_ns() { return static_cast<double>(std::chrono::steady_clock::now().time_since_epoch().count()); }
 
 struct Sample {
   double ns = 0;
@@ -96,7 +94,7 @@ int main() {
   std::printf("call and reply            %8.1f ns\n", pair);
   std::printf("  without digest          %8.1f ns   ratio %.3f (bar 1.10)\n", median(off), pair / median(off));
   std::printf("two fcontext jumps        %8.1f ns   ratio %.1f (bar 12)\n", median(jumps), pair / median(jumps));
-  std::printf("events                    %8.2f M/s  (%.1f a pair)\n", static_cast<double>(events) / (pair * kRounds) * 1e3,
-              static_cast<double>(events) / kRounds);
+  std::printf("events                    %8.2f M/s  (%.1f a pair)\n",
+              static_cast<double>(events) / (pair * kRounds) * 1e3, static_cast<double>(events) / kRounds);
   return 0;
 }

@@ -42,7 +42,8 @@ using namespace sim::host;
 u8* arena_reserve(u64 bytes) {
   if (bytes > kArenaBytesMax) return nullptr;
   if (arenas_base == nullptr) {
-    void* region = mmap(nullptr, kArenasMax * kArenaBytesMax, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* region =
+        mmap(nullptr, kArenasMax * kArenaBytesMax, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (region == MAP_FAILED) return nullptr;
     arenas_base = static_cast<u8*>(region);
   }

@@ -19,7 +19,7 @@
 namespace sim::host {
 namespace {
 
-constexpr u64 kSignalStackBytes = 256 << 10;   // backtrace() wants room
+constexpr u64 kSignalStackBytes = 256 << 10;  // backtrace() wants room
 constexpr u64 kLandingStackBytes = 256 << 10;
 constexpr u32 kTicksToSilence = 4;
 constexpr int kWatchdogSignal = SIGVTALRM;
@@ -45,7 +45,9 @@ __attribute__((format(printf, 1, 2))) void report(const char* format, ...) {
   va_start(arguments, format);
   const int length = vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
-  const u64 bytes = length < 0 ? 0 : static_cast<u64>(length) < sizeof text ? static_cast<u64>(length) : sizeof text - 1;
+  const u64 bytes = length < 0                               ? 0
+                    : static_cast<u64>(length) < sizeof text ? static_cast<u64>(length)
+                                                             : sizeof text - 1;
   if (write(STDERR_FILENO, text, bytes) < 0) return;
 }
 

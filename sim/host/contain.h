@@ -14,8 +14,8 @@ enum class Silence : u8 {
 
 struct ContainOptions {
   Silence silence = Silence::EndRun;
-  u32 silence_ms = 1000;         // processor time of this process without a charge or a trap
-  bool report_assertions = true; // a program's failed assertion is also printed on stderr
+  u32 silence_ms = 1000;          // processor time of this process without a charge or a trap
+  bool report_assertions = true;  // a program's failed assertion is also printed on stderr
 };
 
 /// Installs the handlers and the watchdog of this process. `world` is what reports look at.

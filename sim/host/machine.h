@@ -29,8 +29,20 @@ void unmap_memory(u8* base, u64 bytes);
 
 /// Exit codes of the `orrery` command.
 enum ExitCode : int {
-  kHeld = 0, kPropertyFailed = 1, kUsage = 2, kLivenessFailed = 3, kNotDeterministic = 4, kOwnFailure = 5, kExcused = 6,
-  kWatchdog = 7, kUnreadable = 8, kBelowBar = 9, kStalled = 10, kLimit = 11, kUnsupported = 12, kInterrupted = 130,
+  kHeld = 0,
+  kPropertyFailed = 1,
+  kUsage = 2,
+  kLivenessFailed = 3,
+  kNotDeterministic = 4,
+  kOwnFailure = 5,
+  kExcused = 6,
+  kWatchdog = 7,
+  kUnreadable = 8,
+  kBelowBar = 9,
+  kStalled = 10,
+  kLimit = 11,
+  kUnsupported = 12,
+  kInterrupted = 130,
   kTerminated = 143,
 };
 

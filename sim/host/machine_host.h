@@ -15,7 +15,7 @@ struct MachineOptions {
   u32 cores = 1;
   u64 ram_bytes = u64{64} << 20;
   u32 nodes = 1;
-  std::string image;                // boot image bytes, the same for every node
+  std::string image;  // boot image bytes, the same for every node
   ConsoleKind console = ConsoleKind::Absent;
   std::string script;
   u16 columns = 0;

@@ -21,12 +21,12 @@ constexpr u64 kReservationBytes = u64{1} << 38;  // 256 GiB of addresses for eac
 constexpr u32 kProtectedMax = 20'000;            // two mappings each stay well below vm.max_map_count
 constexpr u32 kWarmMax = 256;                    // released stacks of a size that keep their pages
 constexpr u64 kSmallestBytes = u64{16} << 10;
-constexpr u32 kSizeCount = 10;                   // 16 KiB … 8 MiB
+constexpr u32 kSizeCount = 10;  // 16 KiB … 8 MiB
 
 struct SizeClass {
   u8* base = nullptr;
-  u64 used = 0;             // slots ever handed out
-  std::vector<u32> warm;    // free slots that keep their pages
+  u64 used = 0;           // slots ever handed out
+  std::vector<u32> warm;  // free slots that keep their pages
   std::vector<u32> cold;
 };
 
@@ -77,8 +77,8 @@ Stack stack_acquire(u64 bytes) {
   if (index >= kSizeCount) return {};
   SizeClass& size_class = size_classes[index];
   if (size_class.base == nullptr) {
-    void* region = mmap(nullptr, kReservationBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                        -1, 0);
+    void* region =
+        mmap(nullptr, kReservationBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (region == MAP_FAILED) return {};
     madvise(region, kReservationBytes, MADV_NOHUGEPAGE);  // a touched stack should cost pages, not 2 MiB
     size_class.base = static_cast<u8*>(region);

@@ -11,8 +11,8 @@ namespace sim {
 
 constexpr u32 kNodesMax = 64;
 constexpr u32 kCoresMax = kernel::kCoresMax;
-constexpr u64 kSliceNs = 10'000;          // how far a core may run past the next core's time
-constexpr u64 kInputTickNs = 1'000'000;   // host input enters at multiples of this; runs are always cut there
+constexpr u64 kSliceNs = 10'000;         // how far a core may run past the next core's time
+constexpr u64 kInputTickNs = 1'000'000;  // host input enters at multiples of this; runs are always cut there
 constexpr u64 kNever = ~u64{0};
 constexpr u64 kWallStartNs = 1'767'225'600'000'000'000;  // 2026-01-01T00:00:00Z
 
@@ -20,11 +20,11 @@ enum class ConsoleKind : u8 { Absent = 0, Terminal = 1, Script = 2 };
 
 struct NodeConfig {
   u32 cores = 1;
-  base::MutableBytes ram;      // zeroed, a multiple of 2 MiB; the world owns it from `create` to its end
-  base::Bytes image;           // boot image
+  base::MutableBytes ram;  // zeroed, a multiple of 2 MiB; the world owns it from `create` to its end
+  base::Bytes image;       // boot image
   ConsoleKind console = ConsoleKind::Absent;
-  base::Bytes script;          // ConsoleKind::Script: the whole input; outlives the world
-  u16 columns = 0;             // 0: not a terminal
+  base::Bytes script;  // ConsoleKind::Script: the whole input; outlives the world
+  u16 columns = 0;     // 0: not a terminal
   u16 rows = 0;
 };
 

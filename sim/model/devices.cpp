@@ -170,7 +170,9 @@ PortEffect Devices::port_call(u32 device, kernel::Ref<kernel::Tcb> thread, UserF
     case kernel::DeviceKind::Console:
       console_call(static_cast<port::Console>(operation), frame, buffer, now, thread);
       return PortEffect::None;
-    case kernel::DeviceKind::Timer: timer_call(static_cast<port::Timer>(operation), frame, now); return PortEffect::None;
+    case kernel::DeviceKind::Timer:
+      timer_call(static_cast<port::Timer>(operation), frame, now);
+      return PortEffect::None;
     case kernel::DeviceKind::World:
       world_call(static_cast<port::World>(operation), frame, buffer, now, thread);
       return PortEffect::None;
@@ -178,7 +180,8 @@ PortEffect Devices::port_call(u32 device, kernel::Ref<kernel::Tcb> thread, UserF
       entropy_call(static_cast<port::Entropy>(operation), frame, buffer);
       return PortEffect::None;
     case kernel::DeviceKind::Power: return power_call(static_cast<port::Power>(operation), frame, now);
-    case kernel::DeviceKind::Block: case kernel::DeviceKind::Network: break;
+    case kernel::DeviceKind::Block:
+    case kernel::DeviceKind::Network: break;
   }
   UNREACHABLE("kDeviceTable lists no such device");
 }
@@ -205,8 +208,11 @@ void Devices::console_call(port::Console operation, UserFrame& frame, IpcBuffer*
       extra = leftover_writes;
 #endif
       world_.emit(node_.number(), now,
-                  {.kind = EventKind::HostConsoleOut, .thread = node_.kernel().at(thread).thread_id, .a = count,
-                   .b = base::digest_of(bytes).high, .c = extra});
+                  {.kind = EventKind::HostConsoleOut,
+                   .thread = node_.kernel().at(thread).thread_id,
+                   .a = count,
+                   .b = base::digest_of(bytes).high,
+                   .c = extra});
       const Sinks& sinks = world_.config().sinks;
       if (sinks.console_output != nullptr && count > 0) sinks.console_output(sinks.context, node_.number(), bytes);
       return answer(frame, ResultLabel::None, 0);
@@ -216,9 +222,7 @@ void Devices::console_call(port::Console operation, UserFrame& frame, IpcBuffer*
       frame.mr[0] = console_.columns;
       frame.mr[1] = console_.rows;
       return answer(frame, ResultLabel::None, 2);
-    case port::Console::Kind:
-      frame.mr[0] = static_cast<u64>(console_.kind);
-      return answer(frame, ResultLabel::None, 1);
+    case port::Console::Kind: frame.mr[0] = static_cast<u64>(console_.kind); return answer(frame, ResultLabel::None, 1);
   }
   answer(frame, ResultLabel::IllegalOperation, 0);
 }
@@ -247,10 +251,11 @@ void Devices::timer_call(port::Timer operation, UserFrame& frame, u64 now) {
     case port::Timer::Arm:
       if (timer_entry_ != kNoEntry) world_.cancel(timer_entry_);
       counter_ += 1;
-      timer_entry_ = world_.push({.time = frame.mr[0] > now ? frame.mr[0] : now,
-                                  .order = order_of(EntryClass::Timer, node_.index() * 64 + kSourceTimerDevice, counter_),
-                                  .node = static_cast<u16>(node_.index()),
-                                  .action = Action::DeviceTimer});
+      timer_entry_ =
+          world_.push({.time = frame.mr[0] > now ? frame.mr[0] : now,
+                       .order = order_of(EntryClass::Timer, node_.index() * 64 + kSourceTimerDevice, counter_),
+                       .node = static_cast<u16>(node_.index()),
+                       .action = Action::DeviceTimer});
       return answer(frame, ResultLabel::None, 0);
     case port::Timer::Cancel:
       if (timer_entry_ != kNoEntry) world_.cancel(timer_entry_);
@@ -273,8 +278,12 @@ void Devices::world_call(port::World operation, UserFrame& frame, IpcBuffer* buf
       const bool allowed = lane == base::Lane::Fs || lane == base::Lane::Vm || lane == base::Lane::Check;
       if (!allowed || base::name_of(kind) == "?") return answer(frame, ResultLabel::InvalidArgument, 0);
       world_.emit(node_.number(), now,
-                  {.kind = kind, .flags = static_cast<u16>(frame.mr[0] >> 16),
-                   .thread = node_.kernel().at(thread).thread_id, .a = frame.mr[1], .b = frame.mr[2], .c = frame.mr[3]});
+                  {.kind = kind,
+                   .flags = static_cast<u16>(frame.mr[0] >> 16),
+                   .thread = node_.kernel().at(thread).thread_id,
+                   .a = frame.mr[1],
+                   .b = frame.mr[2],
+                   .c = frame.mr[3]});
       return answer(frame, ResultLabel::None, 0);
     }
     case port::World::Text: {
@@ -295,8 +304,8 @@ void Devices::stats(UserFrame& frame, IpcBuffer* buffer) {
   if (buffer == nullptr || frame.mr[0] >= node_.cores().size()) return answer(frame, ResultLabel::RangeError, 0);
   const u32 core = static_cast<u32>(frame.mr[0]);
   const kernel::CoreState& state = node_.kernel().core(core);
-  const u64 words[7] = {state.switches, state.interrupts, state.syscalls, state.idle_ns,
-                        state.ipis,     state.steals,     node_.cores()[core].busy_ns};
+  const u64 words[7] = {state.switches, state.interrupts,           state.syscalls, state.idle_ns, state.ipis,
+                        state.steals,   node_.cores()[core].busy_ns};
   for (u32 i = 0; i < 7; ++i) buffer->msg[i] = words[i];
   for (u32 i = 0; i < kernel::kMessageRegisters; ++i) frame.mr[i] = words[i];
   answer(frame, ResultLabel::None, 7);
@@ -321,12 +330,9 @@ void Devices::entropy_call(port::Entropy operation, UserFrame& frame, IpcBuffer*
 PortEffect Devices::power_call(port::Power operation, UserFrame& frame, u64 now) {
   const u32 status = static_cast<u32>(frame.mr[0] & 0xFF);
   switch (operation) {
-    case port::Power::Halt: case port::Power::Panic:
-      world_.node_stopped(node_, now, status, false);
-      return PortEffect::Stopped;
-    case port::Power::Reboot:
-      world_.node_stopped(node_, now, status, true);
-      return PortEffect::Stopped;
+    case port::Power::Halt:
+    case port::Power::Panic: world_.node_stopped(node_, now, status, false); return PortEffect::Stopped;
+    case port::Power::Reboot: world_.node_stopped(node_, now, status, true); return PortEffect::Stopped;
   }
   answer(frame, ResultLabel::IllegalOperation, 0);
   return PortEffect::None;

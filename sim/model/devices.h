@@ -60,11 +60,11 @@ class ByteFifo {
 
 struct Console {
   ConsoleKind kind = ConsoleKind::Absent;
-  bool ended = false;            // no more input will ever come
-  bool end_reported = false;     // a Read has said so
+  bool ended = false;         // no more input will ever come
+  bool end_reported = false;  // a Read has said so
   u16 columns = 0;
   u16 rows = 0;
-  base::Bytes script;            // what is left of it
+  base::Bytes script;  // what is left of it
   bool refill_queued = false;
   ByteFifo<kConsoleFifoBytes> fifo;
   ByteFifo<kConsoleStagedBytes> staged;  // host input on its way; queue entries say how much enters when
@@ -72,10 +72,10 @@ struct Console {
 
 /// One interrupt line as its device drives it. `level` holds while the device has something; `latched` is one edge.
 struct LineState {
-  bool armed = false;    // as the kernel told
+  bool armed = false;  // as the kernel told
   bool level = false;
   bool latched = false;
-  bool queued = false;   // an interrupt is on its way to the core
+  bool queued = false;  // an interrupt is on its way to the core
 };
 
 /// What a port call did to the node beyond its answer.
@@ -128,9 +128,9 @@ class Devices {
   base::Prng entropy_;
   Console console_;
   LineState lines_[kLinesEnd];
-  u64 wall_offset_ns_ = 0;       // wall = wall start + monotonic + offset; wraps
-  u32 timer_entry_ = ~u32{0};    // in the queue, or kNoEntry
-  u64 counter_ = 0;              // of entries made by this node's devices
+  u64 wall_offset_ns_ = 0;     // wall = wall start + monotonic + offset; wraps
+  u32 timer_entry_ = ~u32{0};  // in the queue, or kNoEntry
+  u64 counter_ = 0;            // of entries made by this node's devices
 };
 
 }  // namespace sim

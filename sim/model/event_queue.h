@@ -13,10 +13,10 @@ enum class Action : u8 { ConsoleInput, ConsoleHangup, ConsoleSize, ConsoleRefill
 
 struct QueueEntry {
   u64 time = 0;
-  u64 order = 0;      // class 4 bits | source 20 bits | counter 40 bits
+  u64 order = 0;  // class 4 bits | source 20 bits | counter 40 bits
   u64 argument = 0;
-  u64 cause = 0;      // sequence of the event that made it; 0 none
-  u16 node = 0;       // index, from 0
+  u64 cause = 0;  // sequence of the event that made it; 0 none
+  u16 node = 0;   // index, from 0
   u16 core = 0;
   Action action = Action::Poke;
 };

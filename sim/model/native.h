@@ -9,11 +9,11 @@ namespace sim {
 class Node;
 
 enum class FiberState : u8 {
-  None,      // the thread has no engine context; the next dispatch starts it
-  Ready,     // stopped in a charge, or a trap that is completed: resuming runs user code
-  Trapped,   // waits in machine::trap for its call to be completed
-  Crashed,   // abandoned; its fault is pending
-  Ended,     // its entry returned
+  None,     // the thread has no engine context; the next dispatch starts it
+  Ready,    // stopped in a charge, or a trap that is completed: resuming runs user code
+  Trapped,  // waits in machine::trap for its call to be completed
+  Crashed,  // abandoned; its fault is pending
+  Ended,    // its entry returned
 };
 
 /// One native thread. Lies in a table indexed by TCB slot, so finding it costs no search.
@@ -21,10 +21,10 @@ struct Fiber {
   machine::NativeThread thread;
   machine::Context context = nullptr;
   machine::Stack stack;
-  u64 charge_left = 0;      // of a charge cut by the end of a run, ns
-  u64 wake_event = 0;       // sequence of the event that last woke the thread
+  u64 charge_left = 0;  // of a charge cut by the end of a run, ns
+  u64 wake_event = 0;   // sequence of the event that last woke the thread
   u64 crash_code = 0;
-  u32 thread_id = 0;        // 0: this slot holds no thread
+  u32 thread_id = 0;  // 0: this slot holds no thread
   FiberState state = FiberState::None;
   kernel::CrashKind crash_kind = kernel::CrashKind::NullAccess;
 };
@@ -41,13 +41,13 @@ enum class Stop : u8 { Trap, Quantum, Crash, End };
 /// The native thread that runs just now, and what its way out needs. There is one per process, because the functions of
 /// machine.h take no handle and one host thread runs all worlds; it holds nothing between two runs.
 struct Running {
-  Fiber* fiber = nullptr;   // null: the world runs, not a program
+  Fiber* fiber = nullptr;  // null: the world runs, not a program
   Node* node = nullptr;
   kernel::Ref<kernel::Tcb> tcb;
   machine::Context scheduler = nullptr;
-  u64 time = 0;             // of the core, ns
-  u64 limit = 0;            // the run ends here
-  u64 heartbeat = 0;        // counts charges and traps; only a watchdog outside reads it
+  u64 time = 0;       // of the core, ns
+  u64 limit = 0;      // the run ends here
+  u64 heartbeat = 0;  // counts charges and traps; only a watchdog outside reads it
   Stop stop = Stop::Trap;
 };
 extern Running running;
@@ -68,8 +68,15 @@ inline bool in_native_program() { return running.fiber != nullptr; }
 constexpr bool taints(kernel::CrashKind kind) {
   using enum kernel::CrashKind;
   switch (kind) {
-    case NullAccess: case Assertion: case ArenaSpent: return false;
-    case Segment: case Bus: case Arithmetic: case IllegalInstruction: case StackOverflow: case Watchdog: return true;
+    case NullAccess:
+    case Assertion:
+    case ArenaSpent: return false;
+    case Segment:
+    case Bus:
+    case Arithmetic:
+    case IllegalInstruction:
+    case StackOverflow:
+    case Watchdog: return true;
   }
   return true;
 }

@@ -12,21 +12,21 @@ constexpr u32 kRegisterA0 = 10;
 
 enum class CorePhase : u8 {
   Idle,
-  Boot,     // its first entry
-  Run,      // its thread runs user code next
-  Trap,     // its thread's call is pending at the core's time
-  Fault,    // its thread's fault is pending
-  Expiry,   // its run time is used up
+  Boot,    // its first entry
+  Run,     // its thread runs user code next
+  Trap,    // its thread's call is pending at the core's time
+  Fault,   // its thread's fault is pending
+  Expiry,  // its run time is used up
 };
 
 struct Core {
-  u64 time = 0;           // local time, ns; of an idle core: when it went idle
-  u64 run_end = 0;        // end of the grant
-  u64 timer = 0;          // own timer as the kernel last said; 0 none
-  u64 counter = 0;        // of queue entries made by this core
-  u64 cause = 0;          // sequence of the event that brought the core where it is
-  u64 busy_ns = 0;        // spent in programs
-  u64 irqs[4] = {};       // lines whose interrupts arrived and were not entered yet
+  u64 time = 0;      // local time, ns; of an idle core: when it went idle
+  u64 run_end = 0;   // end of the grant
+  u64 timer = 0;     // own timer as the kernel last said; 0 none
+  u64 counter = 0;   // of queue entries made by this core
+  u64 cause = 0;     // sequence of the event that brought the core where it is
+  u64 busy_ns = 0;   // spent in programs
+  u64 irqs[4] = {};  // lines whose interrupts arrived and were not entered yet
   kernel::Ref<kernel::Tcb> current;
   u32 timer_entry = ~u32{0};
   u16 node = 0;    // index of its node

@@ -145,8 +145,9 @@ void World::deliver(const QueueEntry& entry) {
                                          entry.time);
     case Action::ConsoleRefill: return node.devices().deliver_refill(entry.time);
     case Action::DeviceTimer: return node.devices().deliver_timer(entry.time);
-    case Action::CoreTimer: case Action::Poke: case Action::Irq:
-      return deliver_to_core(node, node.cores()[entry.core], entry);
+    case Action::CoreTimer:
+    case Action::Poke:
+    case Action::Irq: return deliver_to_core(node, node.cores()[entry.core], entry);
   }
 }
 
@@ -186,7 +187,8 @@ void World::advance(const Pick& pick, u64 head_time) {
     }
     case CorePhase::Trap: return advance_trap(node, core);
     case CorePhase::Fault: return enter_fault(node, core);
-    case CorePhase::Boot: case CorePhase::Expiry: {
+    case CorePhase::Boot:
+    case CorePhase::Expiry: {
       kernel::Entry entry;
       entry.kind = core.phase == CorePhase::Boot ? EntryKind::Boot : EntryKind::Expiry;
       return enter(node, core, entry, core.cause);

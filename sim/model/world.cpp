@@ -38,7 +38,8 @@ u64 round_up(u64 bytes) { return base::align_up(bytes, 64); }
 
 u32 entries_max(const WorldConfig& config) {
   u32 count = 0;
-  for (const NodeConfig& node : config.nodes) count += kEntriesPerNode + kHostEntriesPerNode + node.cores * kEntriesPerCore;
+  for (const NodeConfig& node : config.nodes)
+    count += kEntriesPerNode + kHostEntriesPerNode + node.cores * kEntriesPerCore;
   return count;
 }
 
@@ -112,7 +113,7 @@ struct World::Memory {
   std::span<EventQueue::Slot> slots;
   std::span<base::Event> ring;
   std::span<Trace::Leaf> leaves;
-  std::span<Fiber> fibers;   // of all nodes, one after the other
+  std::span<Fiber> fibers;  // of all nodes, one after the other
   std::span<Arena> arenas;
   u64 bytes = 0;
 
@@ -173,8 +174,9 @@ base::Result<World*, ConfigError> World::create(const WorldConfig& config, base:
     const u64 fiber_count = node.ram.size() >> kernel::kTcbBits;
     const u64 arena_count = node.ram.size() >> kernel::kTableBits;
     world->first_cores_[i] = core_at;
-    new (&parts.nodes[i]) Node(*world, i, node, parts.cores.subspan(core_at, node.cores),
-                               parts.fibers.subspan(fiber_at, fiber_count), parts.arenas.subspan(arena_at, arena_count));
+    new (&parts.nodes[i])
+        Node(*world, i, node, parts.cores.subspan(core_at, node.cores), parts.fibers.subspan(fiber_at, fiber_count),
+             parts.arenas.subspan(arena_at, arena_count));
     fiber_at += fiber_count;
     arena_at += arena_count;
     core_at += node.cores;

@@ -15,10 +15,10 @@
 namespace sim {
 
 enum class Outcome : u8 {
-  Running,   // the time asked for is reached; there is more to do
-  Waiting,   // nothing to do until input comes
-  Ended,     // every node has halted
-  Stalled,   // every thread is blocked and nothing can wake one
+  Running,  // the time asked for is reached; there is more to do
+  Waiting,  // nothing to do until input comes
+  Ended,    // every node has halted
+  Stalled,  // every thread is blocked and nothing can wake one
 };
 
 constexpr u32 kThreadSlotMask = (1u << 21) - 1;  // of a thread_id: the TCB's offset ÷ 2048
@@ -97,7 +97,7 @@ class World {
   void start_node(Node& node, u64 now);
 
   struct Pick {
-    u32 core = 0;            // global index
+    u32 core = 0;  // global index
     u64 time = kNever;
     u64 next_time = kNever;  // the least time of the other busy cores
   };
@@ -139,10 +139,10 @@ class World {
   Trace trace_;
   base::Prng ties_;
   u64 now_ = 0;
-  u64 tick_ = kInputTickNs;          // the next multiple of 1 ms after the last core looked at
-  u64 entry_cause_ = 0;              // of events of the entry under way
+  u64 tick_ = kInputTickNs;  // the next multiple of 1 ms after the last core looked at
+  u64 entry_cause_ = 0;      // of events of the entry under way
   u64 host_counter_ = 0;
-  u32 host_entries_ = 0;             // of host input, in the queue
+  u32 host_entries_ = 0;  // of host input, in the queue
   u32 up_count_ = 0;
   u32 status_ = 0;
   bool in_entry_ = false;

@@ -18,7 +18,8 @@ struct Shell {
 
   u64 line(DeviceKind kind, u64 to) {
     const u64 handler = root.next_slot++;
-    ASSERT(sys::invoke(kRootIrqControl, Invoke::IrqControlGet, {root.device(kind).irq, 0, handler, 64}, {kRootCNode}).ok());
+    ASSERT(sys::invoke(kRootIrqControl, Invoke::IrqControlGet, {root.device(kind).irq, 0, handler, 64}, {kRootCNode})
+               .ok());
     ASSERT(sys::invoke(handler, Invoke::IrqHandlerSetNotification, {}, {to}).ok());
     ASSERT(sys::invoke(handler, Invoke::IrqHandlerAck, {}).ok());
     return handler;

@@ -23,7 +23,8 @@ Finished shell(const std::string& line) {
   std::FILE* pipe = popen(line.c_str(), "r");
   REQUIRE(pipe != nullptr);
   char buffer[4096];
-  for (std::size_t count = fread(buffer, 1, sizeof buffer, pipe); count > 0; count = fread(buffer, 1, sizeof buffer, pipe)) {
+  for (std::size_t count = fread(buffer, 1, sizeof buffer, pipe); count > 0;
+       count = fread(buffer, 1, sizeof buffer, pipe)) {
     finished.out.append(buffer, count);
   }
   const int status = pclose(pipe);
@@ -80,7 +81,8 @@ TEST_CASE("a loop without charge is named with its stack within its time", "[sim
   CHECK(contains(finished.out, "orrery_small("));  // frames of the program's own stack
 }
 
-TEST_CASE("every verb has help, an example and exit codes; a wrong flag gets a suggestion", "[sim][cli][simulation.T95]") {
+TEST_CASE("every verb has help, an example and exit codes; a wrong flag gets a suggestion",
+          "[sim][cli][simulation.T95]") {
   for (const std::string verb : {"live", "run", "verify", "digest", "doctor", "version", "help"}) {
     CAPTURE(verb);
     const Finished help = shell(kOrrery + " " + verb + " --help");
@@ -100,7 +102,8 @@ TEST_CASE("every verb has help, an example and exit codes; a wrong flag gets a s
 }
 
 TEST_CASE("absurd sizes are refused with what is allowed", "[sim][cli]") {
-  for (const std::string flags : {"--cores 0", "--cores 129", "--cores x", "--memory 1M", "--memory 17M", "--memory 99G"}) {
+  for (const std::string flags :
+       {"--cores 0", "--cores 129", "--cores x", "--memory 1M", "--memory 17M", "--memory 99G"}) {
     CAPTURE(flags);
     const Finished finished = shell(kOrrery + " run - " + flags + " 2>&1 </dev/null");
     CHECK(finished.code == 2);
@@ -132,10 +135,10 @@ TEST_CASE("verify names the first event of each planted leak", "[sim][cli][verif
     std::string variant;
     std::string cause;
   };
-  const Leak leaks[] = {{"padding", "poison", "uninitialised"},       // simulation D5
-                        {"leftover", "again", "earlier world"},       // D12
-                        {"host-address", "", "host address"},         // D8
-                        {"wall-clock", "", "differs between"}};       // D1
+  const Leak leaks[] = {{"padding", "poison", "uninitialised"},  // simulation D5
+                        {"leftover", "again", "earlier world"},  // D12
+                        {"host-address", "", "host address"},    // D8
+                        {"wall-clock", "", "differs between"}};  // D1
   for (const Leak& leak : leaks) {
     for (u32 round = 0; round < 3; ++round) {
       CAPTURE(leak.name, round);

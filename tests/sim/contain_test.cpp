@@ -61,8 +61,11 @@ constexpr machine::NativeEntry kHandler[] = {{"root", handler_root}, {"victim", 
 
 lab::Result crash(u64 kind, sim::host::Silence silence = sim::host::Silence::EndRun) {
   lab::Result result;
-  sim::host::Machine machine({.seed = 1, .ram_bytes = u64{16} << 20, .console = sim::ConsoleKind::Script,
-                              .script = std::string(1, static_cast<char>('0' + kind)), .entries = kHandler});
+  sim::host::Machine machine({.seed = 1,
+                              .ram_bytes = u64{16} << 20,
+                              .console = sim::ConsoleKind::Script,
+                              .script = std::string(1, static_cast<char>('0' + kind)),
+                              .entries = kHandler});
   machine.on_output = [&](u32, base::Bytes bytes) { result.output += base::text_of(bytes); };
   REQUIRE(machine.start() == "");
   sim::host::contain(machine.world(), {.silence = silence, .silence_ms = 200, .report_assertions = false});
@@ -117,7 +120,8 @@ TEST_CASE("an entry that returns stops its thread", "[sim][contain]") {
 }
 
 TEST_CASE("crashing a hundred times leaves a world that works", "[sim][contain]") {
-  for (u32 round = 0; round < 100; ++round) REQUIRE(crash(round % 2 == 0 ? kWild : kOverflow).outcome == Outcome::Ended);
+  for (u32 round = 0; round < 100; ++round)
+    REQUIRE(crash(round % 2 == 0 ? kWild : kOverflow).outcome == Outcome::Ended);
 }
 
 TEST_CASE("live, a loop without charge is faulted by the watchdog within its time", "[sim][contain][watchdog]") {

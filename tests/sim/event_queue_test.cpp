@@ -76,11 +76,13 @@ TEST_CASE("an added source reorders no tie of the others", "[sim][queue][propert
         const u64 source = prng.below(4);
         const u64 entry_class = prng.below(6);
         if (with_source != 0) {
-          queue.push({.time = 5, .order = order_of(static_cast<EntryClass>(entry_class), 9, ++counters[9]), .argument = 999});
+          queue.push(
+              {.time = 5, .order = order_of(static_cast<EntryClass>(entry_class), 9, ++counters[9]), .argument = 999});
         }
-        queue.push({.time = 5,
-                    .order = order_of(static_cast<EntryClass>(entry_class), static_cast<u32>(source), ++counters[source]),
-                    .argument = i});
+        queue.push(
+            {.time = 5,
+             .order = order_of(static_cast<EntryClass>(entry_class), static_cast<u32>(source), ++counters[source]),
+             .argument = i});
       }
       while (!queue.empty()) {
         const QueueEntry entry = queue.pop();

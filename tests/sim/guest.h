@@ -49,8 +49,8 @@ struct Root {
   u64 retype_from(u64 source, ObjectType type, u64 size_bits) {
     const u64 slot = next_slot;
     next_slot += 1;
-    const sys::Answer answer = sys::invoke(source, Invoke::UntypedRetype,
-                                           {static_cast<u64>(type), size_bits, 0, 0, slot, 1}, {kRootCNode});
+    const sys::Answer answer =
+        sys::invoke(source, Invoke::UntypedRetype, {static_cast<u64>(type), size_bits, 0, 0, slot, 1}, {kRootCNode});
     ASSERT(answer.ok());
     return slot;
   }
@@ -69,9 +69,7 @@ struct Root {
     }
     UNREACHABLE("every node has all devices");
   }
-  void map_device(DeviceKind kind, u64 address) {
-    map(retype_from(device(kind).slot, ObjectType::Frame, 12), address);
-  }
+  void map_device(DeviceKind kind, u64 address) { map(retype_from(device(kind).slot, ObjectType::Frame, 12), address); }
 
   /// A started thread with its own scheduling context and IPC buffer. Returns its TCB's slot.
   u64 spawn(u64 entry, std::initializer_list<u64> arguments, u64 priority = 100, u64 fault_endpoint = 0, u64 home = 0,
@@ -82,7 +80,8 @@ struct Root {
     const u64 buffer = kBuffers + next_buffer * 0x2000;
     next_buffer += 1;
     map(frame, buffer);
-    ASSERT(sys::invoke(kRootSchedControl, Invoke::SchedControlConfigure, {5'000'000, 5'000'000, 0, 0, 0, home}, {sc}).ok());
+    ASSERT(sys::invoke(kRootSchedControl, Invoke::SchedControlConfigure, {5'000'000, 5'000'000, 0, 0, 0, home}, {sc})
+               .ok());
     ASSERT(sys::invoke(tcb, Invoke::TcbConfigure, {0, buffer}, {kRootCNode, kRootVSpace, frame}).ok());
     ASSERT(sys::invoke(tcb, Invoke::TcbSetEngine, {static_cast<u64>(EngineKind::Native)}).ok());
     ASSERT(sys::invoke(tcb, Invoke::TcbSetSchedParams, {255, priority}, {kRootTcb, sc, fault_endpoint}).ok());
@@ -92,9 +91,26 @@ struct Root {
     u32 index = 10;
     for (const u64 argument : arguments) registers[index++] = argument;
     ASSERT(sys::invoke(tcb, Invoke::TcbWriteRegisters,
-                       {1, 18, registers[0], registers[1], registers[2], registers[3], registers[4], registers[5],
-                        registers[6], registers[7], registers[8], registers[9], registers[10], registers[11],
-                        registers[12], registers[13], registers[14], registers[15], registers[16], registers[17]})
+                       {1,
+                        18,
+                        registers[0],
+                        registers[1],
+                        registers[2],
+                        registers[3],
+                        registers[4],
+                        registers[5],
+                        registers[6],
+                        registers[7],
+                        registers[8],
+                        registers[9],
+                        registers[10],
+                        registers[11],
+                        registers[12],
+                        registers[13],
+                        registers[14],
+                        registers[15],
+                        registers[16],
+                        registers[17]})
                .ok());
     return tcb;
   }

@@ -30,8 +30,12 @@ struct Options {
 
 inline Result run(std::span<const machine::NativeEntry> entries, const Options& options) {
   Result result;
-  sim::host::Machine machine({.seed = options.seed, .cores = options.cores, .ram_bytes = options.ram_bytes,
-                              .console = options.console, .script = options.script, .entries = entries});
+  sim::host::Machine machine({.seed = options.seed,
+                              .cores = options.cores,
+                              .ram_bytes = options.ram_bytes,
+                              .console = options.console,
+                              .script = options.script,
+                              .entries = entries});
   machine.on_output = [&](u32, base::Bytes bytes) { result.output += base::text_of(bytes); };
   if (options.keep_trace) machine.on_event = [&](const base::Event& event) { result.trace.push_back(event); };
   const std::string error = machine.start();

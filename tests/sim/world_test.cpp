@@ -69,8 +69,9 @@ void echo_root(const u64 (&)[8]) {
   Root root;
   const u64 notification = root.make(ObjectType::Notification);
   const u64 handler = root.next_slot++;
-  ASSERT(sys::invoke(kRootIrqControl, Invoke::IrqControlGet,
-                     {root.device(DeviceKind::Console).irq, 0, handler, 64}, {kRootCNode}).ok());
+  ASSERT(sys::invoke(kRootIrqControl, Invoke::IrqControlGet, {root.device(DeviceKind::Console).irq, 0, handler, 64},
+                     {kRootCNode})
+             .ok());
   ASSERT(sys::invoke(handler, Invoke::IrqHandlerSetNotification, {}, {notification}).ok());
   ASSERT(sys::invoke(handler, Invoke::IrqHandlerAck, {}).ok());
   for (;;) {
@@ -102,8 +103,9 @@ void flag_root(const u64 (&)[8]) {
   root.map(root.make(ObjectType::Frame, 12), 0x20000);
   const u64 notification = root.make(ObjectType::Notification);
   const u64 handler = root.next_slot++;
-  ASSERT(sys::invoke(kRootIrqControl, Invoke::IrqControlGet,
-                     {root.device(DeviceKind::Timer).irq, 0, handler, 64}, {kRootCNode}).ok());
+  ASSERT(sys::invoke(kRootIrqControl, Invoke::IrqControlGet, {root.device(DeviceKind::Timer).irq, 0, handler, 64},
+                     {kRootCNode})
+             .ok());
   ASSERT(sys::invoke(handler, Invoke::IrqHandlerSetNotification, {}, {notification}).ok());
   ASSERT(sys::invoke(handler, Invoke::IrqHandlerAck, {}).ok());
   root.spawn(1, {notification}, 255, 0, boot_info().core_count - 1);
@@ -172,7 +174,8 @@ TEST_CASE("calls and replies cross the kernel and come back", "[sim][world]") {
   CHECK(result.output == "1000");
 }
 
-TEST_CASE("one run key gives one root, also a second time in one process", "[sim][determinism][simulation.T1][simulation.T2]") {
+TEST_CASE("one run key gives one root, also a second time in one process",
+          "[sim][determinism][simulation.T1][simulation.T2]") {
   for (const u32 cores : {1u, 2u, 4u}) {
     for (u64 seed = 0; seed < 20; ++seed) {
       CAPTURE(cores, seed);
@@ -188,7 +191,8 @@ TEST_CASE("one run key gives one root, also a second time in one process", "[sim
   }
 }
 
-TEST_CASE("the trace of events is what the digest says: observing leaves the root", "[sim][determinism][simulation.T13]") {
+TEST_CASE("the trace of events is what the digest says: observing leaves the root",
+          "[sim][determinism][simulation.T13]") {
   const lab::Result plain = lab::run(kAdders, {.cores = 3});
   const lab::Result watched = lab::run(kAdders, {.cores = 3, .keep_trace = true});
   CHECK(plain.root == watched.root);

@@ -86,9 +86,9 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
 bool read_file(const std::string& path, std::string& out);
 /// `-` is standard input.
 bool read_script(const std::string& path, std::string& out);
-std::string quote(std::string_view text);         // for a shell
-std::string json_string(std::string_view text);   // with its quotes
-std::string seconds(u64 ns);                      // "12.400318007s"
+std::string quote(std::string_view text);        // for a shell
+std::string json_string(std::string_view text);  // with its quotes
+std::string seconds(u64 ns);                     // "12.400318007s"
 
 // ── Running a script ─────────────────────────────────────────────────────────────────────────────────────────
 struct ScriptRun {

@@ -18,7 +18,8 @@
 namespace sim::host::cli {
 namespace {
 
-const Verb* const kVerbs[] = {&kLiveVerb, &kRunVerb, &kVerifyVerb, &kDigestVerb, &kDoctorVerb, &kVersionVerb, &kHelpVerb};
+const Verb* const kVerbs[] = {&kLiveVerb,   &kRunVerb,     &kVerifyVerb, &kDigestVerb,
+                              &kDoctorVerb, &kVersionVerb, &kHelpVerb};
 
 u32 edit_distance(std::string_view left, std::string_view right) {
   std::vector<u32> row(right.size() + 1);
@@ -134,14 +135,16 @@ int parse_flags(CLI::App& app, const Context& context, const Verb& verb) {
     }
     const std::string flag = extra.substr(0, extra.find('='));
     const std::string near = nearest(flag, known);
-    return usage_error(verb, "there is no flag '" + flag + "'" + (near.empty() ? "" : "; did you mean '" + near + "'?"));
+    return usage_error(verb,
+                       "there is no flag '" + flag + "'" + (near.empty() ? "" : "; did you mean '" + near + "'?"));
   }
   return -1;
 }
 
 int usage_error(const Verb& verb, const std::string& message) {
   const std::string name(verb.name);
-  std::fprintf(stderr, "orrery %s: %s\n`orrery %s --help` lists the flags\n", name.c_str(), message.c_str(), name.c_str());
+  std::fprintf(stderr, "orrery %s: %s\n`orrery %s --help` lists the flags\n", name.c_str(), message.c_str(),
+               name.c_str());
   return kUsage;
 }
 
@@ -187,8 +190,9 @@ bool read_script(const std::string& path, std::string& out) {
 }
 
 std::string quote(std::string_view text) {
-  const bool plain = !text.empty() && text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                                             "_-./:,+=@%") == std::string_view::npos;
+  const bool plain = !text.empty() && text.find_first_not_of(
+                                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                          "_-./:,+=@%") == std::string_view::npos;
   if (plain) return std::string(text);
   std::string quoted = "'";
   for (const char character : text) {
@@ -243,8 +247,8 @@ int version_verb(Context& context) {
   const std::string compiler = __VERSION__;
   const std::string version(kVersion);
   if (json) {
-    std::printf("{\"compiler\":%s,\"schema\":\"orrery.version/1\",\"version\":%s}\n",
-                json_string(compiler).c_str(), json_string(version).c_str());
+    std::printf("{\"compiler\":%s,\"schema\":\"orrery.version/1\",\"version\":%s}\n", json_string(compiler).c_str(),
+                json_string(version).c_str());
   } else {
     std::printf("orrery %s\ncompiler %s\n", version.c_str(), compiler.c_str());
   }
@@ -268,7 +272,8 @@ int help_verb(Context& context) {
     std::printf("orrery %s: %s\n%s", name.c_str(), std::string(verb->purpose).c_str(), std::string(verb->help).c_str());
     return kHeld;
   }
-  std::printf("orrery: a whole operating system on a clock of its own, repeatable from a seed\nusage: orrery VERB [...]\n");
+  std::printf(
+      "orrery: a whole operating system on a clock of its own, repeatable from a seed\nusage: orrery VERB [...]\n");
   for (const Verb* verb : kVerbs) {
     std::printf("  %-9s %s\n", std::string(verb->name).c_str(), std::string(verb->purpose).c_str());
   }

@@ -46,7 +46,8 @@ int digest_verb(Context& context) {
 
   Machine machine(options_of(run, guest));
   const auto print = [json](u64 epoch, u64 events, base::Digest root) {
-    std::printf(json ? "{\"epoch\":%llu,\"events\":%llu,\"root\":\"%s\",\"schema\":\"orrery.digest/1\"}\n" : "%8llu %12llu  %s\n",
+    std::printf(json ? "{\"epoch\":%llu,\"events\":%llu,\"root\":\"%s\",\"schema\":\"orrery.digest/1\"}\n"
+                     : "%8llu %12llu  %s\n",
                 static_cast<unsigned long long>(epoch), static_cast<unsigned long long>(events), text_of(root).c_str());
   };
   u64 last_shown = 0;

@@ -17,10 +17,17 @@ struct Field {
 };
 
 std::vector<Field> different_fields(const base::Event& l, const base::Event& r) {
-  const Field all[] = {{"time", l.time_ns, r.time_ns}, {"kind", l.kind, r.kind},       {"core", l.core, r.core},
-                       {"node", l.node, r.node},       {"flags", l.flags, r.flags},    {"thread", l.thread, r.thread},
-                       {"object", l.object, r.object}, {"a", l.a, r.a},                {"b", l.b, r.b},
-                       {"c", l.c, r.c},                {"cause", l.sequence - l.cause, r.sequence - r.cause}};
+  const Field all[] = {{"time", l.time_ns, r.time_ns},
+                       {"kind", l.kind, r.kind},
+                       {"core", l.core, r.core},
+                       {"node", l.node, r.node},
+                       {"flags", l.flags, r.flags},
+                       {"thread", l.thread, r.thread},
+                       {"object", l.object, r.object},
+                       {"a", l.a, r.a},
+                       {"b", l.b, r.b},
+                       {"c", l.c, r.c},
+                       {"cause", l.sequence - l.cause, r.sequence - r.cause}};
   std::vector<Field> different;
   for (const Field& field : all) {
     if (field.left != field.right) different.push_back(field);
@@ -68,7 +75,8 @@ std::string likely_cause(const Evidence& left, u64 at_left, const Evidence& righ
     if (follows_fill(field.left, field.right)) return "the operand follows the poison pattern: uninitialised bytes";
   }
   for (const Field& field : fields) {
-    if (looks_like_mapping(field.left) || looks_like_mapping(field.right)) return "the operand looks like a host address";
+    if (looks_like_mapping(field.left) || looks_like_mapping(field.right))
+      return "the operand looks like a host address";
   }
   if (alone && right.name == "again") return "state left over from an earlier world in the same process";
   if (alone && right.name == "with") return "only the build differs: evaluation order, floats or undefined behaviour";
@@ -100,7 +108,8 @@ std::string lane_report(const Evidence& left, const Evidence& right, u8 first_la
 
 }  // namespace
 
-std::string explain(const std::string& title, const Evidence& left, const Evidence& right, const ExplainOptions& options) {
+std::string explain(const std::string& title, const Evidence& left, const Evidence& right,
+                    const ExplainOptions& options) {
   std::string report = "DIVERGED  " + title + "   variant " + right.shown + " (against " + left.shown + ")\n";
   const u64 from = std::max(left.oldest, right.oldest);
   const u64 newest =
@@ -122,8 +131,8 @@ std::string explain(const std::string& title, const Evidence& left, const Eviden
               (fields.size() == 1 ? "only operand " + which + " differs" : "operands differ: " + which) + "  (" +
               std::string(base::name_of(kind)) + ")\n";
     for (const Field& field : fields) {
-      report += "                        " + left.shown + ": " + field.name + "=" + hex(field.left) + "     " + right.shown +
-                ": " + field.name + "=" + hex(field.right) + "\n";
+      report += "                        " + left.shown + ": " + field.name + "=" + hex(field.left) + "     " +
+                right.shown + ": " + field.name + "=" + hex(field.right) + "\n";
     }
     report += lane_report(left, right, l.lane, l.node);
     report += "  likely cause        " + likely_cause(left, at_left, right, at_right, fields, options.alone);

@@ -12,7 +12,7 @@ namespace sim::host::cli {
 struct Evidence {
   std::string name;
   std::string shown;
-  u64 oldest = 0;                  // sequence of the first event
+  u64 oldest = 0;  // sequence of the first event
   std::vector<base::Event> events;
   std::vector<base::Digest> leaves;  // (node, lane), as of the last epoch closed
 };
@@ -23,6 +23,7 @@ struct ExplainOptions {
 };
 
 /// The report: last common event, first difference, which operand, lanes, likely cause.
-std::string explain(const std::string& title, const Evidence& left, const Evidence& right, const ExplainOptions& options);
+std::string explain(const std::string& title, const Evidence& left, const Evidence& right,
+                    const ExplainOptions& options);
 
 }  // namespace sim::host::cli

@@ -85,7 +85,10 @@ int doctor_verb(Context& context) {
                   json_string(check.detail).c_str(), json_string(check.name).c_str(), check.needed ? "true" : "false",
                   check.works ? "true" : "false");
     } else {
-      std::printf("%-12s %-8s %s\n", check.name.c_str(), check.works ? "works" : check.needed ? "FAILS" : "absent",
+      std::printf("%-12s %-8s %s\n", check.name.c_str(),
+                  check.works    ? "works"
+                  : check.needed ? "FAILS"
+                                 : "absent",
                   check.detail.c_str());
     }
   }

@@ -45,7 +45,8 @@ void append(std::string& archive, const std::string& name, u32 mode, char type, 
   std::snprintf(header.uid, sizeof header.uid, "%07o", 0u);
   std::snprintf(header.gid, sizeof header.gid, "%07o", 0u);
   std::snprintf(header.size, sizeof header.size, "%011llo", static_cast<unsigned long long>(data.size()));
-  std::snprintf(header.mtime, sizeof header.mtime, "%011llo", static_cast<unsigned long long>(kWallStartNs / 1'000'000'000));
+  std::snprintf(header.mtime, sizeof header.mtime, "%011llo",
+                static_cast<unsigned long long>(kWallStartNs / 1'000'000'000));
   header.type = type;
   std::memcpy(header.magic, "ustar", 6);
   std::memcpy(header.version, "00", 2);

@@ -100,7 +100,8 @@ void Live::sleep_until(u64 virtual_ns) {
   const u64 ahead_ns = virtual_ns > now ? (virtual_ns - now) * 1000 / speed_permille_ : 0;
   u64 delay_ms = (ahead_ns + 999'999) / 1'000'000;
   if (delay_ms > 3'600'000) delay_ms = 3'600'000;
-  uv_timer_start(&timer_, [](uv_timer_t* timer) { static_cast<Live*>(timer->data)->advance(); }, delay_ms, 0);
+  uv_timer_start(
+      &timer_, [](uv_timer_t* timer) { static_cast<Live*>(timer->data)->advance(); }, delay_ms, 0);
 }
 
 void Live::type(base::Bytes bytes) {
@@ -159,7 +160,8 @@ void Live::on_signal(int signal) {
       base_wall_ = uv_hrtime();  // the time while it was stopped did not pass for the guest
       base_virtual_ = world().now();
       return advance();
-    case SIGINT: case SIGQUIT: return stop(kInterrupted);
+    case SIGINT:
+    case SIGQUIT: return stop(kInterrupted);
     default: return stop(kTerminated);
   }
 }
@@ -167,7 +169,8 @@ void Live::on_signal(int signal) {
 void Live::watch(uv_signal_t& handle, int signal) {
   uv_signal_init(&loop_, &handle);
   handle.data = this;
-  uv_signal_start(&handle, [](uv_signal_t* h, int number) { static_cast<Live*>(h->data)->on_signal(number); }, signal);
+  uv_signal_start(
+      &handle, [](uv_signal_t* h, int number) { static_cast<Live*>(h->data)->on_signal(number); }, signal);
 }
 
 int Live::run() {

@@ -30,8 +30,9 @@ Outcome run_until(World& world, u64 until) {
 
 void print_header(const ScriptRun& run, World& world) {
   const std::string config = text_of(world.config_digest());
-  std::fprintf(stderr, "orrery %s  script %s  seed %llu  cores %u  memory %llu  config %s\n", std::string(kVersion).c_str(),
-               run.script_name.c_str(), static_cast<unsigned long long>(run.flags.seed_value), run.flags.cores_value,
+  std::fprintf(stderr, "orrery %s  script %s  seed %llu  cores %u  memory %llu  config %s\n",
+               std::string(kVersion).c_str(), run.script_name.c_str(),
+               static_cast<unsigned long long>(run.flags.seed_value), run.flags.cores_value,
                static_cast<unsigned long long>(run.flags.memory_value), config.c_str());
 }
 
@@ -102,15 +103,17 @@ int run_verb(Context& context) {
   std::fprintf(stderr, "orrery: guest status %u; reproduce with: orrery run %s%s%s\n", world.status(),
                quote(run.script_name).c_str(), run.flags.text().c_str(), limit.c_str());
   if (json) {
-    std::printf("{\"digest\":\"%s\",\"events\":%llu,\"exit\":%d,\"schema\":\"orrery.run/1\",\"seed\":%llu,"
-                "\"status\":%u,\"tainted\":%s,\"virtual_ns\":%llu}\n",
-                text_of(root).c_str(), static_cast<unsigned long long>(world.trace().count()), code,
-                static_cast<unsigned long long>(run.flags.seed_value), world.status(), world.tainted() ? "true" : "false",
-                static_cast<unsigned long long>(world.now()));
+    std::printf(
+        "{\"digest\":\"%s\",\"events\":%llu,\"exit\":%d,\"schema\":\"orrery.run/1\",\"seed\":%llu,"
+        "\"status\":%u,\"tainted\":%s,\"virtual_ns\":%llu}\n",
+        text_of(root).c_str(), static_cast<unsigned long long>(world.trace().count()), code,
+        static_cast<unsigned long long>(run.flags.seed_value), world.status(), world.tainted() ? "true" : "false",
+        static_cast<unsigned long long>(world.now()));
   } else if (digest) {
     std::printf("digest %s\n", text_of(root).c_str());
   }
-  if (world.tainted()) std::fprintf(stderr, "orrery: tainted: a program's undefined behaviour; no digest is promised\n");
+  if (world.tainted())
+    std::fprintf(stderr, "orrery: tainted: a program's undefined behaviour; no digest is promised\n");
   std::fflush(stdout);
   return code;
 }

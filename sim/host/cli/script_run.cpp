@@ -22,8 +22,8 @@ const char* state_name(kernel::ThreadState state) {
   return "?";
 }
 
-constexpr std::string_view kLaneNames[] = {"world", "sched", "ipc", "cap", "mem", "trap", "budget", "irq",
-                                           "disk",  "net",   "fs",  "vm",  "host", "inject", "check", "draw"};
+constexpr std::string_view kLaneNames[] = {"world", "sched", "ipc", "cap", "mem",  "trap",   "budget", "irq",
+                                           "disk",  "net",   "fs",  "vm",  "host", "inject", "check",  "draw"};
 
 }  // namespace
 
@@ -67,7 +67,8 @@ int exit_code(Outcome outcome, World& world) {
   switch (outcome) {
     case Outcome::Ended: return static_cast<int>(world.status());
     case Outcome::Stalled: list_blocked(world); return kStalled;
-    case Outcome::Running: case Outcome::Waiting: return kLimit;
+    case Outcome::Running:
+    case Outcome::Waiting: return kLimit;
   }
   return kOwnFailure;
 }

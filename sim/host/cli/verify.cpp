@@ -24,11 +24,11 @@ namespace sim::host::cli {
 namespace {
 
 struct VariantSpec {
-  std::string name;      // as the child knows it
+  std::string name;  // as the child knows it
   std::string shown;
   bool fixed_addresses = false;
   bool other_environment = false;
-  std::string binary;    // empty: this one
+  std::string binary;  // empty: this one
 };
 
 struct Child {
@@ -63,8 +63,16 @@ void become_variant(const VariantSpec& spec, const ScriptRun& run, int script, i
     setenv("ORRERY_VERIFY_PADDING", std::string(3000, 'x').c_str(), 1);
     unsetenv("HOME");
   }
-  std::vector<std::string> words = {spec.binary.empty() ? "/proc/self/exe" : spec.binary, "variant", "--variant", spec.name,
-                                    "--seed", run.flags.seed, "--cores", run.flags.cores, "--memory", run.flags.memory};
+  std::vector<std::string> words = {spec.binary.empty() ? "/proc/self/exe" : spec.binary,
+                                    "variant",
+                                    "--variant",
+                                    spec.name,
+                                    "--seed",
+                                    run.flags.seed,
+                                    "--cores",
+                                    run.flags.cores,
+                                    "--memory",
+                                    run.flags.memory};
   if (!run.flags.image.empty()) {
     words.push_back("--image");
     words.push_back(run.flags.image);
@@ -120,7 +128,8 @@ std::optional<Evidence> evidence_of(Child& child) {
   evidence.events.resize(dump.newest - dump.oldest + 1);
   evidence.leaves.resize(dump.leaf_count);
   if (!read_all(child.roots, evidence.events.data(), evidence.events.size() * sizeof(base::Event))) return std::nullopt;
-  if (!read_all(child.roots, evidence.leaves.data(), evidence.leaves.size() * sizeof(base::Digest))) return std::nullopt;
+  if (!read_all(child.roots, evidence.leaves.data(), evidence.leaves.size() * sizeof(base::Digest)))
+    return std::nullopt;
   return evidence;
 }
 
@@ -150,7 +159,8 @@ Verdict compare(std::vector<Child>& children, const std::string& title, u32 cont
       u64 differing = 0;
       for (const Child& child : children) differing += child.last.root != reference.root ? 1 : 0;
       const bool alone = differing == 1;
-      if (!left || !right) return {kNotDeterministic, 0, {}, "roots differ, and a variant ended before it could say where"};
+      if (!left || !right)
+        return {kNotDeterministic, 0, {}, "roots differ, and a variant ended before it could say where"};
       return {kNotDeterministic, 0, {}, explain(title, *left, *right, {context, alone})};
     }
     if (reference.end != 0) return {kHeld, reference.events, reference.root, {}};
@@ -207,9 +217,12 @@ int verify_verb(Context& context) {
     run.flags.image = std::filesystem::current_path().string() + "/" + run.flags.image;
   }
 
-  std::vector<VariantSpec> specs = {{"base", "base", false, false, {}},       {"again", "again", false, false, {}},
-                                    {"fresh", "fresh", true, false, {}},      {"poison-a5", "poison 0xA5", false, false, {}},
-                                    {"poison-5a", "poison 0x5A", false, false, {}}, {"alloc", "alloc", false, false, {}},
+  std::vector<VariantSpec> specs = {{"base", "base", false, false, {}},
+                                    {"again", "again", false, false, {}},
+                                    {"fresh", "fresh", true, false, {}},
+                                    {"poison-a5", "poison 0xA5", false, false, {}},
+                                    {"poison-5a", "poison 0x5A", false, false, {}},
+                                    {"alloc", "alloc", false, false, {}},
                                     {"env", "env", false, true, {}}};
   for (const std::string& binary : binaries) specs.push_back({"with", "with " + binary, false, false, binary});
   std::signal(SIGPIPE, SIG_IGN);
@@ -231,9 +244,10 @@ int verify_verb(Context& context) {
     reap(children);
     worst = verdict.code;
     if (json) {
-      std::printf("{\"digest\":\"%s\",\"events\":%llu,\"exit\":%d,\"report\":%s,\"schema\":\"orrery.verify/1\",\"seed\":%s}\n",
-                  text_of(verdict.root).c_str(), static_cast<unsigned long long>(verdict.events), verdict.code,
-                  json_string(verdict.report).c_str(), json_string(run.flags.seed).c_str());
+      std::printf(
+          "{\"digest\":\"%s\",\"events\":%llu,\"exit\":%d,\"report\":%s,\"schema\":\"orrery.verify/1\",\"seed\":%s}\n",
+          text_of(verdict.root).c_str(), static_cast<unsigned long long>(verdict.events), verdict.code,
+          json_string(verdict.report).c_str(), json_string(run.flags.seed).c_str());
     } else if (worst == kHeld) {
       std::printf("equal     %s   %zu variants   %llu events   root %s\n", title.c_str(), specs.size(),
                   static_cast<unsigned long long>(verdict.events), text_of(verdict.root).c_str());
