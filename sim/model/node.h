@@ -28,6 +28,7 @@ struct Core {
   u64 busy_ns = 0;   // spent in programs
   u64 irqs[4] = {};  // lines whose interrupts arrived and were not entered yet
   kernel::Ref<kernel::Tcb> current;
+  u32 current_id = 0;  // thread_id of `current` when it was dispatched: another core may have deleted it since
   u32 timer_entry = ~u32{0};
   u16 node = 0;    // index of its node
   u16 number = 0;  // within the node

@@ -197,7 +197,19 @@ void World::advance(const Pick& pick, u64 head_time) {
   }
 }
 
+/// Whether another core took the thread away while it was current here: deleted, or suspended. Its poke is under way; until
+/// then nothing of the thread may be executed, for its memory may be something else already.
+bool World::is_gone(Node& node, const Core& core) {
+  if (node.fiber_of(core.current).thread_id != core.current_id) return true;
+  const kernel::ThreadState state = node.kernel().at(core.current).state;
+  return state != kernel::ThreadState::Running && state != kernel::ThreadState::Restart;
+}
+
 void World::advance_trap(Node& node, Core& core) {
+  if (is_gone(node, core)) {
+    core.phase = CorePhase::Expiry;
+    return;
+  }
   kernel::UserFrame& frame = node.kernel().at(core.current).frame;
   if (frame.call == static_cast<i32>(kernel::Syscall::Port)) {
     if (!port_call(node, core)) return;  // the node is gone
@@ -271,7 +283,9 @@ void World::apply(Node& node, Core& core, const kernel::Exit& exit) {
 void World::dispatch(Node& node, Core& core, const kernel::Exit& exit) {
   core.run_end = core.time + exit.run_for < core.time ? kNever : core.time + exit.run_for;
   const Tcb& tcb = node.kernel().at(exit.next);
-  const Fiber& fiber = node.fiber_of(exit.next);
+  Fiber& fiber = node.fiber_of(exit.next);
+  fiber.thread_id = tcb.thread_id;
+  core.current_id = tcb.thread_id;
   if (exit.run_for == 0) {
     core.phase = CorePhase::Expiry;
   } else if (exit.restart || tcb.frame.pending != 0) {
@@ -323,6 +337,10 @@ void World::run_thread(Node& node, Core& core, u64 limit) {
     core.phase = CorePhase::Expiry;
     return;
   }
+  if (is_gone(node, core)) {
+    core.phase = CorePhase::Expiry;
+    return;
+  }
   Fiber& fiber = node.fiber_of(core.current);
   if (!prepare_fiber(node, core, fiber)) return;
   const u64 started = core.time;
@@ -347,7 +365,6 @@ void World::run_thread(Node& node, Core& core, u64 limit) {
 bool World::prepare_fiber(Node& node, Core& core, Fiber& fiber) {
   Tcb& tcb = node.kernel().at(core.current);
   if (fiber.state == FiberState::None) {
-    fiber.thread_id = tcb.thread_id;
     if (tcb.engine != static_cast<u8>(kernel::EngineKind::Native) || !node.has_entry(tcb.context[kRegisterPc])) {
       fiber.state = FiberState::Ended;
       core.phase = CorePhase::Fault;

@@ -111,6 +111,7 @@ class World {
   void enter_interrupt(Node& node, Core& core);
   void enter_fault(Node& node, Core& core);
   void run_thread(Node& node, Core& core, u64 limit);
+  bool is_gone(Node& node, const Core& core);
   bool prepare_fiber(Node& node, Core& core, Fiber& fiber);
   void fiber_stopped(Node& node, Core& core, Fiber& fiber);
   void crash(Node& node, Core& core, Fiber& fiber, kernel::CrashKind kind, u64 code);
