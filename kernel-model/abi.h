@@ -19,9 +19,9 @@ constexpr u32 kMessageWordsMax = 1008;
 constexpr u32 kMessageCapsMax = 3;
 constexpr u32 kIpcBufferBits = 13;
 constexpr u32 kBudgetDepthMax = 16;
-constexpr u64 kMinBudget = 20'000;                 // ns; twice the reference's 10 µs kernel worst case
-constexpr u64 kPeriodMax = 3'600'000'000'000;      // ns; 1 h
-constexpr u64 kSharedGrant = 1'000'000;            // ns
+constexpr u64 kMinBudget = 20'000;             // ns; twice the reference's 10 µs kernel worst case
+constexpr u64 kPeriodMax = 3'600'000'000'000;  // ns; 1 h
+constexpr u64 kSharedGrant = 1'000'000;        // ns
 constexpr u32 kStealMax = 64;
 constexpr u32 kStealScanMax = 128;
 constexpr u32 kRefillsMin = 2;
@@ -32,14 +32,27 @@ constexpr u64 kRamBytesMin = u64{16} << 20;
 constexpr u64 kRamBytesMax = 0xE000'0000;
 constexpr u64 kRamBytesMultiple = u64{2} << 20;
 constexpr u32 kDeviceWindowsStart = 0xE000'0000;
-constexpr u32 kRegisterCount = 66;                 // pc, x1–x31, f0–f31, fcsr, flags
+constexpr u32 kRegisterCount = 66;  // pc, x1–x31, f0–f31, fcsr, flags
 
 // ── System calls ─────────────────────────────────────────────────────────────────────────────────────────────
 enum class Syscall : i32 {
-  Call = -1, ReplyRecv = -2, NBSendRecv = -3, NBSendWait = -4, Send = -5, NBSend = -6, Recv = -7, NBRecv = -8,
-  Wait = -9, NBWait = -10, Yield = -11, Signal = -12, Poll = -13,
-  PutChar = -32, CapIdentify = -33, Halt = -34,    // debug builds only
-  Port = -64,                                      // a device's port call; answered by the machine, not the kernel
+  Call = -1,
+  ReplyRecv = -2,
+  NBSendRecv = -3,
+  NBSendWait = -4,
+  Send = -5,
+  NBSend = -6,
+  Recv = -7,
+  NBRecv = -8,
+  Wait = -9,
+  NBWait = -10,
+  Yield = -11,
+  Signal = -12,
+  Poll = -13,
+  PutChar = -32,
+  CapIdentify = -33,
+  Halt = -34,  // debug builds only
+  Port = -64,  // a device's port call; answered by the machine, not the kernel
 };
 
 /// A thread's registers as the kernel sees them: arguments before a trap, results after it. 128 bytes, in the TCB.
@@ -109,41 +122,106 @@ static_assert(sizeof(IpcBuffer) == u64{1} << kIpcBufferBits);
 
 /// Labels of kernel-made replies (the kernel bit is set).
 enum class ResultLabel : u16 {
-  None = 0, InvalidArgument = 1, InvalidCapability = 2, IllegalOperation = 3, RangeError = 4, AlignmentError = 5,
-  FailedLookup = 6, TruncatedMessage = 7, DeleteFirst = 8, RevokeFirst = 9, NotEnoughMemory = 10, ReplyLost = 11,
-  Nothing = 12, Signal = 13,
+  None = 0,
+  InvalidArgument = 1,
+  InvalidCapability = 2,
+  IllegalOperation = 3,
+  RangeError = 4,
+  AlignmentError = 5,
+  FailedLookup = 6,
+  TruncatedMessage = 7,
+  DeleteFirst = 8,
+  RevokeFirst = 9,
+  NotEnoughMemory = 10,
+  ReplyLost = 11,
+  Nothing = 12,
+  Signal = 13,
 };
-enum class LookupFailure : u16 { None = 0, InvalidRoot = 1, MissingCapability = 2, DepthMismatch = 3, GuardMismatch = 4 };
+enum class LookupFailure : u16 {
+  None = 0,
+  InvalidRoot = 1,
+  MissingCapability = 2,
+  DepthMismatch = 3,
+  GuardMismatch = 4
+};
 
 /// Labels of fault messages.
 enum class FaultType : u16 { None = 0, Cap = 1, UnknownSyscall = 2, UserException = 3, Timeout = 5, Vm = 6 };
 /// UserException numbers of native crashes are 0x100 plus this.
 enum class CrashKind : u16 {
-  NullAccess = 0, Segment = 1, Bus = 2, Arithmetic = 3, IllegalInstruction = 4, StackOverflow = 5, Assertion = 6,
-  ArenaSpent = 7, Watchdog = 8,
+  NullAccess = 0,
+  Segment = 1,
+  Bus = 2,
+  Arithmetic = 3,
+  IllegalInstruction = 4,
+  StackOverflow = 5,
+  Assertion = 6,
+  ArenaSpent = 7,
+  Watchdog = 8,
 };
 constexpr u64 kCrashNumberBase = 0x100;
 
 /// Invocation labels.
 enum class Invoke : u64 {
   UntypedRetype = 0x10,
-  TcbReadRegisters = 0x20, TcbWriteRegisters = 0x21, TcbCopyRegisters = 0x22, TcbConfigure = 0x23, TcbSetPriority = 0x24,
-  TcbSetMcp = 0x25, TcbSetSchedParams = 0x26, TcbSetTimeoutEndpoint = 0x27, TcbSetIpcBuffer = 0x28, TcbSetSpace = 0x29,
-  TcbSuspend = 0x2A, TcbResume = 0x2B, TcbBindNotification = 0x2C, TcbUnbindNotification = 0x2D, TcbSetTls = 0x2E,
-  TcbSetEngine = 0x2F, TcbSetName = 0x30,
-  CNodeRevoke = 0x40, CNodeDelete = 0x41, CNodeCancelBadgedSends = 0x42, CNodeCopy = 0x43, CNodeMint = 0x44,
-  CNodeMove = 0x45, CNodeMutate = 0x46, CNodeRotate = 0x47,
-  IrqControlGet = 0x60, IrqHandlerAck = 0x68, IrqHandlerSetNotification = 0x69, IrqHandlerClear = 0x6A,
-  SchedControlConfigure = 0x70, SchedContextBind = 0x78, SchedContextUnbind = 0x79, SchedContextUnbindObject = 0x7A,
-  SchedContextConsumed = 0x7B, SchedContextYieldTo = 0x7C, SchedContextConfigureChild = 0x7D,
-  FrameMap = 0x90, FrameUnmap = 0x91, FrameGetAddress = 0x92, PageTableMap = 0x98, PageTableUnmap = 0x99,
-  AsidControlMakePool = 0xA8, AsidPoolAssign = 0xB0,
+  TcbReadRegisters = 0x20,
+  TcbWriteRegisters = 0x21,
+  TcbCopyRegisters = 0x22,
+  TcbConfigure = 0x23,
+  TcbSetPriority = 0x24,
+  TcbSetMcp = 0x25,
+  TcbSetSchedParams = 0x26,
+  TcbSetTimeoutEndpoint = 0x27,
+  TcbSetIpcBuffer = 0x28,
+  TcbSetSpace = 0x29,
+  TcbSuspend = 0x2A,
+  TcbResume = 0x2B,
+  TcbBindNotification = 0x2C,
+  TcbUnbindNotification = 0x2D,
+  TcbSetTls = 0x2E,
+  TcbSetEngine = 0x2F,
+  TcbSetName = 0x30,
+  CNodeRevoke = 0x40,
+  CNodeDelete = 0x41,
+  CNodeCancelBadgedSends = 0x42,
+  CNodeCopy = 0x43,
+  CNodeMint = 0x44,
+  CNodeMove = 0x45,
+  CNodeMutate = 0x46,
+  CNodeRotate = 0x47,
+  IrqControlGet = 0x60,
+  IrqHandlerAck = 0x68,
+  IrqHandlerSetNotification = 0x69,
+  IrqHandlerClear = 0x6A,
+  SchedControlConfigure = 0x70,
+  SchedContextBind = 0x78,
+  SchedContextUnbind = 0x79,
+  SchedContextUnbindObject = 0x7A,
+  SchedContextConsumed = 0x7B,
+  SchedContextYieldTo = 0x7C,
+  SchedContextConfigureChild = 0x7D,
+  FrameMap = 0x90,
+  FrameUnmap = 0x91,
+  FrameGetAddress = 0x92,
+  PageTableMap = 0x98,
+  PageTableUnmap = 0x99,
+  AsidControlMakePool = 0xA8,
+  AsidPoolAssign = 0xB0,
 };
 
 /// Object numbers for Untyped_Retype; a cap's type is the number + 1.
 enum class ObjectType : u8 {
-  Untyped = 0, Tcb = 1, Endpoint = 2, Notification = 3, CNode = 4, SchedContext = 5, Reply = 6, Frame = 7,
-  PageTable = 8, VSpace = 9, AsidPool = 10,
+  Untyped = 0,
+  Tcb = 1,
+  Endpoint = 2,
+  Notification = 3,
+  CNode = 4,
+  SchedContext = 5,
+  Reply = 6,
+  Frame = 7,
+  PageTable = 8,
+  VSpace = 9,
+  AsidPool = 10,
 };
 
 /// SchedContext configuration flags.
@@ -162,8 +240,17 @@ constexpr u64 kMapArena = 4;  // Native address spaces only: accounted here, bac
 /// The root task's CNode: radix 12, 52 zero guard bits, so a slot's number is its address.
 constexpr u32 kRootCNodeRadix = 12;
 enum RootSlot : u32 {
-  kRootTcb = 1, kRootCNode = 2, kRootVSpace = 3, kRootIrqControl = 4, kRootAsidControl = 5, kRootAsidPool = 6,
-  kRootSchedControl = 7, kRootSchedContext = 8, kRootBootInfo = 9, kRootIpcBuffer = 10, kRootReply = 11,
+  kRootTcb = 1,
+  kRootCNode = 2,
+  kRootVSpace = 3,
+  kRootIrqControl = 4,
+  kRootAsidControl = 5,
+  kRootAsidPool = 6,
+  kRootSchedControl = 7,
+  kRootSchedContext = 8,
+  kRootBootInfo = 9,
+  kRootIpcBuffer = 10,
+  kRootReply = 11,
   kRootFirstFree = 16,
 };
 

@@ -14,10 +14,10 @@ namespace {
 constexpr u8 kRootPriority = 255;
 constexpr u64 kRootSliceNs = 5'000'000;
 constexpr u32 kRootGuardBits = 64 - kRootCNodeRadix;
-constexpr u32 kStackPointerWord = 2;           // x2 among pc, x1, x2…
+constexpr u32 kStackPointerWord = 2;  // x2 among pc, x1, x2…
 constexpr u32 kLargeFrameBits = 21;
 constexpr u32 kSmallFrameBits = 13;
-constexpr u64 kSmallFramesMax = 16;            // a longer rest of the image takes one more large frame
+constexpr u64 kSmallFramesMax = 16;  // a longer rest of the image takes one more large frame
 constexpr u64 kImageBytesMax = u64{256} << 20;
 constexpr u32 kBootVersion = 1;
 constexpr u32 kReservationsMax = 4;
@@ -53,7 +53,7 @@ struct Layout {
   u32 asid_pool = 0;
   u32 buffer = 0;
   u32 vspace = 0;
-  u32 tables[3] = {};   // level 1; level 0 of the first 2 MiB; level 0 of the image's small frames
+  u32 tables[3] = {};  // level 1; level 0 of the first 2 MiB; level 0 of the image's small frames
   u32 table_count = 2;
   u32 cnode = 0;
   u64 image = 0;
@@ -188,8 +188,8 @@ class Builder {
 
   void make_root_objects() {
     // The CNode first: the slots of all others lie in it. Its cap resolves a slot's number as its address.
-    insert(kRootCNode, Cap{.type = CapType::CNode, .bits = kRootCNodeRadix, .flags = kRootGuardBits,
-                           .object = layout_.cnode});
+    insert(kRootCNode,
+           Cap{.type = CapType::CNode, .bits = kRootCNodeRadix, .flags = kRootGuardBits, .object = layout_.cnode});
     make(kRootTcb, ObjectType::Tcb, 0, layout_.tcb);
     make(kRootVSpace, ObjectType::VSpace, 0, layout_.vspace);
     insert(kRootIrqControl, Cap{.type = CapType::IrqControl});
@@ -212,7 +212,8 @@ class Builder {
     boot.ram_bytes = kernel_.ram_bytes();
     boot.ipc_buffer_address = kRootBufferAddress;
     boot.image_bytes = static_cast<u32>(config_.image.size());
-    if (!config_.image.empty()) __builtin_memcpy(kernel_.ram() + layout_.image, config_.image.data(), config_.image.size());
+    if (!config_.image.empty())
+      __builtin_memcpy(kernel_.ram() + layout_.image, config_.image.data(), config_.image.size());
     boot.image_frames.first = next_slot_;
     const ImageLayout& image = layout_.image_layout;
     u64 at = layout_.image;
@@ -229,9 +230,12 @@ class Builder {
     boot.device_untypeds.first = next_slot_;
     for (const DeviceConfig& device : config_.devices) {
       add_untyped(device.window_offset, device.window_bits, true);
-      boot.devices[boot.device_count++] = BootDevice{.kind = static_cast<u32>(device.kind), .irq = device.irq,
-                                                     .slot = next_slot_ - 1, .window_offset = device.window_offset,
-                                                     .window_bytes = 1u << device.window_bits, .reserved = 0};
+      boot.devices[boot.device_count++] = BootDevice{.kind = static_cast<u32>(device.kind),
+                                                     .irq = device.irq,
+                                                     .slot = next_slot_ - 1,
+                                                     .window_offset = device.window_offset,
+                                                     .window_bytes = 1u << device.window_bits,
+                                                     .reserved = 0};
     }
     boot.device_untypeds.end = next_slot_;
   }
@@ -240,13 +244,13 @@ class Builder {
     BootInfo& boot = info();
     ASSERT(boot.untyped_count < kBootUntypedsMax);
     append(untyped::full_cap(ObjectType::Untyped, bits, static_cast<u32>(offset), device));
-    boot.untypeds[boot.untyped_count++] = BootUntyped{static_cast<u32>(offset), static_cast<u8>(bits),
-                                                      static_cast<u8>(device ? 1 : 0), 0};
+    boot.untypeds[boot.untyped_count++] =
+        BootUntyped{static_cast<u32>(offset), static_cast<u8>(bits), static_cast<u8>(device ? 1 : 0), 0};
   }
 
   /// The fewest aligned power-of-two blocks of a range, ascending.
   void add_range(u64 start, u64 end) {
-    while (start < end) {   // each block at least doubles until the largest, then halves: ≤ 2 × 31 rounds
+    while (start < end) {  // each block at least doubles until the largest, then halves: ≤ 2 × 31 rounds
       u32 bits = start == 0 ? kMaxUntypedBits : static_cast<u32>(__builtin_ctzll(start));
       if (bits > kMaxUntypedBits) bits = kMaxUntypedBits;
       while (start + (u64{1} << bits) > end) bits -= 1;
@@ -307,11 +311,11 @@ class Builder {
     thread.context[kStackPointerWord] = config_.root_stack_bytes;
     __builtin_memcpy(thread.name, "root", 4);
     SchedContext& sc = kernel_.at(Ref<SchedContext>{layout_.sched_context});
-    sc.period = kRootSliceNs;   // equal to the budget: round robin
+    sc.period = kRootSliceNs;  // equal to the budget: round robin
     sc.budget = kRootSliceNs;
     sc.slice_left = kRootSliceNs;
     sc.refill_max = kRefillsMin;
-    sc.core_count = 1;          // core 0 only
+    sc.core_count = 1;  // core 0 only
     sc.depth = 1;
     const Ref<Tcb> ref{layout_.tcb};
     kernel_.machine().thread_reset(ref);
@@ -336,7 +340,7 @@ base::Result<void, BootError> Kernel::boot(const BootConfig& config) {
   if (config.image.size() > kImageBytesMax) return BootError{BootError::Code::ImageTooLarge, config.image.size()};
   const Layout layout = plan_layout(config);
   TRY(check_config(ram_bytes_, config, layout));
-  ASSERT(header().magic == 0);   // once, on zeroed memory
+  ASSERT(header().magic == 0);  // once, on zeroed memory
   entry_ = EntryState{};
   Builder{*this, config, layout}.build();
   return {};

@@ -17,8 +17,8 @@ constexpr u32 kEntriesPerTable = 512;
 
 // Marks: the low byte says what the 64 bytes are, the upper three count caps seen (at an object's first granule).
 constexpr u32 kMarkFree = 0;
-constexpr u32 kMarkInside = 1;        // of an object without slots
-constexpr u32 kMarkInsideSlots = 2;   // of a CNode, a TCB or the kernel region
+constexpr u32 kMarkInside = 1;       // of an object without slots
+constexpr u32 kMarkInsideSlots = 2;  // of a CNode, a TCB or the kernel region
 constexpr u32 kMarkKindMask = 0xFF;
 constexpr u32 kMarkCountUnit = 0x100;
 
@@ -55,13 +55,24 @@ class MemoryChecker {
 
   static bool is_object(const Cap& cap) {
     switch (cap.type) {
-      case CapType::Tcb: case CapType::Endpoint: case CapType::Notification: case CapType::CNode:
-      case CapType::SchedContext: case CapType::Reply: case CapType::Frame: case CapType::PageTable:
-      case CapType::VSpace: case CapType::AsidPool:
-        return true;
-      case CapType::Null: case CapType::Untyped: case CapType::IrqHandler: case CapType::SchedControl:
-      case CapType::IrqControl: case CapType::AsidControl: case CapType::Zombie: case CapType::Anchor:
-        return false;
+      case CapType::Tcb:
+      case CapType::Endpoint:
+      case CapType::Notification:
+      case CapType::CNode:
+      case CapType::SchedContext:
+      case CapType::Reply:
+      case CapType::Frame:
+      case CapType::PageTable:
+      case CapType::VSpace:
+      case CapType::AsidPool: return true;
+      case CapType::Null:
+      case CapType::Untyped:
+      case CapType::IrqHandler:
+      case CapType::SchedControl:
+      case CapType::IrqControl:
+      case CapType::AsidControl:
+      case CapType::Zombie:
+      case CapType::Anchor: return false;
     }
     UNREACHABLE("a capability of unknown type");
   }
@@ -102,7 +113,7 @@ class MemoryChecker {
       ref = cspace::next_in_preorder(kernel_, ref);
     }
     if (end > kernel_.ram_bytes()) end = kernel_.ram_bytes();
-    ASSERT(end >> kGranuleBits <= mark_count_);   // the caller's scratch is large enough
+    ASSERT(end >> kGranuleBits <= mark_count_);  // the caller's scratch is large enough
     __builtin_memset(marks_, 0, (end >> kGranuleBits) * sizeof(u32));
   }
 
@@ -116,7 +127,8 @@ class MemoryChecker {
 
   bool visit_region() {
     const u32 region_end = kernel_.header().region_end;
-    if (!mark_range(kKernelRegionOffset, region_end - kKernelRegionOffset, kMarkInsideSlots, kMarkInsideSlots)) return false;
+    if (!mark_range(kKernelRegionOffset, region_end - kKernelRegionOffset, kMarkInsideSlots, kMarkInsideSlots))
+      return false;
     if (!kernel_.header().scratch.cap.is_null()) return fail("T1", kKernelRegionOffset);
     for (u32 line = 0; line < kIrqMax; ++line) {
       const IrqLine& irq = kernel_.irq(line);
@@ -182,7 +194,7 @@ class MemoryChecker {
 
   bool check_relation(Ref<Slot> parent_ref, const Cap& parent, u32 at, const Slot& child_slot) {
     const Cap& child = child_slot.cap;
-    if (parent.type == CapType::Anchor) return true;   // a root capability, or one whose ancestors are gone
+    if (parent.type == CapType::Anchor) return true;  // a root capability, or one whose ancestors are gone
     if (parent.type == CapType::IrqControl) {
       return child.type == CapType::IrqHandler || fail("T3", at, parent_ref.offset);
     }
@@ -224,7 +236,8 @@ class MemoryChecker {
     const u64 bytes = u64{1} << bits_of(cap);
     if (!base::is_aligned(cap.object, bytes)) return fail("M1", cap.object, bytes);
     if (is_device(cap)) return true;
-    if (cap.object < kernel_.header().region_end || cap.object + bytes > kernel_.ram_bytes()) return fail("M1", cap.object);
+    if (cap.object < kernel_.header().region_end || cap.object + bytes > kernel_.ram_bytes())
+      return fail("M1", cap.object);
     const u32 kind = kind_of(cap);
     u32& first = mark(cap.object);
     if (first == kMarkFree) {
@@ -244,7 +257,7 @@ class MemoryChecker {
     const u64 bytes = cap.bits != 0 ? u64{1} << (cap.bits + kSlotBits) : sizeof(Tcb);
     const u32 slot_count = cap.bits != 0 ? u32{1} << cap.bits : u32{kTcbSlotCount};
     if (!base::is_aligned(object, bytes) || object + bytes > kernel_.ram_bytes()) return fail("T6", at);
-    if (mark(object) != kMarkFree) return fail("T7", object);   // some cap refers to it
+    if (mark(object) != kMarkFree) return fail("T7", object);  // some cap refers to it
     if (cap.object >= slot_count) return fail("T6", at, cap.object);
     for (u32 i = cap.object + 1; i < slot_count; ++i) {
       if (!slot(at + (i << kSlotBits)).cap.is_null()) return fail("T6", at, i);
@@ -263,7 +276,7 @@ class MemoryChecker {
     const u64 window = untouched < kUntouchedWindow ? untouched : kUntouchedWindow;
     const u8* from = kernel_.ram() + cap.object + cap.data;
     u64 seen = 0;
-    for (u64 i = 0; i < window; i += 8) seen |= base::load_le64(from + i);   // watermarks are multiples of 64
+    for (u64 i = 0; i < window; i += 8) seen |= base::load_le64(from + i);  // watermarks are multiples of 64
     return seen == 0 || fail("M4", at, cap.data);
   }
 
@@ -312,10 +325,16 @@ class MemoryChecker {
         const AsidPool& pool = kernel_.at(Ref<AsidPool>{cap.object});
         return pool.padding0 == 0 && all_zero(pool.padding1);
       }
-      case CapType::Null: case CapType::Untyped: case CapType::CNode: case CapType::Frame: case CapType::IrqHandler:
-      case CapType::SchedControl: case CapType::IrqControl: case CapType::AsidControl: case CapType::Zombie:
-      case CapType::Anchor:
-        return true;
+      case CapType::Null:
+      case CapType::Untyped:
+      case CapType::CNode:
+      case CapType::Frame:
+      case CapType::IrqHandler:
+      case CapType::SchedControl:
+      case CapType::IrqControl:
+      case CapType::AsidControl:
+      case CapType::Zombie:
+      case CapType::Anchor: return true;
     }
     UNREACHABLE("a capability of unknown type");
   }
@@ -364,7 +383,8 @@ class MemoryChecker {
       if (place != kMarkInsideSlots && !in_cnode_start && !in_zombie_start) return fail("M6", ref.offset, place);
       if (!is_object(cap) || is_device(cap) || cap.type == CapType::Frame) return true;
       const u32 seen = (mark(cap.object) & ~kVisitedMark) / kMarkCountUnit;
-      const u32 count = cap.type == CapType::CNode ? slot(cap.object).aux : kernel_.at(Ref<ObjectHeader>{cap.object}).cap_count;
+      const u32 count =
+          cap.type == CapType::CNode ? slot(cap.object).aux : kernel_.at(Ref<ObjectHeader>{cap.object}).cap_count;
       return seen == count || fail("T5", cap.object, count);
     });
     if (!ok) return false;
@@ -467,7 +487,8 @@ class MemoryChecker {
         const u32 asid = kernel_.at(Ref<VSpace>{cap.object}).asid;
         if (asid == 0) return true;
         const Ref<AsidPool> pool = kernel_.asid_table().pools[asid / 256];
-        if (!pool || kernel_.at(pool).entries[asid % 256].vspace.offset != cap.object) return fail("V1", cap.object, asid);
+        if (!pool || kernel_.at(pool).entries[asid % 256].vspace.offset != cap.object)
+          return fail("V1", cap.object, asid);
         return true;
       }
       if (cap.type != CapType::Frame || cap.data == 0) return true;
@@ -479,8 +500,9 @@ class MemoryChecker {
       const u64 vaddr = cap.data >> 32 << 12;
       const u32 level = cap.bits == 30 ? 2 : cap.bits == 21 ? 1 : 0;
       const u32 entry = leaf_at(kernel_.at(owner.vspace), vaddr, level);
-      if (entry == 0 || (entry & kEntryPageMask) != cap.object) return true;   // a stale record
-      const u32 rights = ((entry & kEntryRead) != 0 ? u32{kRightRead} : 0) | ((entry & kEntryWrite) != 0 ? u32{kRightWrite} : 0);
+      if (entry == 0 || (entry & kEntryPageMask) != cap.object) return true;  // a stale record
+      const u32 rights =
+          ((entry & kEntryRead) != 0 ? u32{kRightRead} : 0) | ((entry & kEntryWrite) != 0 ? u32{kRightWrite} : 0);
       if ((rights & ~u32{cap.rights}) != 0) return fail("V3", ref.offset, vaddr);
       claimed += cap.bits == 13 ? 2 : 1;
       return true;
@@ -496,7 +518,7 @@ class MemoryChecker {
   u32* marks_;
   u64 mark_count_;
   Violation violation_;
-  u64 slots_in_tree_ = 0;         // the anchor not counted
+  u64 slots_in_tree_ = 0;  // the anchor not counted
   u64 slots_in_containers_ = 0;
   u64 zombies_ = 0;
   u64 zombies_listed_ = 0;

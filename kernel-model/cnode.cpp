@@ -26,12 +26,12 @@ Result<Cap> with_guard(Cap cap, u64 data) {
 Result<Cap> mint(const Cap& cap, u64 data) {
   Cap minted = cap;
   switch (cap.type) {
-    case CapType::Endpoint: case CapType::Notification:
+    case CapType::Endpoint:
+    case CapType::Notification:
       if (cap.data != 0) return illegal_operation();
       minted.data = data;
       return minted;
-    case CapType::CNode:
-      return with_guard(cap, data);
+    case CapType::CNode: return with_guard(cap, data);
     case CapType::SchedControl: {
       const u64 first = data & 0xFFFF;
       const u64 count = data >> 16;
@@ -41,11 +41,20 @@ Result<Cap> mint(const Cap& cap, u64 data) {
       minted.data = data;
       return minted;
     }
-    case CapType::Null: case CapType::Untyped: case CapType::Tcb: case CapType::SchedContext: case CapType::Reply:
-    case CapType::Frame: case CapType::PageTable: case CapType::VSpace: case CapType::AsidPool:
-    case CapType::IrqHandler: case CapType::IrqControl: case CapType::AsidControl: case CapType::Zombie:
-    case CapType::Anchor:
-      return minted;
+    case CapType::Null:
+    case CapType::Untyped:
+    case CapType::Tcb:
+    case CapType::SchedContext:
+    case CapType::Reply:
+    case CapType::Frame:
+    case CapType::PageTable:
+    case CapType::VSpace:
+    case CapType::AsidPool:
+    case CapType::IrqHandler:
+    case CapType::IrqControl:
+    case CapType::AsidControl:
+    case CapType::Zombie:
+    case CapType::Anchor: return minted;
   }
   UNREACHABLE("a capability of unknown type");
 }
@@ -53,14 +62,24 @@ Result<Cap> mint(const Cap& cap, u64 data) {
 /// What Mutate (and Rotate, for both of its caps) makes of a cap that moves.
 Result<Cap> mutate(const Cap& cap, u64 data) {
   switch (cap.type) {
-    case CapType::Endpoint: case CapType::Notification: case CapType::Zombie: case CapType::Anchor:
-      return illegal_operation();
-    case CapType::CNode:
-      return with_guard(cap, data);
-    case CapType::Null: case CapType::Untyped: case CapType::Tcb: case CapType::SchedContext: case CapType::Reply:
-    case CapType::Frame: case CapType::PageTable: case CapType::VSpace: case CapType::AsidPool:
-    case CapType::IrqHandler: case CapType::SchedControl: case CapType::IrqControl: case CapType::AsidControl:
-      return cap;
+    case CapType::Endpoint:
+    case CapType::Notification:
+    case CapType::Zombie:
+    case CapType::Anchor: return illegal_operation();
+    case CapType::CNode: return with_guard(cap, data);
+    case CapType::Null:
+    case CapType::Untyped:
+    case CapType::Tcb:
+    case CapType::SchedContext:
+    case CapType::Reply:
+    case CapType::Frame:
+    case CapType::PageTable:
+    case CapType::VSpace:
+    case CapType::AsidPool:
+    case CapType::IrqHandler:
+    case CapType::SchedControl:
+    case CapType::IrqControl:
+    case CapType::AsidControl: return cap;
   }
   UNREACHABLE("a capability of unknown type");
 }
@@ -89,9 +108,7 @@ void commit_copy(Kernel& kernel, Ref<Slot> source, Ref<Slot> to, const Cap& deri
   emit_cap_event(kernel, kind, to, source);
 }
 
-Error missing_source(u64 depth) {
-  return failed_lookup(true, LookupError{LookupFailure::MissingCapability, {depth}});
-}
+Error missing_source(u64 depth) { return failed_lookup(true, LookupError{LookupFailure::MissingCapability, {depth}}); }
 
 /// Copy, Mint, Move and Mutate, whose first two words named `target` already.
 Result<Step> transfer_operation(Kernel& kernel, Invocation& call, Ref<Slot> target) {
@@ -165,12 +182,12 @@ Result<Cap> derive(Kernel& kernel, Ref<Slot> source, u8 rights_mask) {
   const Slot& slot = kernel.at(source);
   Cap cap = slot.cap;
   switch (cap.type) {
-    case CapType::Endpoint: case CapType::Notification: case CapType::Reply:
-      cap.rights &= rights_mask;
-      return cap;
+    case CapType::Endpoint:
+    case CapType::Notification:
+    case CapType::Reply: cap.rights &= rights_mask; return cap;
     case CapType::Frame:
       cap.rights &= rights_mask;
-      cap.data = 0;   // one cap, at most one mapping: the copy starts unmapped
+      cap.data = 0;  // one cap, at most one mapping: the copy starts unmapped
       return cap;
     case CapType::Untyped:
       if (slot.first_child != 0) return error(ResultLabel::RevokeFirst);
@@ -178,12 +195,19 @@ Result<Cap> derive(Kernel& kernel, Ref<Slot> source, u8 rights_mask) {
       cap.data = 0;
 #endif
       return cap;
-    case CapType::IrqControl: case CapType::Zombie: case CapType::Anchor: case CapType::Null:
-      return illegal_operation();
-    case CapType::Tcb: case CapType::CNode: case CapType::SchedContext: case CapType::PageTable:
-    case CapType::VSpace: case CapType::AsidPool: case CapType::IrqHandler: case CapType::SchedControl:
-    case CapType::AsidControl:
-      return cap;
+    case CapType::IrqControl:
+    case CapType::Zombie:
+    case CapType::Anchor:
+    case CapType::Null: return illegal_operation();
+    case CapType::Tcb:
+    case CapType::CNode:
+    case CapType::SchedContext:
+    case CapType::PageTable:
+    case CapType::VSpace:
+    case CapType::AsidPool:
+    case CapType::IrqHandler:
+    case CapType::SchedControl:
+    case CapType::AsidControl: return cap;
   }
   UNREACHABLE("a capability of unknown type");
 }
@@ -224,11 +248,12 @@ Result<Step> invoke_cnode(Kernel& kernel, Invocation& call) {
       if (cap.data == 0) return Step::Done;
       return ipc::cancel_badged_sends(kernel, Ref<Endpoint>{cap.object}, cap.data);
     }
-    case Invoke::CNodeCopy: case Invoke::CNodeMint: case Invoke::CNodeMove: case Invoke::CNodeMutate:
-      return cspace::transfer_operation(kernel, call, target);
-    case Invoke::CNodeRotate:
-      return cspace::rotate(kernel, call, target);
-    default:   // ruled out by the range above
+    case Invoke::CNodeCopy:
+    case Invoke::CNodeMint:
+    case Invoke::CNodeMove:
+    case Invoke::CNodeMutate: return cspace::transfer_operation(kernel, call, target);
+    case Invoke::CNodeRotate: return cspace::rotate(kernel, call, target);
+    default:  // ruled out by the range above
       UNREACHABLE("a CNode label out of range");
   }
 }

@@ -20,13 +20,24 @@ bool is_first(const Kernel& kernel, const Slot& slot) { return is_last(kernel.at
 /// The header of a counted object that has one; null for CNode, IRQHandler and all that is not counted.
 const ObjectHeader* header_of(const Kernel& kernel, const Cap& cap) {
   switch (cap.type) {
-    case CapType::Tcb: case CapType::Endpoint: case CapType::Notification: case CapType::SchedContext:
-    case CapType::Reply: case CapType::PageTable: case CapType::VSpace: case CapType::AsidPool:
-      return &kernel.at(Ref<ObjectHeader>{cap.object});
-    case CapType::Null: case CapType::Untyped: case CapType::CNode: case CapType::Frame: case CapType::IrqHandler:
-    case CapType::SchedControl: case CapType::IrqControl: case CapType::AsidControl: case CapType::Zombie:
-    case CapType::Anchor:
-      return nullptr;
+    case CapType::Tcb:
+    case CapType::Endpoint:
+    case CapType::Notification:
+    case CapType::SchedContext:
+    case CapType::Reply:
+    case CapType::PageTable:
+    case CapType::VSpace:
+    case CapType::AsidPool: return &kernel.at(Ref<ObjectHeader>{cap.object});
+    case CapType::Null:
+    case CapType::Untyped:
+    case CapType::CNode:
+    case CapType::Frame:
+    case CapType::IrqHandler:
+    case CapType::SchedControl:
+    case CapType::IrqControl:
+    case CapType::AsidControl:
+    case CapType::Zombie:
+    case CapType::Anchor: return nullptr;
   }
   UNREACHABLE("a capability of unknown type");
 }
@@ -35,7 +46,8 @@ const ObjectHeader* header_of(const Kernel& kernel, const Cap& cap) {
 
 u32 word_count_of(LookupFailure failure) {
   switch (failure) {
-    case LookupFailure::None: case LookupFailure::InvalidRoot: return 0;
+    case LookupFailure::None:
+    case LookupFailure::InvalidRoot: return 0;
     case LookupFailure::MissingCapability: return 1;
     case LookupFailure::DepthMismatch: return 2;
     case LookupFailure::GuardMismatch: return 3;
@@ -55,7 +67,7 @@ base::Result<Found, LookupError> resolve(Kernel& kernel, const Cap& root, u64 cp
   ASSERT(bits >= 1 && bits <= kResolveBitsMax);
   if (root.type != CapType::CNode) return LookupError{LookupFailure::InvalidRoot, {}};
   const Cap* node = &root;
-  for (u32 level = 0; level < kResolveBitsMax; ++level) {   // each level consumes at least its radix, ≥ 1 bit
+  for (u32 level = 0; level < kResolveBitsMax; ++level) {  // each level consumes at least its radix, ≥ 1 bit
     if (level > 0) kernel.charge(kernel.costs().lookup_level);
     const u32 guard_size = node->flags;
     const u32 radix = node->bits;
@@ -116,7 +128,7 @@ void insert_child(Kernel& kernel, Ref<Slot> parent_ref, Ref<Slot> to_ref, const 
   } else {
     Slot& old_first = kernel.at(Ref<Slot>{parent.first_child});
     to.next = parent.first_child;
-    to.prev = old_first.prev;   // the last child
+    to.prev = old_first.prev;  // the last child
     old_first.prev = to_ref.offset;
   }
   parent.first_child = to_ref.offset;
@@ -131,7 +143,7 @@ void move_slot(Kernel& kernel, Ref<Slot> from_ref, Ref<Slot> to_ref) {
   const bool last = is_last(from);
   to.cap = from.cap;
   to.next = from.next;
-  to.prev = from.prev == from_ref.offset ? to_ref.offset : from.prev;   // an only child is its own `prev`
+  to.prev = from.prev == from_ref.offset ? to_ref.offset : from.prev;  // an only child is its own `prev`
   to.first_child = from.first_child;
   if (!first) kernel.at(Ref<Slot>{from.prev}).next = to_ref.offset;
   if (last) {
@@ -175,7 +187,7 @@ void swap_slots(Kernel& kernel, Ref<Slot> first, Ref<Slot> second) {
 void unlink_slot(Kernel& kernel, Ref<Slot> slot_ref) {
   Slot& slot = kernel.at(slot_ref);
   ASSERT(!slot.cap.is_null());
-  ASSERT(slot.next != 0);   // the anchor is never unlinked
+  ASSERT(slot.next != 0);  // the anchor is never unlinked
   const bool first = is_first(kernel, slot);
   const bool last = is_last(slot);
 #ifdef ORRERY_BUG_KERNEL_CHILDREN_TO_SIBLING
@@ -213,7 +225,7 @@ void unlink_slot(Kernel& kernel, Ref<Slot> slot_ref) {
     }
   } else {
     if (first) {
-      const Slot& last_sibling = kernel.at(Ref<Slot>{slot.prev});   // itself when it is the only child
+      const Slot& last_sibling = kernel.at(Ref<Slot>{slot.prev});  // itself when it is the only child
       kernel.at(Ref<Slot>{last_sibling.next & ~kLastMark}).first_child = inner_first;
       if (!last) kernel.at(Ref<Slot>{inner_first}).prev = slot.prev;
     } else {
@@ -236,7 +248,7 @@ void unlink_slot(Kernel& kernel, Ref<Slot> slot_ref) {
 
 Ref<Slot> parent_of(const Kernel& kernel, Ref<Slot> slot) {
   const Slot* at = &kernel.at(slot);
-  if (at->next == 0) return {};   // the anchor
+  if (at->next == 0) return {};  // the anchor
   if (is_first(kernel, *at)) at = &kernel.at(Ref<Slot>{at->prev});
   while (!is_last(*at)) at = &kernel.at(Ref<Slot>{at->next});
   return Ref<Slot>{at->next & ~kLastMark};
@@ -250,8 +262,8 @@ Ref<Slot> next_sibling(const Kernel& kernel, Ref<Slot> slot) {
 Ref<Slot> next_in_preorder(const Kernel& kernel, Ref<Slot> slot) {
   const Slot* at = &kernel.at(slot);
   if (at->first_child != 0) return Ref<Slot>{at->first_child};
-  while (is_last(*at)) at = &kernel.at(Ref<Slot>{at->next & ~kLastMark});   // up, until there is a next sibling
-  return Ref<Slot>{at->next};   // 0 at the anchor
+  while (is_last(*at)) at = &kernel.at(Ref<Slot>{at->next & ~kLastMark});  // up, until there is a next sibling
+  return Ref<Slot>{at->next};                                              // 0 at the anchor
 }
 
 }  // namespace kernel::cspace

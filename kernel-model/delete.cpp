@@ -14,8 +14,8 @@ namespace kernel::cspace {
 
 namespace {
 
-constexpr u32 kScanSlotsMax = 64;   // this many Null slots are one unit
-constexpr u32 kOwnerMark = 1;       // in `reap prev` of the head: it names the owner TCB
+constexpr u32 kScanSlotsMax = 64;  // this many Null slots are one unit
+constexpr u32 kOwnerMark = 1;      // in `reap prev` of the head: it names the owner TCB
 
 // ── Reap lists: doubly linked through the data of the Zombie caps ────────────────────────────────────────────
 u32 reap_next(const Slot& zombie) { return static_cast<u32>(zombie.cap.data); }
@@ -60,7 +60,7 @@ Ref<Tcb> caller_of(const Kernel& kernel, u32 core) { return kernel.core(core).cu
 bool is_container(const Cap& cap) { return cap.type == CapType::CNode || cap.type == CapType::Tcb; }
 bool is_final(Kernel& kernel, const Cap& cap) {
   const u32* count = cap_count_of(kernel, cap);
-  if (count != nullptr) ASSERT(*count > 0);   // T5
+  if (count != nullptr) ASSERT(*count > 0);  // T5
   return count != nullptr && *count == 1;
 }
 Ref<Slot> own_slot(Kernel& kernel, const Cap& container) {
@@ -78,7 +78,7 @@ void orphan(Kernel& kernel, Ref<Tcb> owner, Ref<Slot> ref) {
   const Cap cap = kernel.at(ref).cap;
   const Ref<Slot> own = own_slot(kernel, cap);
   u32 slots_left = kTcbSlotCount - 1;
-  u8 radix = 0;   // of a TCB: none
+  u8 radix = 0;  // of a TCB: none
   if (cap.type == CapType::CNode) {
     slots_left = (u32{1} << cap.bits) - 1;
     radix = cap.bits;
@@ -105,10 +105,16 @@ bool finalise_unit(Kernel& kernel, const Cap& cap) {
     case CapType::VSpace: vspace::finalise_vspace(kernel, Ref<VSpace>{cap.object}); return true;
     case CapType::AsidPool: return vspace::finalise_asid_pool_unit(kernel, Ref<AsidPool>{cap.object});
     case CapType::IrqHandler: return irq::finalise_handler_unit(kernel, cap.object);
-    case CapType::Null: case CapType::Untyped: case CapType::Tcb: case CapType::CNode: case CapType::Frame:
-    case CapType::SchedControl: case CapType::IrqControl: case CapType::AsidControl: case CapType::Zombie:
-    case CapType::Anchor:
-      break;
+    case CapType::Null:
+    case CapType::Untyped:
+    case CapType::Tcb:
+    case CapType::CNode:
+    case CapType::Frame:
+    case CapType::SchedControl:
+    case CapType::IrqControl:
+    case CapType::AsidControl:
+    case CapType::Zombie:
+    case CapType::Anchor: break;
   }
   UNREACHABLE("an object without an end of its own was finalised");
 }
@@ -118,7 +124,7 @@ bool delete_unit_for(Kernel& kernel, Ref<Tcb> owner, Ref<Slot> ref) {
   if (cap.is_null()) return true;
   ASSERT(cap.type != CapType::Anchor);
   kernel.entry().units += 1;
-  if (cap.type == CapType::Zombie) {   // met by a Revoke of a covering Untyped: it is the caller's to reap now
+  if (cap.type == CapType::Zombie) {  // met by a Revoke of a covering Untyped: it is the caller's to reap now
     kernel.charge(kernel.costs().unit_delete);
     remove_reap(kernel, ref);
     push_reap(kernel, owner, ref);
@@ -165,7 +171,7 @@ void reap_unit(Kernel& kernel, Ref<Tcb> owner) {
   kernel.charge(kernel.costs().unit_delete);
   kernel.entry().units += 1;
   const u32 container = container_of(zombie, ref);
-  if (zombie.cap.bits == 0) {   // a TCB: the destroyer inherits what it left unfinished, one entry a unit
+  if (zombie.cap.bits == 0) {  // a TCB: the destroyer inherits what it left unfinished, one entry a unit
     const Ref<Slot> inherited = kernel.at(Ref<Tcb>{container}).reap_head;
     if (inherited) {
       remove_reap(kernel, inherited);

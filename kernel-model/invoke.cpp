@@ -42,9 +42,13 @@ Result<Step> invoke(Kernel& kernel, Invocation& call) {
     case CapType::SchedControl: return invoke_sched_control(kernel, call);
     case CapType::IrqControl: return invoke_irq_control(kernel, call);
     case CapType::AsidControl: return invoke_asid_control(kernel, call);
-    case CapType::VSpace: return illegal_operation();   // a VSpace has no operation of its own
-    case CapType::Null: case CapType::Zombie: return invalid_capability(0);
-    case CapType::Endpoint: case CapType::Notification: case CapType::Reply: case CapType::Anchor: break;
+    case CapType::VSpace: return illegal_operation();  // a VSpace has no operation of its own
+    case CapType::Null:
+    case CapType::Zombie: return invalid_capability(0);
+    case CapType::Endpoint:
+    case CapType::Notification:
+    case CapType::Reply:
+    case CapType::Anchor: break;
   }
   UNREACHABLE("a message to an object that receives messages is not an invocation");
 }

@@ -7,10 +7,10 @@ namespace kernel {
 
 struct Invocation {
   Ref<Tcb> caller;
-  Ref<Slot> slot;      // the invoked capability's slot
+  Ref<Slot> slot;  // the invoked capability's slot
   Cap cap;
   u64 label = 0;
-  u32 length = 0;      // words
+  u32 length = 0;  // words
   u32 extra_count = 0;
   Ref<Slot> extra[kMessageCapsMax];  // the caps that came with it, looked up already
   bool in_buffer = false;

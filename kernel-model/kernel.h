@@ -36,20 +36,20 @@ struct ChoicePort {
 struct Entry {
   u16 core = 0;
   EntryKind kind = EntryKind::Boot;
-  u32 irq = 0;          // Irq: the line
-  u64 now = 0;          // local time of that core, ns
-  u64 horizon = 0;      // time of the next outside event for that core
-  FaultRecord fault;    // Fault: type and words as the fault message carries them
+  u32 irq = 0;        // Irq: the line
+  u64 now = 0;        // local time of that core, ns
+  u64 horizon = 0;    // time of the next outside event for that core
+  FaultRecord fault;  // Fault: type and words as the fault message carries them
   ChoicePort choices;
 };
 
 struct Exit {
-  Ref<Tcb> next;        // 0 = idle
-  u64 run_for = 0;      // longest time the engine may run it; 0 with a thread: enter again at once
-  u64 timer = 0;        // next own timer time of this core; 0 = none
+  Ref<Tcb> next;    // 0 = idle
+  u64 run_for = 0;  // longest time the engine may run it; 0 with a thread: enter again at once
+  u64 timer = 0;    // next own timer time of this core; 0 = none
   u64 cost = 0;
   CoreMask poke;
-  bool restart = false; // `next` has a pending call: trap at once, without running user code
+  bool restart = false;  // `next` has a pending call: trap at once, without running user code
 };
 
 /// What the kernel asks of the machine below it. Everything else about a machine is behind kernel-model/machine.h.
@@ -81,9 +81,9 @@ struct DeviceConfig {
 };
 struct BootConfig {
   u32 node_id = 0;
-  u32 core_count = 1;              // 1…kCoresMax
+  u32 core_count = 1;  // 1…kCoresMax
   bool stealing = true;
-  base::Bytes image;               // the boot image, copied into image frames; may be empty
+  base::Bytes image;  // the boot image, copied into image frames; may be empty
   std::span<const DeviceConfig> devices;
   u64 root_stack_bytes = 256 << 10;
 };
@@ -171,8 +171,14 @@ class Kernel {
   void emit(base::EventKind kind, u32 object = 0, u64 a = 0, u64 b = 0, u64 c = 0, u16 flags = 0, u32 thread = 0) {
     if (events_.emit == nullptr) return;
     if (thread == 0 && core(entry_.core).current) thread = at(core(entry_.core).current).thread_id;
-    events_.emit(events_.context, base::EventRecord{.kind = kind, .core = static_cast<u8>(entry_.core), .flags = flags,
-                                                    .thread = thread, .object = object, .a = a, .b = b, .c = c});
+    events_.emit(events_.context, base::EventRecord{.kind = kind,
+                                                    .core = static_cast<u8>(entry_.core),
+                                                    .flags = flags,
+                                                    .thread = thread,
+                                                    .object = object,
+                                                    .a = a,
+                                                    .b = b,
+                                                    .c = c});
   }
 
   /// The transient part of one entry: nothing here outlives `enter`.
@@ -182,13 +188,13 @@ class Kernel {
     u64 now = 0;
     u64 horizon = 0;
     u64 cost = 0;
-    u64 units = 0;               // units of the preemptible operation done in this entry
+    u64 units = 0;  // units of the preemptible operation done in this entry
     CoreMask poke;
-    Ref<Tcb> last_woken;         // the thread this entry woke last (the IPC partner)
-    bool queue_grew = false;     // a thread was queued: idle cores may want it
-    Ref<Tcb> previous;           // the thread that was current when the entry began
+    Ref<Tcb> last_woken;      // the thread this entry woke last (the IPC partner)
+    bool queue_grew = false;  // a thread was queued: idle cores may want it
+    Ref<Tcb> previous;        // the thread that was current when the entry began
     ChoicePort choices;
-    u32 result_words = 0;        // of the invocation under way
+    u32 result_words = 0;  // of the invocation under way
   };
   EntryState& entry() { return entry_; }
 

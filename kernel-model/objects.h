@@ -18,9 +18,24 @@ struct Ref {
 };
 
 enum class CapType : u8 {
-  Null = 0, Untyped = 1, Tcb = 2, Endpoint = 3, Notification = 4, CNode = 5, SchedContext = 6, Reply = 7, Frame = 8,
-  PageTable = 9, VSpace = 10, AsidPool = 11, IrqHandler = 12, SchedControl = 13, IrqControl = 14, AsidControl = 15,
-  Zombie = 16, Anchor = 17,
+  Null = 0,
+  Untyped = 1,
+  Tcb = 2,
+  Endpoint = 3,
+  Notification = 4,
+  CNode = 5,
+  SchedContext = 6,
+  Reply = 7,
+  Frame = 8,
+  PageTable = 9,
+  VSpace = 10,
+  AsidPool = 11,
+  IrqHandler = 12,
+  SchedControl = 13,
+  IrqControl = 14,
+  AsidControl = 15,
+  Zombie = 16,
+  Anchor = 17,
 };
 
 /// 16 bytes. What `bits`, `flags` and `data` mean is the type's own:
@@ -53,9 +68,9 @@ static_assert(sizeof(Slot) == 1u << kSlotBits);
 
 constexpr u16 kObjectDying = 1;
 struct ObjectHeader {
-  u8 type = 0;       // ObjectType
+  u8 type = 0;  // ObjectType
   u8 size_bits = 0;
-  u16 flags = 0;     // kObjectDying
+  u16 flags = 0;  // kObjectDying
   u32 cap_count = 0;
 };
 static_assert(sizeof(ObjectHeader) == 8);
@@ -70,7 +85,12 @@ struct VSpace;
 struct AsidPool;
 
 enum class ThreadState : u8 {
-  Inactive = 0, Running = 1, Restart = 2, BlockedOnReceive = 3, BlockedOnSend = 4, BlockedOnReply = 5,
+  Inactive = 0,
+  Running = 1,
+  Restart = 2,
+  BlockedOnReceive = 3,
+  BlockedOnSend = 4,
+  BlockedOnReply = 5,
   BlockedOnNotification = 6,
 };
 
@@ -81,7 +101,16 @@ struct FaultRecord {
   u64 words[4] = {};
 };
 
-enum TcbSlot : u32 { kTcbSelf, kTcbCSpace, kTcbVSpace, kTcbBuffer, kTcbFaultEndpoint, kTcbTimeoutEndpoint, kTcbTrash, kTcbSlotCount };
+enum TcbSlot : u32 {
+  kTcbSelf,
+  kTcbCSpace,
+  kTcbVSpace,
+  kTcbBuffer,
+  kTcbFaultEndpoint,
+  kTcbTimeoutEndpoint,
+  kTcbTrash,
+  kTcbSlotCount
+};
 
 constexpr u32 kTcbBits = 11;
 struct Tcb {
@@ -90,12 +119,12 @@ struct Tcb {
   u8 priority = 0;
   u8 mcp = 0;
   u8 core = 0;
-  u8 engine = 0;        // EngineKind
-  u8 queue_kind = 0;    // 0 none, 1 run queue, 2 release tree (through its SC)
+  u8 engine = 0;          // EngineKind
+  u8 queue_kind = 0;      // 0 none, 1 run queue, 2 release tree (through its SC)
   u8 blocked_rights = 0;  // rights of the endpoint cap used, while BlockedOnSend
   u8 blocked_is_call = 0;
   u32 thread_id = 0;
-  u32 blocked_on = 0;   // Endpoint or Notification
+  u32 blocked_on = 0;  // Endpoint or Notification
   u64 blocked_badge = 0;
   Ref<Tcb> queue_next;
   Ref<Tcb> queue_prev;
@@ -109,12 +138,12 @@ struct Tcb {
   u64 buffer_vaddr = 0;
   u64 tls_base = 0;
   u64 padding1[17] = {};
-  Slot slots[kTcbSlotCount];   // at 256
+  Slot slots[kTcbSlotCount];  // at 256
   u64 padding2[4] = {};
-  UserFrame frame;             // at 512
-  char name[32] = {};          // at 640
+  UserFrame frame;     // at 512
+  char name[32] = {};  // at 640
   u64 padding3[44] = {};
-  u64 context[128] = {};       // at 1024: pc, x1–x31, f0–f31, fcsr, flags, then the engine's own
+  u64 context[128] = {};  // at 1024: pc, x1–x31, f0–f31, fcsr, flags, then the engine's own
 };
 static_assert(offsetof(Tcb, slots) == 256);
 static_assert(offsetof(Tcb, frame) == 512);
@@ -184,36 +213,36 @@ struct SchedContext {
   Ref<SchedContext> first_child;
   Ref<SchedContext> sibling_next;
   Ref<SchedContext> sibling_prev;
-  Ref<SchedContext> tree_left;   // release tree; balance in tree_level
+  Ref<SchedContext> tree_left;  // release tree; balance in tree_level
   Ref<SchedContext> tree_right;
-  u16 refill_max = 0;            // 0 = unconfigured
+  u16 refill_max = 0;  // 0 = unconfigured
   u16 refill_count = 0;
   u16 refill_head = 0;
   u8 first_core = 0;
-  u8 core_count = 0;             // 1–128
+  u8 core_count = 0;  // 1–128
   u8 home = 0;
-  u8 depth = 0;                  // a root node is 1
-  u8 config_flags = 0;           // kSchedSporadic, kSchedPinned, kSchedInner
+  u8 depth = 0;         // a root node is 1
+  u8 config_flags = 0;  // kSchedSporadic, kSchedPinned, kSchedInner
   u8 in_tree = 0;
   u8 tree_level = 0;
   u8 padding0[3] = {};
   u64 padding1[2] = {};
-  Refill refills[1];             // at 144: room for 7, 23, 55, 119… ((2^bits − 144) / 16)
+  Refill refills[1];  // at 144: room for 7, 23, 55, 119… ((2^bits − 144) / 16)
 };
 static_assert(offsetof(SchedContext, refills) == 144);
 
 constexpr u32 kTableBits = 13;
 struct PageTable {
   ObjectHeader header;
-  u8 level = 0;       // 1 or 0 while mapped
+  u8 level = 0;  // 1 or 0 while mapped
   u8 padding0 = 0;
-  u16 asid = 0;       // 0 = not mapped
+  u16 asid = 0;  // 0 = not mapped
   u16 generation = 0;
   u16 padding1 = 0;
   u64 vaddr = 0;
   u64 padding2[253] = {};
-  u32 entries[512] = {};     // at 2048
-  u8 hardware[4096] = {};    // the machine's own table
+  u32 entries[512] = {};   // at 2048
+  u8 hardware[4096] = {};  // the machine's own table
 };
 static_assert(offsetof(PageTable, entries) == 2048);
 static_assert(sizeof(PageTable) == 1u << kTableBits);
@@ -273,10 +302,10 @@ struct KernelHeader {
   u32 node_id = 0;
   u64 dispatch_counter = 0;
   u64 tcb_counter = 0;
-  Slot anchor;          // the root of the derivation tree
-  Slot scratch;         // Null between operations; the third place of an exchange of two slots
-  u8 stealing = 0;      // 1: idle cores steal
-  u8 idle_count = 0;    // cores whose last exit was idle
+  Slot anchor;        // the root of the derivation tree
+  Slot scratch;       // Null between operations; the third place of an exchange of two slots
+  u8 stealing = 0;    // 1: idle cores steal
+  u8 idle_count = 0;  // cores whose last exit was idle
   u8 padding0[6] = {};
   u64 padding1 = 0;
 };
@@ -284,7 +313,7 @@ static_assert(sizeof(KernelHeader) == 128);
 
 enum class IrqState : u8 { Free = 0, Armed = 1, Masked = 2 };
 struct IrqLine {
-  Slot notification;      // the cap set by IRQHandler_SetNotification
+  Slot notification;  // the cap set by IRQHandler_SetNotification
   IrqState state = IrqState::Free;
   u8 core = 0;
   u16 padding0 = 0;
@@ -321,7 +350,7 @@ struct CoreState {
   u64 ipis = 0;
   u64 steals = 0;
   u64 idle_since = 0;
-  u8 idle = 0;          // 1: the last exit of this core was idle
+  u8 idle = 0;  // 1: the last exit of this core was idle
   u8 padding0[7] = {};
   u64 padding1[239] = {};
   Level levels[256];  // at 2048

@@ -9,7 +9,7 @@ namespace kernel {
 
 namespace {
 
-constexpr u32 kTablePageBytes = 4096;   // the first page of a table or VSpace; the second is the machine's own
+constexpr u32 kTablePageBytes = 4096;  // the first page of a table or VSpace; the second is the machine's own
 
 base::Bytes bytes_at(const Kernel& kernel, u64 offset, u64 bytes) { return {kernel.ram() + offset, bytes}; }
 
@@ -19,21 +19,29 @@ base::Bytes object_bytes(const Kernel& kernel, const Cap& cap, Ref<Slot> slot) {
   u32 object = cap.object;
   switch (cap.type) {
     case CapType::Zombie:
-      if (cap.bits != 0) return {};   // of a CNode
+      if (cap.bits != 0) return {};  // of a CNode
       object = slot.offset - static_cast<u32>(offsetof(Tcb, slots));
       [[fallthrough]];
     case CapType::Tcb: {
       const bool native = kernel.at(Ref<Tcb>{object}).engine == static_cast<u8>(EngineKind::Native);
       return bytes_at(kernel, object, native ? offsetof(Tcb, context) : sizeof(Tcb));
     }
-    case CapType::Endpoint: case CapType::Notification: case CapType::Reply: case CapType::SchedContext:
-    case CapType::AsidPool:
-      return bytes_at(kernel, object, u64{1} << kernel.at(Ref<ObjectHeader>{object}).size_bits);
-    case CapType::PageTable: case CapType::VSpace:
-      return bytes_at(kernel, object, kTablePageBytes);
-    case CapType::Null: case CapType::Untyped: case CapType::CNode: case CapType::Frame: case CapType::IrqHandler:
-    case CapType::SchedControl: case CapType::IrqControl: case CapType::AsidControl: case CapType::Anchor:
-      return {};
+    case CapType::Endpoint:
+    case CapType::Notification:
+    case CapType::Reply:
+    case CapType::SchedContext:
+    case CapType::AsidPool: return bytes_at(kernel, object, u64{1} << kernel.at(Ref<ObjectHeader>{object}).size_bits);
+    case CapType::PageTable:
+    case CapType::VSpace: return bytes_at(kernel, object, kTablePageBytes);
+    case CapType::Null:
+    case CapType::Untyped:
+    case CapType::CNode:
+    case CapType::Frame:
+    case CapType::IrqHandler:
+    case CapType::SchedControl:
+    case CapType::IrqControl:
+    case CapType::AsidControl:
+    case CapType::Anchor: return {};
   }
   UNREACHABLE("a capability of unknown type");
 }
@@ -43,7 +51,7 @@ void fold_frame(const Kernel& kernel, base::D128& digest, u32 asid, u64 vaddr, u
   digest.fold(asid);
   digest.fold(vaddr);
   digest.fold(entry & ~kEntryPageMask);
-  if ((entry & kEntryDevice) != 0 && (entry & kEntryPageMask) >= kDeviceWindowsStart) return;   // no RAM behind it
+  if ((entry & kEntryDevice) != 0 && (entry & kEntryPageMask) >= kDeviceWindowsStart) return;  // no RAM behind it
   digest.fold_bytes(bytes_at(kernel, entry & kEntryPageMask, bytes));
 }
 
@@ -55,7 +63,7 @@ void fold_table(const Kernel& kernel, base::D128& digest, u32 asid, const u32* e
     const u64 vaddr = start + i * span;
     if ((entry & kEntryTable) == 0) {
       fold_frame(kernel, digest, asid, vaddr, entry, span);
-    } else if (level > 0) {   // at most three levels deep
+    } else if (level > 0) {  // at most three levels deep
       fold_table(kernel, digest, asid, kernel.at(Ref<PageTable>{entry & kEntryPageMask}).entries, level - 1, vaddr);
     }
   }

@@ -12,17 +12,17 @@ namespace kernel {
 
 namespace {
 
-constexpr u32 kIntegerWords = 32;   // pc, x1–x31
-constexpr u32 kFloatWords = 33;     // f0–f31, fcsr
+constexpr u32 kIntegerWords = 32;  // pc, x1–x31
+constexpr u32 kFloatWords = 33;    // f0–f31, fcsr
 constexpr u64 kBufferAlignment = u64{1} << kIpcBufferBits;
 
 /// One of a thread's own places and what is to be in it: a copy of `source`, or nothing when `source` is null.
 struct Replacement {
   TcbSlot place = kTcbSelf;
   Ref<Slot> source;
-  Cap source_cap;   // as it was checked; the source may change while the old cap is being deleted
-  Cap cap;          // the derived copy
-  u64 buffer_vaddr = 0;   // of the buffer's place: where the thread sees it
+  Cap source_cap;        // as it was checked; the source may change while the old cap is being deleted
+  Cap cap;               // the derived copy
+  u64 buffer_vaddr = 0;  // of the buffer's place: where the thread sees it
 };
 struct Replacements {
   u32 count = 0;
@@ -76,7 +76,7 @@ Step replace(Kernel& kernel, Invocation& call, const Replacements& replacements)
   Tcb& thread = kernel.at(Ref<Tcb>{call.cap.object});
   u8& phase = kernel.at(call.caller).frame.phase;
   const Ref<Slot> trash = kernel.ref_of(thread.slots[kTcbTrash]);
-  for (u32 done = phase; done <= replacements.count; ++done) {   // ≤ 4 rounds
+  for (u32 done = phase; done <= replacements.count; ++done) {  // ≤ 4 rounds
     const u64 units_before = kernel.entry().units;
     if (cspace::delete_slot(kernel, trash) == Step::Preempted) return Step::Preempted;
     if (kernel.entry().units != units_before && kernel.at(call.slot).cap != call.cap) return Step::Preempted;
@@ -160,7 +160,7 @@ Result<Step> configure(Kernel& kernel, Invocation& call) {
   Replacements replacements;
   replacements.add(TRY(plan_vspace(kernel, call, 1)));
   replacements.add(TRY(plan_buffer(kernel, call, 2, vaddr)));
-  replacements.add(node);   // last: a thread may configure itself, and repeats the call through its CSpace
+  replacements.add(node);  // last: a thread may configure itself, and repeats the call through its CSpace
   return replace(kernel, call, replacements);
 }
 
@@ -227,11 +227,13 @@ Result<Step> set_mcp(Kernel& kernel, Invocation& call, Ref<Tcb> target) {
 
 bool is_blocked(const Tcb& thread) {
   switch (thread.state) {
-    case ThreadState::BlockedOnReceive: case ThreadState::BlockedOnSend: case ThreadState::BlockedOnReply:
-    case ThreadState::BlockedOnNotification:
-      return true;
-    case ThreadState::Inactive: case ThreadState::Running: case ThreadState::Restart:
-      return false;
+    case ThreadState::BlockedOnReceive:
+    case ThreadState::BlockedOnSend:
+    case ThreadState::BlockedOnReply:
+    case ThreadState::BlockedOnNotification: return true;
+    case ThreadState::Inactive:
+    case ThreadState::Running:
+    case ThreadState::Restart: return false;
   }
   UNREACHABLE("a thread in an unknown state");
 }
@@ -315,12 +317,8 @@ Result<Step> dispatch(Kernel& kernel, Invocation& call) {
     case Invoke::TcbSetTimeoutEndpoint: return set_timeout_endpoint(kernel, call);
     case Invoke::TcbSetIpcBuffer: return set_ipc_buffer(kernel, call);
     case Invoke::TcbSetSpace: return set_space(kernel, call);
-    case Invoke::TcbSuspend:
-      ipc::suspend(kernel, target);
-      return Step::Done;
-    case Invoke::TcbResume:
-      ipc::resume(kernel, target);
-      return Step::Done;
+    case Invoke::TcbSuspend: ipc::suspend(kernel, target); return Step::Done;
+    case Invoke::TcbResume: ipc::resume(kernel, target); return Step::Done;
     case Invoke::TcbBindNotification:
       if (call.extra_count < 1) return truncated_message();
       TRY(ipc::bind_notification(kernel, target, extra_cap(kernel, call, 0)));
@@ -335,7 +333,7 @@ Result<Step> dispatch(Kernel& kernel, Invocation& call) {
       return Step::Done;
     case Invoke::TcbSetEngine: return set_engine(kernel, call, target);
     case Invoke::TcbSetName: return set_name(kernel, call, target);
-    default:   // labels of other objects are no labels here
+    default:  // labels of other objects are no labels here
       return illegal_operation();
   }
 }

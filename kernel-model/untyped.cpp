@@ -12,7 +12,7 @@ namespace untyped {
 
 namespace {
 
-constexpr u64 kRetypeTypeMax = static_cast<u64>(ObjectType::VSpace);   // pools are made by ASIDControl
+constexpr u64 kRetypeTypeMax = static_cast<u64>(ObjectType::VSpace);  // pools are made by ASIDControl
 
 bool is_zero(const u8* at, u64 bytes) {
   u64 seen = 0;
@@ -25,8 +25,8 @@ bool is_zero(const u8* at, u64 bytes) {
 struct RetypePlan {
   ObjectType type = ObjectType::Untyped;
   u32 size_bits = 0;
-  u32 bits = 0;         // of one object
-  Ref<Slot> window;     // first destination slot
+  u32 bits = 0;      // of one object
+  Ref<Slot> window;  // first destination slot
   u32 count = 0;
 };
 
@@ -84,7 +84,7 @@ void create(Kernel& kernel, Ref<Slot> slot, const RetypePlan& plan) {
   const u64 end = start + (u64{plan.count} << plan.bits);
   ASSERT(end <= u64{1} << source.bits);
   kernel.at(slot).cap.data = end;
-  for (u32 i = 0; i < plan.count; ++i) {   // count ≤ kRetypeFanOutMax
+  for (u32 i = 0; i < plan.count; ++i) {  // count ≤ kRetypeFanOutMax
     const u32 offset = static_cast<u32>(source.object + start + (u64{i} << plan.bits));
     initialise_object(kernel, plan.type, plan.size_bits, offset);
     kernel.charge(kernel.costs().object_create + kernel.costs().insert_or_move);
@@ -99,11 +99,16 @@ void create(Kernel& kernel, Ref<Slot> slot, const RetypePlan& plan) {
 
 u32 object_bits(ObjectType type, u32 size_bits) {
   switch (type) {
-    case ObjectType::Untyped: case ObjectType::SchedContext: case ObjectType::Frame: return size_bits;
+    case ObjectType::Untyped:
+    case ObjectType::SchedContext:
+    case ObjectType::Frame: return size_bits;
     case ObjectType::CNode: return size_bits + kSlotBits;
     case ObjectType::Tcb: return kTcbBits;
-    case ObjectType::Endpoint: case ObjectType::Notification: case ObjectType::Reply: return 6;
-    case ObjectType::PageTable: case ObjectType::VSpace: return kTableBits;
+    case ObjectType::Endpoint:
+    case ObjectType::Notification:
+    case ObjectType::Reply: return 6;
+    case ObjectType::PageTable:
+    case ObjectType::VSpace: return kTableBits;
     case ObjectType::AsidPool: return kAsidPoolBits;
   }
   UNREACHABLE("an object of unknown type");
@@ -125,17 +130,19 @@ Cap full_cap(ObjectType type, u32 size_bits, u32 offset, bool device) {
     case ObjectType::Endpoint: cap.rights = kRightsAll; break;
     case ObjectType::Notification: cap.rights = kRightWrite | kRightRead; break;
     case ObjectType::Reply: cap.rights = kRightGrant; break;
-    case ObjectType::Tcb: case ObjectType::SchedContext: case ObjectType::PageTable: case ObjectType::VSpace:
-    case ObjectType::AsidPool:
-      break;
+    case ObjectType::Tcb:
+    case ObjectType::SchedContext:
+    case ObjectType::PageTable:
+    case ObjectType::VSpace:
+    case ObjectType::AsidPool: break;
   }
   return cap;
 }
 
 void initialise_object(Kernel& kernel, ObjectType type, u32 size_bits, u32 offset) {
-  if (type == ObjectType::Untyped || type == ObjectType::Frame || type == ObjectType::CNode) return;   // nothing inside
+  if (type == ObjectType::Untyped || type == ObjectType::Frame || type == ObjectType::CNode) return;  // nothing inside
   ObjectHeader& header = kernel.at(Ref<ObjectHeader>{offset});
-  ASSERT(header.type == 0 && header.cap_count == 0 && header.flags == 0);   // M4: new memory is zero
+  ASSERT(header.type == 0 && header.cap_count == 0 && header.flags == 0);  // M4: new memory is zero
   header.type = static_cast<u8>(type);
   header.size_bits = static_cast<u8>(object_bits(type, size_bits));
   if (type != ObjectType::Tcb) return;
@@ -147,12 +154,16 @@ void initialise_object(Kernel& kernel, ObjectType type, u32 size_bits, u32 offse
 Step reset(Kernel& kernel, Ref<Slot> slot) {
   Cap& cap = kernel.at(slot).cap;
   ASSERT(cap.type == CapType::Untyped && kernel.at(slot).first_child == 0);
-  if ((cap.flags & 1) != 0) {   // device memory is never cleared
+  if ((cap.flags & 1) != 0) {  // device memory is never cleared
     cap.data = 0;
     return Step::Done;
   }
-  while (cap.data > 0) {   // ≤ size / kResetChunkBytes rounds
-    if (kernel.entry().units > 0 && cspace::must_stop(kernel)) return Step::Preempted;
+  const u64 before = cap.data;
+  while (cap.data > 0) {  // ≤ size / kResetChunkBytes rounds
+    if (kernel.entry().units > 0 && cspace::must_stop(kernel)) {
+      kernel.emit(base::EventKind::MemZero, cap.object, before - cap.data);
+      return Step::Preempted;
+    }
     const u64 target = base::align_down(cap.data - 1, kResetChunkBytes);
     u8* from = kernel.ram() + cap.object + target;
     const u64 bytes = cap.data - target;
@@ -162,7 +173,7 @@ Step reset(Kernel& kernel, Ref<Slot> slot) {
     kernel.charge(kernel.costs().unit_zero);
     kernel.entry().units += 1;
   }
-  kernel.emit(base::EventKind::MemUntypedMark, cap.object, 0);
+  kernel.emit(base::EventKind::MemZero, cap.object, before);
   return Step::Done;
 }
 
@@ -173,10 +184,7 @@ Result<Step> invoke_untyped(Kernel& kernel, Invocation& call) {
   // ── point of no return ──
   const Slot& source = kernel.at(call.slot);
   if (source.first_child == 0 && source.cap.data > 0) {
-    const u64 before = source.cap.data;
-    const Step step = untyped::reset(kernel, call.slot);
-    kernel.emit(base::EventKind::MemZero, source.cap.object, before - source.cap.data);
-    if (step == Step::Preempted) return step;
+    if (untyped::reset(kernel, call.slot) == Step::Preempted) return Step::Preempted;
   }
   untyped::create(kernel, call.slot, plan);
   return Step::Done;

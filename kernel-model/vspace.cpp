@@ -120,7 +120,7 @@ FramePlace place_of(Kernel& kernel, const Cap& frame) {
 void write_leaf(Kernel& kernel, const Cap& frame, const Node& node, u32 index, u32 entry) {
   write_entry(kernel, node, index, entry);
   if (frame.bits != kHalfFrameBits) return;
-  write_entry(kernel, node, index + 1, entry == 0 ? 0 : entry + 4096);   // the page number is in the upper bits
+  write_entry(kernel, node, index + 1, entry == 0 ? 0 : entry + 4096);  // the page number is in the upper bits
 }
 
 /// Clears the mapping of the cap in `ref`, if it still stands, and its record.
@@ -152,7 +152,7 @@ TablePlace place_of(Kernel& kernel, Ref<PageTable> ref) {
   const PageTable& table = kernel.at(ref);
   const Ref<VSpace> space = find_space(kernel, table.asid, table.generation);
   if (!space) return {};
-  const u32 level = table.level + 1u;   // of the entry that refers to it
+  const u32 level = table.level + 1u;  // of the entry that refers to it
   const Walk walk = walk_to(kernel, space, table.vaddr, level);
   if (walk.level != level) return {};
   const u32 index = index_at(table.vaddr, level);
@@ -257,7 +257,7 @@ void finalise_vspace(Kernel& kernel, Ref<VSpace> space) {
   const u32 asid = kernel.at(space).asid;
   if (asid != 0) {
     AsidEntry& entry = kernel.at(kernel.asid_table().pools[asid / kAsidsPerPool]).entries[asid % kAsidsPerPool];
-    ASSERT(entry.vspace == space);   // V1
+    ASSERT(entry.vspace == space);  // V1
     release_asid(kernel, entry);
   }
   kernel.machine().vspace_gone(space);
@@ -291,7 +291,7 @@ Result<void> map_frame(Kernel& kernel, Ref<Slot> slot, Ref<VSpace> space, u64 va
   if (vaddr >= kUserAddressEnd || vaddr + bytes > kUserAddressEnd) return invalid_argument(0);
   if (!base::is_aligned(vaddr, bytes)) return error(ResultLabel::AlignmentError);
   const u8 rights = frame.rights & static_cast<u8>(rights_word & (kRightWrite | kRightRead));
-  if ((rights & kRightRead) == 0) return invalid_argument(1);   // none left, or W without R
+  if ((rights & kRightRead) == 0) return invalid_argument(1);  // none left, or W without R
   const bool device = (frame.flags & 1) != 0;
   const bool native = kernel.at(space).kind == kKindNative;
   const bool arena = (attributes & kMapArena) != 0;
@@ -338,7 +338,7 @@ Result<void> map_table(Kernel& kernel, Ref<Slot> slot, Ref<VSpace> space, u64 va
   // ── point of no return ──
   PageTable& table = kernel.at(ref);
   kernel.charge(kernel.costs().map);
-  clear_entries(kernel, {ref.offset, table.entries});   // what is left from a VSpace or a table that is gone
+  clear_entries(kernel, {ref.offset, table.entries});  // what is left from a VSpace or a table that is gone
   const u16 asid = kernel.at(space).asid;
   table.level = static_cast<u8>(walk.level - 1);
   table.asid = asid;
@@ -362,9 +362,9 @@ bool assign_asid(Kernel& kernel, Ref<AsidPool> pool_ref, Ref<VSpace> space_ref, 
   AsidPool& pool = kernel.at(pool_ref);
   VSpace& space = kernel.at(space_ref);
   ASSERT(space.asid == 0);
-  for (u32 i = pool.base == 0 ? 1 : 0; i < kAsidsPerPool; ++i) {   // ASID 0 means "not mapped"
+  for (u32 i = pool.base == 0 ? 1 : 0; i < kAsidsPerPool; ++i) {  // ASID 0 means "not mapped"
     if (pool.entries[i].vspace) continue;
-    clear_entries(kernel, {space_ref.offset, space.entries});   // what is left from a pool that is gone
+    clear_entries(kernel, {space_ref.offset, space.entries});  // what is left from a pool that is gone
     pool.entries[i].vspace = space_ref;
     space.asid = static_cast<u16>(pool.base + i);
     space.kind = kind;
@@ -379,28 +379,19 @@ namespace kernel {
 
 Result<Step> invoke_frame(Kernel& kernel, Invocation& call) {
   switch (static_cast<Invoke>(call.label)) {
-    case Invoke::FrameMap:
-      return vspace::frame_map(kernel, call);
-    case Invoke::FrameUnmap:
-      vspace::unmap_frame(kernel, call.slot);
-      return Step::Done;
-    case Invoke::FrameGetAddress:
-      put_result(kernel, call, 0, call.cap.object);
-      return Step::Done;
-    default:   // labels of other objects are no labels here
+    case Invoke::FrameMap: return vspace::frame_map(kernel, call);
+    case Invoke::FrameUnmap: vspace::unmap_frame(kernel, call.slot); return Step::Done;
+    case Invoke::FrameGetAddress: put_result(kernel, call, 0, call.cap.object); return Step::Done;
+    default:  // labels of other objects are no labels here
       return illegal_operation();
   }
 }
 
 Result<Step> invoke_page_table(Kernel& kernel, Invocation& call) {
   switch (static_cast<Invoke>(call.label)) {
-    case Invoke::PageTableMap:
-      return vspace::page_table_map(kernel, call);
-    case Invoke::PageTableUnmap:
-      vspace::unmap_table(kernel, Ref<PageTable>{call.cap.object});
-      return Step::Done;
-    default:
-      return illegal_operation();
+    case Invoke::PageTableMap: return vspace::page_table_map(kernel, call);
+    case Invoke::PageTableUnmap: vspace::unmap_table(kernel, Ref<PageTable>{call.cap.object}); return Step::Done;
+    default: return illegal_operation();
   }
 }
 
