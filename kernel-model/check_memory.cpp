@@ -1,6 +1,8 @@
 // kernel-model/check_memory.cpp — the invariants of memory, derivation tree, address spaces and interrupt lines
 // (M, T, V, I). O(objects + slots); M4 is checked for the first kUntouchedWindow bytes above each watermark.
 // The scratch memory holds one 32-bit mark per 64 bytes of RAM: what the bytes belong to, and how many caps were seen.
+#include <algorithm>
+
 #include "kernel-model/cspace.h"
 #include "kernel-model/untyped.h"
 #include "kernel-model/vspace.h"
@@ -85,7 +87,10 @@ class MemoryChecker {
   u32 bits_of(const Cap& cap) const {
     if (cap.type == CapType::Untyped || cap.type == CapType::Frame) return cap.bits;
     if (cap.type == CapType::CNode) return cap.bits + kSlotBits;
-    if (cap.type == CapType::SchedContext) return kernel_.at(Ref<ObjectHeader>{cap.object}).size_bits;
+    if (cap.type == CapType::SchedContext) {
+      const u32 bits = kernel_.at(Ref<ObjectHeader>{cap.object}).size_bits;
+      return std::clamp(bits, kSchedContextMinBits, kSchedContextMaxBits);  // any other fails M1
+    }
     return untyped::object_bits(object_type(cap), 0);
   }
   /// A different number for each kind and size of object.

@@ -1,5 +1,7 @@
 // kernel-model/state.cpp — digests of a node's state. The same operations give the same digest on every machine: what
 // is folded holds offsets and numbers only, and the order is that of the derivation tree.
+#include <algorithm>
+
 #include "kernel-model/cspace.h"
 #include "kernel-model/kernel.h"
 
@@ -9,6 +11,7 @@ namespace kernel {
 
 namespace {
 
+static_assert(sizeof(Endpoint) == sizeof(Notification) && sizeof(Endpoint) == sizeof(Reply));
 constexpr u32 kTablePageBytes = 4096;  // the first page of a table or VSpace; the second is the machine's own
 
 base::Bytes bytes_at(const Kernel& kernel, u64 offset, u64 bytes) { return {kernel.ram() + offset, bytes}; }
@@ -28,9 +31,12 @@ base::Bytes object_bytes(const Kernel& kernel, const Cap& cap, Ref<Slot> slot) {
     }
     case CapType::Endpoint:
     case CapType::Notification:
-    case CapType::Reply:
-    case CapType::SchedContext:
-    case CapType::AsidPool: return bytes_at(kernel, object, u64{1} << kernel.at(Ref<ObjectHeader>{object}).size_bits);
+    case CapType::Reply: return bytes_at(kernel, object, sizeof(Endpoint));
+    case CapType::SchedContext: {
+      const u32 bits = kernel.at(Ref<ObjectHeader>{object}).size_bits;
+      return bytes_at(kernel, object, u64{1} << std::min(bits, kSchedContextMaxBits));  // also of a damaged header
+    }
+    case CapType::AsidPool: return bytes_at(kernel, object, sizeof(AsidPool));
     case CapType::PageTable:
     case CapType::VSpace: return bytes_at(kernel, object, kTablePageBytes);
     case CapType::Null:
