@@ -487,7 +487,7 @@ class MemoryChecker {
 
   bool check_space_caps() {
     u64 claimed = 0;
-    const bool ok = for_each_slot([&](Ref<Slot> ref, const Cap& cap) {
+    const bool ok = for_each_slot([&](Ref<Slot>, const Cap& cap) {
       if (cap.type == CapType::VSpace) {
         const u32 asid = kernel_.at(Ref<VSpace>{cap.object}).asid;
         if (asid == 0) return true;
@@ -508,7 +508,8 @@ class MemoryChecker {
       if (entry == 0 || (entry & kEntryPageMask) != cap.object) return true;  // a stale record
       const u32 rights =
           ((entry & kEntryRead) != 0 ? u32{kRightRead} : 0) | ((entry & kEntryWrite) != 0 ? u32{kRightWrite} : 0);
-      if ((rights & ~u32{cap.rights}) != 0) return fail("V3", ref.offset, vaddr);
+      // V3. A copy with fewer rights may hold a stale record of a place that another copy took since: it claims nothing.
+      if ((rights & ~u32{cap.rights}) != 0) return true;
       claimed += cap.bits == 13 ? 2 : 1;
       return true;
     });

@@ -79,10 +79,11 @@ Step replace(Kernel& kernel, Invocation& call, const Replacements& replacements)
   for (u32 done = phase; done <= replacements.count; ++done) {  // ≤ 4 rounds
     const u64 units_before = kernel.entry().units;
     if (cspace::delete_slot(kernel, trash) == Step::Preempted) return Step::Preempted;
-    if (kernel.entry().units != units_before && kernel.at(call.slot).cap != call.cap) return Step::Preempted;
     if (done == replacements.count) break;
+    // What was deleted may have taken the thread with it: then the repeated call finds out.
+    if (kernel.entry().units != units_before && kernel.at(call.slot).cap != call.cap) return Step::Preempted;
     const Replacement& next = replacements.list[done];
-    // What was deleted may have taken the source with it: then the repeated call finds out.
+    // Or the source.
     if (next.source && kernel.at(next.source).cap != next.source_cap) return Step::Preempted;
     const Ref<Slot> place = kernel.ref_of(thread.slots[next.place]);
     kernel.charge(kernel.costs().insert_or_move);
