@@ -15,6 +15,16 @@ void drop_first(SchedContext& sc) {
   sc.refill_count -= 1;
 }
 
+// The first refill of a Sporadic leaf moves on as it is used; those it passes become one with it, at its later time.
+void join_passed(SchedContext& sc) {
+  while (sc.refill_count > 1 && refill_at(sc, 1).time < refill_at(sc, 0).time) {
+    const Refill first = refill_at(sc, 0);
+    drop_first(sc);
+    Refill& next = refill_at(sc, 0);
+    next = {first.time, first.amount + next.amount};
+  }
+}
+
 void append(SchedContext& sc, Refill refill) {
   ASSERT(sc.refill_count < sc.refill_max);
   sc.refill_count += 1;
@@ -178,7 +188,9 @@ void advance(SchedContext& sc, u64 now) {
 }
 
 void charge_refills(SchedContext& sc, u64 used, u64 start) {
-  u64 at = start;
+  // One core cannot spend what comes back faster than it was used, so there it may come back as it was taken. Several
+  // cores can: a shared node gets everything a period after the end of the use.
+  u64 at = is_shared(sc) ? start + used : start;
   while (used > 0) {
     Refill& first = refill_at(sc, 0);
     const u64 part = used < first.amount ? used : first.amount;
@@ -187,7 +199,11 @@ void charge_refills(SchedContext& sc, u64 used, u64 start) {
     if (!is_sporadic(sc) && at > base) base = at;
     first.amount -= part;
     if (is_sporadic(sc)) first.time += part;
-    if (first.amount == 0) drop_first(sc);
+    if (first.amount == 0) {
+      drop_first(sc);
+    } else if (is_sporadic(sc)) {
+      join_passed(sc);
+    }
     give_back(sc, base + sc.period, part);
     used -= part;
     if (!is_shared(sc)) at += part;
@@ -203,6 +219,8 @@ bool chain_contains(const Kernel& kernel, Ref<SchedContext> sc, Ref<SchedContext
 
 Exhausted first_exhausted(Kernel& kernel, Ref<SchedContext> sc) {
   const CoreState& home = kernel.core(kernel.at(sc).home);
+  // What is granted can be used: an SC that changes hands while it runs needs no new look at its chain.
+  if (home.grant_sc == sc && grant_left_of(kernel, home) >= kMinBudget) return {};
   u32 level = 0;
   for (Ref<SchedContext> at = sc; at; at = kernel.at(at).parent, ++level) {
     const SchedContext& node = kernel.at(at);

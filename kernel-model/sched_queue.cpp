@@ -81,7 +81,8 @@ void wake(Kernel& kernel, Ref<Tcb> thread) {
     wait_for_budget(kernel, thread);
     return;
   }
-  if (is_sporadic(sc) && is_limited(sc)) advance(sc, kernel.now());
+  // An SC that changes hands while it runs is not woken.
+  if (is_sporadic(sc) && is_limited(sc) && core.grant_sc != tcb.sc) advance(sc, kernel.now());
   enqueue(kernel, thread, End::Tail);
   if (tcb.core != kernel.current_core()) {
     if (!core.current || kernel.at(core.current).priority < tcb.priority) poke(kernel, tcb.core);
