@@ -27,6 +27,7 @@ using Words = std::vector<u64>;
 constexpr u64 us(u64 n) { return n * 1'000; }
 constexpr u64 ms(u64 n) { return n * 1'000'000; }
 constexpr u64 kNever = ~u64{0};
+constexpr u32 kRootLine = 255;  // the interrupt line that wakes the root task
 
 /// A cost table in which nothing takes time: for tests of exact moments.
 CostTable free_of_charge();
@@ -71,8 +72,8 @@ Action fault(FaultType type, Words words);
 struct Outcome {
   bool done = false;
   bool kernel = false;
-  bool received = false;   // by a call that receives messages
-  bool is_reply = false;   // to a Call
+  bool received = false;  // by a call that receives messages
+  bool is_reply = false;  // to a Call
   bool in_buffer = false;
   i32 call = 0;
   u64 label = 0;
@@ -96,19 +97,19 @@ struct ThreadOptions {
   u8 mcp = 255;
   u32 core = 0;
   u64 budget = ms(5);
-  u64 period = 0;             // 0: as long as the budget, round robin
+  u64 period = 0;  // 0: as long as the budget, round robin
   u64 extra_refills = 0;
   u64 badge = 0;
   u64 flags = 0;
-  bool scheduled = true;      // false: no SC, a passive thread
-  Cptr sc = 0;                // instead of one of its own
+  bool scheduled = true;  // false: no SC, a passive thread
+  Cptr sc = 0;            // instead of one of its own
   bool buffer = true;
   bool started = true;
   Cptr cspace = kRootCNode;
   Cptr vspace = kRootVSpace;
   Cptr fault_endpoint = 0;
   Cptr timeout_endpoint = 0;
-  bool parks = true;          // false: with nothing to do it spins
+  bool parks = true;  // false: with nothing to do it spins
   u32 sc_bits = 8;
 };
 
@@ -141,14 +142,14 @@ class Thread {
   std::string name;
   /// Time spent in user mode.
   u64 ran_ns = 0;
-  bool gone = false;   // destroyed
+  bool gone = false;  // destroyed
   void capture();
 
  private:
   friend class Lab;
   Lab* lab_ = nullptr;
   std::deque<Action> script_;
-  bool issued_ = false;   // the call of the frame belongs to the front of the script, or to parking
+  bool issued_ = false;  // the call of the frame belongs to the front of the script, or to parking
   bool parking_ = false;
   bool parks_ = true;
   Outcome last_;
@@ -239,8 +240,8 @@ class Lab final : private MachinePort {
   Outcome bind_notification(const Thread& thread, Cptr notification);
   Outcome configure_sc(Cptr sc, u64 budget, u64 period, u64 extra = 0, u64 badge = 0, u64 flags = 0, u64 home = 0,
                        Cptr control = kRootSchedControl);
-  Outcome configure_child(Cptr parent, Cptr child, u64 budget, u64 period, u64 extra = 0, u64 badge = 0,
-                          u64 flags = 0, u64 home = 0);
+  Outcome configure_child(Cptr parent, Cptr child, u64 budget, u64 period, u64 extra = 0, u64 badge = 0, u64 flags = 0,
+                          u64 home = 0);
   Outcome map(Cptr frame, Cptr vspace, u64 vaddr, u64 rights = kRightRead | kRightWrite, u64 attributes = 0);
   Outcome map_table(Cptr table, Cptr vspace, u64 vaddr);
 
@@ -322,7 +323,7 @@ class Lab final : private MachinePort {
     u64 run_end = 0;
     u64 timer = 0;
     bool restart = false;
-    bool again = false;   // to be entered at once
+    bool again = false;  // to be entered at once
   };
   struct Outside {
     u64 time;
