@@ -54,7 +54,7 @@ Exit Kernel::enter(const Entry& entry) {
     irq::deliver(*this, entry.irq);
   }
 
-  const bool more_due = sched::release_due(*this);
+  const bool more_due = state.release_root && sched::release_due(*this);
   Exit exit;
   sched::finish_entry(*this, exit, more_due);
   exit.cost = entry_.cost;

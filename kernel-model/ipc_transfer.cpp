@@ -99,7 +99,7 @@ void transfer(Kernel& kernel, Ref<Tcb> sender_ref, Ref<Tcb> receiver_ref, const 
     to = buffer_of(kernel, receiver, true);
     if (to == nullptr && view.length > kMessageRegisters) view.length = kMessageRegisters;
   }
-  const u64 digest = first_word_of_digest(view);
+  const u64 digest = kernel.has_listener() ? first_word_of_digest(view) : 0;
   const u32 in_registers = view.length < kMessageRegisters ? view.length : kMessageRegisters;
   const u64* first_words = view.in_buffer ? view.msg : view.mr;
   u64 registers[kMessageRegisters];

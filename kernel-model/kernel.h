@@ -167,6 +167,8 @@ class Kernel {
   u64 now() const { return entry_.now + entry_.cost; }
   u32 current_core() const { return entry_.core; }
 
+  /// Whether anybody reads the events: what only they need is not computed otherwise.
+  bool has_listener() const { return events_.emit != nullptr; }
   /// Emits one event of this core. `thread` 0: the core's current thread, if it has one.
   void emit(base::EventKind kind, u32 object = 0, u64 a = 0, u64 b = 0, u64 c = 0, u16 flags = 0, u32 thread = 0) {
     if (events_.emit == nullptr) return;

@@ -60,7 +60,11 @@ bool finalise_unit(Kernel& kernel, Ref<SchedContext> sc);
 /// Nanoseconds consumed since last asked; sets it to 0.
 u64 take_consumed(Kernel& kernel, Ref<SchedContext> sc);
 /// What is left of the running grant on this core at `now`, ns.
-u64 grant_left(Kernel& kernel);
+inline u64 grant_left(Kernel& kernel) {
+  const CoreState& core = kernel.core(kernel.current_core());
+  const u64 end = core.grant_start + core.grant_amount;
+  return core.grant_sc && end > kernel.now() ? end - kernel.now() : 0;
+}
 
 // ── Cores ────────────────────────────────────────────────────────────────────────────────────────────────────
 /// Asks that `core` be entered with Poke; charges ipi_send once per core and entry. No effect for the current core.

@@ -300,6 +300,4 @@ u64 take_consumed(Kernel& kernel, Ref<SchedContext> sc) {
   return consumed;
 }
 
-u64 grant_left(Kernel& kernel) { return grant_left_of(kernel, kernel.core(kernel.current_core())); }
-
 }  // namespace kernel::sched

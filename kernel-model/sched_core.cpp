@@ -259,7 +259,7 @@ void finish_entry(Kernel& kernel, Exit& exit, bool more_due) {
     enqueue(kernel, partner, End::Head);
 #endif
   }
-  flush_wake(kernel, to_head);
+  if (partner) flush_wake(kernel, to_head);
 
   const u32 misses = core.current ? preempt(kernel, core) : 0;
   bool whole = misses <= kReleaseBatch;
