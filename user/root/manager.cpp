@@ -15,6 +15,11 @@ constexpr u32 kSmallObjectBits = 6;
 constexpr u64 kLogBytesMax = 256 << 10;
 constexpr u8 kRightsWithoutRead = kernel::kRightWrite | kernel::kRightGrant | kernel::kRightGrantReply;
 
+/// Where a frame lies in node memory.
+u64 frame_offset(u32 frame) {
+  return sys::invoke(frame, sys::Invoke::FrameGetAddress, {}).ok() ? sys::frame().mr[0] : 0;
+}
+
 }  // namespace
 
 Manager::Manager(base::Heap& memory, SlotPool slots, UntypedPool untyped, const kernel::BootInfo& boot, Reserve reserve)
@@ -44,19 +49,20 @@ void Manager::start(const kernel::BootInfo& boot) {
   find_devices(boot);
   log("root: memory and devices are ready");
   const Result<void> started = start_servers(boot);
-  if (!started.ok()) log("root: no memory for init");
+  if (!started.ok()) log("root: init could not be started");
 }
 
 Result<void> Manager::start_servers(const kernel::BootInfo& boot) {
   ProcessRecord& init = *TRY(spawn(nullptr, {.program = "init", .arguments = std::string_view("init\0", 5), .hold = true}));
   init_ = &init;
   init.may_grant = true;
+  const std::string_view devices[] = {"power"};
+  TRY(grant_devices(init, devices));
   ASSERT(init.pid == 1);
   if (find_program("ramfs") != nullptr) {
     // The first file server, which holds the boot image: init finds it as the service `boot`.
     const u32 served = slots_.take();
-    const u32 service = slots_.take();
-    if (served == 0 || service == 0) return fs::fail(ErrorCode::OutOfMemory);
+    if (served == 0) return fs::fail(ErrorCode::OutOfMemory);
     MUST_OK(retype(small_objects_, kernel::ObjectType::Endpoint, kSmallObjectBits, own(served)));
     char arguments[48];
     base::Writer text(arguments);
@@ -67,8 +73,7 @@ Result<void> Manager::start_servers(const kernel::BootInfo& boot) {
                                               .priority = kPriorityServerMax, .hold = true, .served = served}));
     const std::string_view image[] = {"image"};
     TRY(grant_devices(files, image));
-    MUST_OK(mint(own(service), own(served), kRightsWithoutRead, fs::Badge{.kind = fs::BadgeKind::Service}.word()));
-    services_.push_back({base::String(memory_, "boot"), service, files.pid});
+    services_.push_back({base::String(memory_, "boot"), served, files.pid});
     release(files);
   }
   release(init);
@@ -123,12 +128,15 @@ Result<void> Manager::grant_devices(ProcessRecord& record, std::span<const std::
       continue;
     }
     if (names[i] == "image") {
-      for (u32 page = 0; page < image_frames_.size(); ++page) {
+      // Frames of several sizes, one after the other in memory.
+      const u64 first = frame_offset(image_frames_.empty() ? 0 : image_frames_[0]);
+      for (const u32 frame : image_frames_) {
         const u32 copied = slots_.take();
         if (copied == 0) return fs::fail(ErrorCode::OutOfMemory);
-        MUST_OK(copy(own(copied), own(image_frames_[page]), kernel::kRightRead));
+        const u64 address = kImageAddress + (frame_offset(frame) - first);
+        MUST_OK(copy(own(copied), own(frame), kernel::kRightRead));
         record.objects.copies.push_back(copied);
-        TRY(map_for(record, copied, kImageAddress + page * u64{4096}, kernel::kRightRead, 0));
+        TRY(map_for(record, copied, address, kernel::kRightRead, 0));
       }
       continue;
     }

@@ -30,7 +30,7 @@ Result<ProcessRecord*> Manager::spawn(ProcessRecord* parent, const SpawnRequest&
   constexpr u32 kEnvironmentFlags = kRfEnvg | kRfCEnvg;
   if ((request.flags & kNamespaceFlags) == kNamespaceFlags) return fs::fail(ErrorCode::BadArgument);
   if ((request.flags & kEnvironmentFlags) == kEnvironmentFlags) return fs::fail(ErrorCode::BadArgument);
-  const Program* const program = find_program(request.program);
+  const Program* const program = find_program(last_name(request.program));
   if (program == nullptr) return fs::fail(ErrorCode::NotExecutable);
   if (request.arguments.size() + request.environment.size() > kStartBytesMax) return fs::fail(ErrorCode::BadArgument);
   if (memory_short_) return fs::fail(ErrorCode::OutOfMemory);

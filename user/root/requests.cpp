@@ -15,6 +15,7 @@ using schema::process::Process;
 namespace {
 
 constexpr u32 kDataBytesMax = 4096;       // of one answer
+constexpr u8 kRightsOfClients = kernel::kRightWrite | kernel::kRightGrant | kernel::kRightGrantReply;
 constexpr u64 kNamesBytesMax = 4096;
 constexpr u32 kSettableFlags = kRfFdg | kRfCFdg | kRfNameg | kRfNoWait | kRfEnvg | kRfCEnvg | kRfCNameg | kRfNoteg |
                                kRfNoMount | kRfSession;
@@ -224,15 +225,15 @@ Result<Process::Withdraw::Reply> Manager::on_withdraw(ProcessRecord& record, con
 Result<Process::Service::Reply> Manager::on_service(ProcessRecord& record, const Process::Service::Request& request) {
   const Service* const service = find_service(request.name);
   if (service == nullptr) return fs::fail(ErrorCode::NotFound, request.name);
-  if (!service->per_client) {
-    send_slot_ = service->slot;
-    return Process::Service::Reply{.service = schema::CapIndex::of(0)};
-  }
+  // Of an unbadged endpoint: the badge says who attaches, so that no client can claim to be another.
   const u32 slot = slots_.take();
   if (slot == 0) return fs::fail(ErrorCode::OutOfMemory);
-  if (!mint(own(slot), own(service->slot), kernel::kRightsAll, record.pid)) {
+  const u64 badge = service->per_client ? record.pid : fs::service_badge(0, record.uid, record.gid);
+  if (!mint(own(slot), own(service->slot), kRightsOfClients, badge)) {
+    // Its server published it with a badge of its own choice: everybody gets the same.
     slots_.give(slot);
-    return fs::fail(ErrorCode::BadArgument, "a service for each client needs an unbadged endpoint");
+    send_slot_ = service->slot;
+    return Process::Service::Reply{.service = schema::CapIndex::of(0)};
   }
   send_slot_ = slot;
   send_temporary_ = true;
@@ -292,11 +293,11 @@ Result<Process::Spawn::Reply> Manager::on_spawn(ProcessRecord& record, const Pro
     const bool to = pair.to >= kSlotDescriptors && pair.to < kSlotDescriptorsEnd;
     if (!from || !to) return fs::fail(ErrorCode::BadFileDescriptor);
   }
-  base::String arguments(memory_, request.arguments.empty() ? record.staged_arguments.view()
-                                                            : base::text_of(request.arguments));
-  base::String environment(memory_, request.environment.empty() ? record.staged_environment.view()
-                                                                : base::text_of(request.environment));
-  base::String files(memory_, request.files.empty() ? record.staged_files.view() : base::text_of(request.files));
+  // There is always a first argument: without one in the message, all texts have been staged.
+  const bool staged = request.arguments.empty();
+  base::String arguments(memory_, staged ? record.staged_arguments.view() : base::text_of(request.arguments));
+  base::String environment(memory_, staged ? record.staged_environment.view() : base::text_of(request.environment));
+  base::String files(memory_, staged ? record.staged_files.view() : base::text_of(request.files));
   record.staged_arguments.clear();
   record.staged_environment.clear();
   record.staged_files.clear();

@@ -4,6 +4,7 @@
 #include "base/heap.h"
 #include "base/string.h"
 #include "base/vector.h"
+#include "kernel-model/machine.h"
 #include "schema/process.capnp.h"
 #include "user/runtime/notes.h"
 #include "user/runtime/process.h"
