@@ -102,7 +102,12 @@ i32 serve(Process& process, fs::FileSystem& files, fs::LoopEvents& events, Serve
   server_options.parked_max = loop.parked_max();
   server_options.sessions_max = kSlotSessionsEnd - kSlotSessions;
   server_options.polls_max = kSlotSignalsEnd - kSlotSignals;
+  // Every start is another generation: no capability of an earlier instance may meet an open of this one.
+  server_options.generation = process.pid();
   fs::Server server(files, loop, process.heap(), server_options);
+  // Session 0 is the system's, whoever starts the server how often: what init mounted stays good after a restart.
+  const fs::Result<void> system = server.restore_session(0, {}, "", 0);
+  ASSERT(system.ok());
   loop.run(server);
 }
 
