@@ -8,6 +8,18 @@
 namespace kernel::sched {
 namespace {
 
+// Planted defects that the model tests must find (-DORRERY_BUG=kernel.early-join, kernel.no-reservation).
+#ifdef ORRERY_BUG_KERNEL_EARLY_JOIN
+constexpr bool kJoinsEarly = true;
+#else
+constexpr bool kJoinsEarly = false;
+#endif
+#ifdef ORRERY_BUG_KERNEL_NO_RESERVATION
+constexpr bool kReserves = false;
+#else
+constexpr bool kReserves = true;
+#endif
+
 u64 minus(u64 a, u64 b) { return a > b ? a - b : 0; }
 
 void drop_first(SchedContext& sc) {
@@ -76,12 +88,10 @@ void give_back(SchedContext& sc, u64 time, u64 amount) {
     append(sc, {time, amount});
     return;
   }
-#ifndef ORRERY_BUG_KERNEL_EARLY_JOIN
-  if (is_shared(sc)) {
+  if (is_shared(sc) && !kJoinsEarly) {
     give_back_shared(sc, {time, amount});
     return;
   }
-#endif
   Refill& last = refill_at(sc, sc.refill_count - 1u);
   if (time <= last.time + last.amount) {
     last.amount += amount;
@@ -100,10 +110,10 @@ void charge_chain(Kernel& kernel, Ref<SchedContext> leaf, u64 used, u64 start, u
     node.consumed += used;
     depth += 1;
     if (is_limited(node)) {
-#ifndef ORRERY_BUG_KERNEL_NO_RESERVATION
-      ASSERT(node.reserved >= unreserved);  // S4
-      node.reserved -= unreserved;
-#endif
+      if (kReserves) {
+        ASSERT(node.reserved >= unreserved);  // S4
+        node.reserved -= unreserved;
+      }
       charge_refills(node, used, start);
     } else if (!is_inner(node)) {
       node.slice_left = minus(node.slice_left, used);
@@ -267,12 +277,10 @@ void grant(Kernel& kernel, CoreState& core, Ref<SchedContext> sc) {
     if (limit < amount) amount = limit;
   }
   ASSERT(amount >= kMinBudget && amount <= kPeriodMax);
-#ifndef ORRERY_BUG_KERNEL_NO_RESERVATION
   for (Ref<SchedContext> at = sc; at; at = kernel.at(at).parent) {
     SchedContext& node = kernel.at(at);
-    if (is_limited(node)) node.reserved += amount;
+    if (is_limited(node) && kReserves) node.reserved += amount;
   }
-#endif
   core.grant_sc = sc;
   core.grant_start = now;
   core.grant_amount = amount;
