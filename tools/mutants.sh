@@ -19,14 +19,25 @@ names=("$@")
 if [ ${#names[@]} -eq 0 ]; then
   mapfile -t names < <(printf '%s\n' "${!filters[@]}" | sort)
 fi
-survivors=0
+# build <folder> <defect or nothing>
+build() {
+  mkdir -p "$1"
+  { cmake -S . -B "$1" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DORRERY_BUG="$2" &&
+    cmake --build "$1" -j "$jobs" --target kernel_tests; } > "$1/build.log" 2>&1 || { tail -20 "$1/build.log" >&2; exit 2; }
+}
+# passes <folder> <filter>
+passes() { timeout 900 "$1/tests/kernel_tests" "$2" > "$1/tests.log" 2>&1; }
+
+# Without a defect the same tests pass: what fails below fails because of the mutant.
+build build/mutant-none ""
 for name in "${names[@]}"; do
   [ -n "${filters[$name]:-}" ] || { echo "mutants: no mutant is called '$name'" >&2; exit 2; }
-  folder="build/mutant-$name"
-  cmake -S . -B "$folder" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DORRERY_BUG="kernel.$name" > /dev/null
-  cmake --build "$folder" -j "$jobs" --target kernel_tests > "$folder/build.log" 2>&1 ||
-    { tail -20 "$folder/build.log" >&2; exit 2; }
-  if timeout 900 "$folder/tests/kernel_tests" "${filters[$name]}" > "$folder/tests.log" 2>&1; then
+  passes build/mutant-none "${filters[$name]}" || { echo "mutants: ${filters[$name]} fails without any mutant" >&2; exit 2; }
+done
+survivors=0
+for name in "${names[@]}"; do
+  build "build/mutant-$name" "kernel.$name"
+  if passes "build/mutant-$name" "${filters[$name]}"; then
     echo "SURVIVED  kernel.$name  (${filters[$name]})"
     survivors=$((survivors + 1))
   else
