@@ -102,11 +102,24 @@ Outcome World::run(u64 until) {
       now_ = time;
       deliver(queue_.pop());
     } else {
-      now_ = time;
-      advance(pick, head_time);
+      run_ahead(pick, until);
     }
   }
   return Outcome::Ended;
+}
+
+/// Steps of one core for as long as it stays strictly furthest behind: the same steps in the same order as picking it anew
+/// each time, for only the queue and this core move meanwhile.
+void World::run_ahead(const Pick& pick, u64 until) {
+  u64 time = pick.time;
+  u64 head_time = queue_.head_time();
+  do {
+    ASSERT(time >= now_);  // W2
+    now_ = time;
+    advance(pick, head_time);
+    time = busy_times_[pick.core];
+    head_time = queue_.head_time();
+  } while (time < pick.next_time && time < head_time && time < until);
 }
 
 void World::stalled() {

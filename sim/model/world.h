@@ -102,6 +102,7 @@ class World {
     u64 next_time = kNever;  // the least time of the other busy cores
   };
   Pick pick_core();
+  void run_ahead(const Pick& pick, u64 until);
   u32 break_tie(u64 time, u32 count);
   void deliver(const QueueEntry& entry);
   void deliver_to_core(Node& node, Core& core, const QueueEntry& entry);
