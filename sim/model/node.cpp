@@ -145,9 +145,11 @@ void Node::arena_changed(Ref<VSpace> vspace, u64 vaddr, u64 bytes, bool mapped) 
     arena.bytes += bytes;
     world_.emit_kernel(*this, arena_record(base::EventKind::MemArenaGrow, vspace.offset, bytes, arena.bytes));
   } else {
+    // A page table that goes reports its whole span, of which less may have been committed.
+    const u64 freed = bytes < arena.bytes ? bytes : arena.bytes;
     machine::arena_decommit(at, bytes);
-    arena.bytes -= bytes;
-    world_.emit_kernel(*this, arena_record(base::EventKind::MemArenaFree, vspace.offset, bytes, arena.bytes));
+    arena.bytes -= freed;
+    world_.emit_kernel(*this, arena_record(base::EventKind::MemArenaFree, vspace.offset, freed, arena.bytes));
   }
 }
 
