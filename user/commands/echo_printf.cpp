@@ -8,9 +8,7 @@
 namespace user {
 namespace {
 
-bool is_octal(char c) {
-  return c >= '0' && c <= '7';
-}
+bool is_octal(char c) { return c >= '0' && c <= '7'; }
 u32 hex_digit(char c) {
   if (c >= '0' && c <= '9') return static_cast<u32>(c - '0');
   if (c >= 'a' && c <= 'f') return static_cast<u32>(c - 'a' + 10);

@@ -44,12 +44,8 @@ i32 kill_command(Tool& tool) {
   return tool.finish();
 }
 
-i32 true_command(Tool&) {
-  return 0;
-}
-i32 false_command(Tool&) {
-  return 1;
-}
+i32 true_command(Tool&) { return 0; }
+i32 false_command(Tool&) { return 1; }
 
 i32 pwd_command(Tool& tool) {
   Options options(tool, "LP");

@@ -164,3 +164,9 @@ i32 main(Process& process) {
 }
 
 }  // namespace user::fsh
+
+namespace user {
+
+i32 fsh_main(Process& process) { return fsh::main(process); }
+
+}  // namespace user
