@@ -12,12 +12,8 @@ namespace {
 constexpr u32 kDepthMax = 200;
 constexpr u8 kStatusBad = 2;
 
-i64 wrap(u64 value) {
-  return static_cast<i64>(value);
-}
-u64 bits(i64 value) {
-  return static_cast<u64>(value);
-}
+i64 wrap(u64 value) { return static_cast<i64>(value); }
+u64 bits(i64 value) { return static_cast<u64>(value); }
 
 struct BinaryOperator {
   std::string_view text;

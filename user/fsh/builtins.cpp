@@ -11,9 +11,7 @@
 namespace user::fsh {
 namespace {
 
-std::span<const std::string_view> operands(Tool& tool) {
-  return tool.args().subspan(1);
-}
+std::span<const std::string_view> operands(Tool& tool) { return tool.args().subspan(1); }
 
 /// A count operand: 1 when missing; told and 0 when bad.
 u32 count_operand(Tool& tool, u32 least) {
@@ -24,9 +22,7 @@ u32 count_operand(Tool& tool, u32 least) {
   return 0;
 }
 
-i32 colon(Shell&, Tool&) {
-  return 0;
-}
+i32 colon(Shell&, Tool&) { return 0; }
 
 i32 break_loop(Shell& shell, Tool& tool) {
   const u32 levels = count_operand(tool, 1);
@@ -422,9 +418,7 @@ constexpr Builtin kBuiltins[] = {
 
 }  // namespace
 
-std::span<const Builtin> builtins() {
-  return kBuiltins;
-}
+std::span<const Builtin> builtins() { return kBuiltins; }
 
 const Builtin* find_builtin(std::string_view name) {
   const auto* found =

@@ -10,9 +10,7 @@
 namespace user::fsh {
 namespace {
 
-constexpr u8 control_key(char letter) {
-  return static_cast<u8>(letter - '@');
-}
+constexpr u8 control_key(char letter) { return static_cast<u8>(letter - '@'); }
 constexpr u8 kEscape = 0x1B;
 constexpr u8 kDelete = 0x7F;
 
@@ -22,9 +20,7 @@ bool is_word(char c) {
 }
 
 /// How many bytes a UTF-8 character has, told by its first one.
-u32 utf8_length(u8 first) {
-  return first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC2 ? 2 : 1;
-}
+u32 utf8_length(u8 first) { return first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC2 ? 2 : 1; }
 
 }  // namespace
 

@@ -107,12 +107,8 @@ class Expander {
   u32 depth_ = 0;
 };
 
-bool is_special_name(char c) {
-  return std::string_view("?-$!#0@*").find(c) != std::string_view::npos;
-}
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
+bool is_special_name(char c) { return std::string_view("?-$!#0@*").find(c) != std::string_view::npos; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// A value not in quotes: IFS blanks separate fields, other IFS characters end one each.
 void Expander::add_value(std::string_view value, bool quoted) {

@@ -48,9 +48,7 @@ void Jobs::remove(u32 number) {
   if (current_ == number) current_ = previous();
 }
 
-void Jobs::make_current(u32 number) {
-  current_ = number;
-}
+void Jobs::make_current(u32 number) { current_ = number; }
 
 /// The job `%-` names: the newest stopped one, else the newest, beside the current one.
 u32 Jobs::previous() const {

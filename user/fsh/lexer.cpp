@@ -10,15 +10,9 @@
 namespace user::fsh {
 namespace {
 
-bool is_blank(char c) {
-  return c == ' ' || c == '\t';
-}
-bool is_operator_start(char c) {
-  return std::string_view("|&;<>()").find(c) != std::string_view::npos && c != '\0';
-}
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
+bool is_blank(char c) { return c == ' ' || c == '\t'; }
+bool is_operator_start(char c) { return std::string_view("|&;<>()").find(c) != std::string_view::npos && c != '\0'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 base::Result<void, SyntaxError> skip_single_quotes(Cursor& cursor) {
   const Position from = cursor.at();

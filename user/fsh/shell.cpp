@@ -173,9 +173,7 @@ base::Vector<base::String> Shell::names_in(std::string_view directory) {
   return names;
 }
 
-bool Shell::exists(std::string_view path) {
-  return process_.stat(path, FollowLinks::No).ok();
-}
+bool Shell::exists(std::string_view path) { return process_.stat(path, FollowLinks::No).ok(); }
 
 std::string_view Shell::home_of(std::string_view user) {
   const auto passwd = process_.read_file("/etc/passwd");
@@ -290,9 +288,7 @@ Fd Shell::actual_fd(u32 number) const {
   return static_cast<Fd>(fds_.actual[number]);
 }
 
-void Shell::print_error(std::string_view text) {
-  (void)process_.write(actual_fd(kStderr), base::bytes_of(text)).ok();
-}
+void Shell::print_error(std::string_view text) { (void)process_.write(actual_fd(kStderr), base::bytes_of(text)).ok(); }
 
 void Shell::begin_message(base::String& line) {
   line.append("fsh: ");
