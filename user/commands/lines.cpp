@@ -15,6 +15,13 @@ struct Count {
   bool bytes = false;
   u64 value = 10;
 };
+/// `-N` for `-n N`, as before POSIX.1-2001: the first argument only.
+bool old_count(Tool& tool, Count& count) {
+  if (tool.args().size() < 2 || tool.args()[1].size() < 2 || tool.args()[1][0] != '-') return false;
+  const auto value = base::parse_u64(tool.args()[1].substr(1));
+  if (value.ok()) count.value = *value;
+  return value.ok();
+}
 bool parse_count(Tool& tool, std::string_view text, bool bytes, Count& count) {
   std::string_view digits = text;
   count.from_start = digits.starts_with("+");
@@ -40,6 +47,7 @@ i32 head_main(Process& process) {
   Count count;
   bool quiet = false;
   Options options(tool, "n:c:q");
+  if (old_count(tool, count)) options.skip();
   for (char option = options.next(); option != Options::kEnd; option = options.next()) {
     if (option == Options::kBad) return options.bad_status();
     if (option == 'q') quiet = true;
@@ -177,6 +185,7 @@ i32 tail_main(Process& process) {
   bool quiet = false;
   bool following = false;
   Options options(tool, "n:c:fq");
+  if (old_count(tool, count)) options.skip();
   for (char option = options.next(); option != Options::kEnd; option = options.next()) {
     if (option == Options::kBad) return options.bad_status();
     if (option == 'q') quiet = true;

@@ -129,7 +129,10 @@ void Init::keep() {
   for (;;) {
     const u64 due = services_.restart_due();
     const auto status = process_.wait({.no_hang = due != ~u64{0}});
-    if (!status.ok()) halt(1);
+    if (!status.ok()) {
+      if (status.error().code == ErrorCode::Interrupted) continue;  // by the note that tells of a child
+      halt(1);
+    }
     if (status.value().pid == 0) {
       const u64 now = process_.uptime_ns();
       // A child that ends meanwhile posts `child`, which ends the sleep.

@@ -127,6 +127,8 @@ class Options {
   Options(Tool& tool, std::string_view spec) : tool_(tool), spec_(spec) {}
   /// The next option's letter, kEnd, or kBad. `--help` prints the usage on the output and gives kBad with status 0.
   char next();
+  /// Passes over the first word: the command has read it itself.
+  void skip() { index_ += 1; }
   std::string_view value() const { return value_; }
   std::span<const std::string_view> operands() const { return tool_.args().subspan(index_); }
   /// What the command returns when next() gave kBad.
