@@ -1,0 +1,23 @@
+// bench/peers.h — what the figures are compared with: the same deed done by the host, or its cheapest possible form.
+#pragma once
+#include "base/types.h"
+
+namespace bench {
+
+/// Two jumps of Boost.Context's fcontext: there and back. ns a pair. What any exchange between two fibers costs at least.
+double fcontext_pair_ns(u64 rounds);
+/// Two swapcontext calls, which save the signal mask. ns a pair.
+double swapcontext_pair_ns(u64 rounds);
+/// A word handed to another process and back by futexes in shared memory. ns a round trip.
+double futex_round_trip_ns(u64 rounds);
+/// A byte through one pipe to another process and back through a second. ns a round trip.
+double pipe_round_trip_ns(u64 rounds);
+/// posix_spawn and waitpid of /bin/true. ns each.
+double posix_spawn_ns(u64 rounds);
+
+/// Runs `measure` in a child process and returns its figure, so that memory it leaves behind disturbs no other.
+double in_child(double (*measure)(u64 argument), u64 argument);
+/// Resident memory of this process, in MiB.
+double resident_mib();
+
+}  // namespace bench
