@@ -163,7 +163,7 @@ Result<void> FileTable::bind(std::string_view new_name, std::string_view old, u8
   const FileStat from_facts = TRY(stat(from.view(), FollowLinks::Yes));
   const FileStat at_facts = TRY(stat(at.view(), FollowLinks::Yes));
   const bool is_directory = from_facts.kind == Kind::Directory;
-  if (is_directory != (at_facts.kind == Kind::Directory)) return fs::fail(ErrorCode::NotADirectory, new_name);
+  if (is_directory != (at_facts.kind == Kind::Directory)) return fs::fail(ErrorCode::NotADirectory);
   if (!is_directory) {
     if ((flags & (kMountBefore | kMountAfter)) != 0) return fs::fail(ErrorCode::BadArgument);
     flags |= kMountNotDirectory;

@@ -1,6 +1,5 @@
 #include "user/servers/serve.h"
 
-#include "fs/badge.h"
 #include "schema/process.capnp.h"
 #include "user/runtime/call.h"
 #include "user/runtime/layout.h"
@@ -55,17 +54,9 @@ fs::Result<void> make(ObjectKind kind, u32 slot, u32 count) {
   return {};
 }
 
-/// Posts the service. What goes out is badged: with the endpoint itself one could make any capability of this server.
+/// Posts the service: the endpoint itself goes to the root manager, which mints a capability from it for each user.
 fs::Result<void> post(std::string_view name) {
-  const sys::Answer minted =
-      sys::invoke(kSlotCNode, sys::Invoke::CNodeMint,
-                  {kSlotScratch, kSlotDepth, kSlotServed, kSlotDepth, kernel::kRightsAll, fs::service_badge(0, 0, 0)},
-                  {kSlotCNode});
-  if (!minted.ok()) return fs::fail(ErrorCode::OutOfMemory);
-  const auto published =
-      call<Manager::Publish>(kSlotRoot, {.name = name, .service = schema::CapIndex::of(0)}, {kSlotScratch});
-  sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {kSlotScratch, kSlotDepth});
-  if (!published.ok()) return published.take_failure();
+  TRY(call<Manager::Publish>(kSlotRoot, {.name = name, .service = schema::CapIndex::of(0)}, {kSlotServed}));
   return {};
 }
 
