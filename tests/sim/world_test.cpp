@@ -269,3 +269,25 @@ TEST_CASE("a time limit stops a run and its events are a prefix of the whole", "
     REQUIRE(__builtin_memcmp(&part.trace[i], &whole.trace[i], sizeof(base::Event)) == 0);
   }
 }
+
+TEST_CASE("nodes of one world run beside each other and the run ends with the last", "[sim][world]") {
+  base::Digest roots[2];
+  for (base::Digest& root : roots) {
+    std::string output;
+    sim::host::Machine machine({.seed = 3, .ram_bytes = u64{16} << 20, .nodes = 3, .entries = kPing});
+    machine.on_output = [&](u32 node, base::Bytes bytes) {
+      output += std::to_string(node) + ":" + std::string(base::text_of(bytes)) + " ";
+    };
+    REQUIRE(machine.start() == "");
+    CHECK(machine.world().run(sim::kNever) == Outcome::Ended);
+    CHECK(output.size() == std::string("1:1000 2:1000 3:1000 ").size());
+    root = machine.world().finish();
+  }
+  CHECK(roots[0] == roots[1]);
+}
+
+TEST_CASE("a node of 64 cores repeats its root", "[sim][world]") {
+  const lab::Result first = lab::run(kAdders, {.cores = 64, .ram_bytes = u64{64} << 20});
+  CHECK(first.outcome == Outcome::Ended);
+  CHECK(lab::run(kAdders, {.cores = 64, .ram_bytes = u64{64} << 20}).root == first.root);
+}
