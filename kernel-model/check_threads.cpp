@@ -77,7 +77,8 @@ class ThreadChecker {
       for (Ref<Tcb> at = level.head; at; at = kernel_.at(at).queue_next) {
         const Tcb& tcb = kernel_.at(at);
         if (!set_mark(at.offset, kInRunQueue)) return false;
-        if (tcb.queue_prev != before || tcb.priority != priority || tcb.core != index) return fail("Q3", at.offset, index);
+        if (tcb.queue_prev != before || tcb.priority != priority || tcb.core != index)
+          return fail("Q3", at.offset, index);
         if (!sched::is_runnable(tcb) || tcb.queue_kind != sched::kQueueRun) return fail("Q1", at.offset, index);
         if (!tcb.sc || !sched::is_configured(kernel_.at(tcb.sc)) || kernel_.at(tcb.sc).home != index) {
           return fail("Q1", at.offset, index);
@@ -103,9 +104,12 @@ class ThreadChecker {
     if (!set_mark(sc.tcb.offset, kInTree)) return false;
     const u32 left = sc.tree_left ? kernel_.at(sc.tree_left).tree_level : 0;
     const u32 right = sc.tree_right ? kernel_.at(sc.tree_right).tree_level : 0;
-    if (left + 1 != sc.tree_level || right > sc.tree_level || right + 1 < sc.tree_level) return fail("S2", at.offset, depth);
-    if (sc.tree_left && !sched::released_before(kernel_.at(sc.tree_left), sc.tree_left, sc, at)) return fail("S2", at.offset);
-    if (sc.tree_right && !sched::released_before(sc, at, kernel_.at(sc.tree_right), sc.tree_right)) return fail("S2", at.offset);
+    if (left + 1 != sc.tree_level || right > sc.tree_level || right + 1 < sc.tree_level)
+      return fail("S2", at.offset, depth);
+    if (sc.tree_left && !sched::released_before(kernel_.at(sc.tree_left), sc.tree_left, sc, at))
+      return fail("S2", at.offset);
+    if (sc.tree_right && !sched::released_before(sc, at, kernel_.at(sc.tree_right), sc.tree_right))
+      return fail("S2", at.offset);
     return check_tree(core, sc.tree_left, depth + 1) && check_tree(core, sc.tree_right, depth + 1);
   }
 
@@ -131,7 +135,8 @@ class ThreadChecker {
       const bool sends = endpoint.state == EndpointState::Send;
       if (endpoint.cancel_cursor) {
         const Tcb& cursor = kernel_.at(endpoint.cancel_cursor);
-        if (!sends || cursor.state != ThreadState::BlockedOnSend || cursor.blocked_on != cap.object) return fail("Q2", cap.object);
+        if (!sends || cursor.state != ThreadState::BlockedOnSend || cursor.blocked_on != cap.object)
+          return fail("Q2", cap.object);
       }
       return check_waiters(cap.object, endpoint.head, endpoint.tail, kInEndpoint,
                            sends ? ThreadState::BlockedOnSend : ThreadState::BlockedOnReceive);
@@ -159,7 +164,8 @@ class ThreadChecker {
       case CapType::Reply: return check_reply(Ref<Reply>{cap.object});
       case CapType::Notification: {
         const Notification& notification = kernel_.at(Ref<Notification>{cap.object});
-        if (notification.sc && kernel_.at(notification.sc).notification.offset != cap.object) return fail("Q7", cap.object);
+        if (notification.sc && kernel_.at(notification.sc).notification.offset != cap.object)
+          return fail("Q7", cap.object);
         if (notification.bound_tcb && kernel_.at(notification.bound_tcb).bound_notification.offset != cap.object) {
           return fail("Q7", cap.object);
         }
@@ -190,7 +196,8 @@ class ThreadChecker {
     if (mark(ref.offset) != wanted) return fail("Q1", ref.offset, wanted);
     const bool queued = wanted == kInRunQueue || wanted == kInTree;
     if (queued != (tcb.queue_kind != sched::kQueueNone)) return fail("Q1", ref.offset, tcb.queue_kind);
-    if (wanted != kInRunQueue && wanted != kInEndpoint && wanted != kInNotification && (tcb.queue_next || tcb.queue_prev)) {
+    if (wanted != kInRunQueue && wanted != kInEndpoint && wanted != kInNotification &&
+        (tcb.queue_next || tcb.queue_prev)) {
       return fail("Q1", ref.offset);
     }
     if (tcb.sc && kernel_.at(tcb.sc).tcb != ref) return fail("Q7", ref.offset);
@@ -236,7 +243,8 @@ class ThreadChecker {
   bool check_tree_of_budgets(Ref<SchedContext> ref) {
     const SchedContext& sc = kernel_.at(ref);
     const bool dying = (sc.header.flags & kObjectDying) != 0;
-    if (sc.first_child && (!sched::is_inner(sc) || kernel_.at(sc.first_child).sibling_prev)) return fail("S3", ref.offset);
+    if (sc.first_child && (!sched::is_inner(sc) || kernel_.at(sc.first_child).sibling_prev))
+      return fail("S3", ref.offset);
     if (sc.tcb && sc.refill_max != 0 && sched::is_inner(sc)) return fail("S3", ref.offset);
     if (sc.sibling_next && kernel_.at(sc.sibling_next).sibling_prev != ref) return fail("S3", ref.offset);
     if (sc.sibling_next && kernel_.at(sc.sibling_next).parent != sc.parent) return fail("S3", ref.offset);
@@ -246,7 +254,8 @@ class ThreadChecker {
     }
     const SchedContext& parent = kernel_.at(sc.parent);
     if (!sched::is_inner(parent)) return fail("S3", ref.offset);
-    if (sc.sibling_prev ? kernel_.at(sc.sibling_prev).sibling_next != ref : parent.first_child != ref) return fail("S3", ref.offset);
+    if (sc.sibling_prev ? kernel_.at(sc.sibling_prev).sibling_next != ref : parent.first_child != ref)
+      return fail("S3", ref.offset);
     if (sc.depth != parent.depth + 1 || sc.depth > kBudgetDepthMax) return fail("S3", ref.offset, sc.depth);
     if (sc.refill_max != 0 && parent.refill_max == 0) return fail("S5", ref.offset);
     return true;
@@ -254,7 +263,8 @@ class ThreadChecker {
 
   bool check_budget(Ref<SchedContext> ref) {
     const SchedContext& sc = kernel_.at(ref);
-    if (sc.home < sc.first_core || sc.home >= u32{sc.first_core} + sc.core_count) return fail("S6", ref.offset, sc.home);
+    if (sc.home < sc.first_core || sc.home >= u32{sc.first_core} + sc.core_count)
+      return fail("S6", ref.offset, sc.home);
     if (!sched::is_limited(sc)) {
       return (sc.refill_count == 0 && sc.reserved == 0) || fail("S1", ref.offset, sc.refill_count);
     }
@@ -284,7 +294,9 @@ class ThreadChecker {
 
 }  // namespace
 
-Violation check_threads(const Kernel& kernel, base::MutableBytes scratch) { return ThreadChecker{kernel, scratch}.run(); }
+Violation check_threads(const Kernel& kernel, base::MutableBytes scratch) {
+  return ThreadChecker{kernel, scratch}.run();
+}
 
 Violation check_invariants(const Kernel& kernel, base::MutableBytes scratch) {
   const Violation memory = check_memory(kernel, scratch);

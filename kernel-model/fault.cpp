@@ -91,7 +91,9 @@ u32 write_back(const MessageView& reply, Tcb& tcb) {
     case FaultType::Timeout:
       for (u32 i = 0; i < kRegisterCount; ++i) targets[count++] = i;
       break;
-    case FaultType::Cap: case FaultType::Vm: case FaultType::None: break;
+    case FaultType::Cap:
+    case FaultType::Vm:
+    case FaultType::None: break;
   }
   if (count > reply.length) count = reply.length;
   for (u32 i = 0; i < count; ++i) tcb.context[targets[i]] = reply.word(i);
@@ -126,7 +128,10 @@ bool send_fault(Kernel& kernel, Ref<Tcb> thread, const FaultRecord& fault) {
     return true;
   }
   send(kernel, thread, Ref<Endpoint>{handler.object},
-       {.badge = handler.data, .rights = handler.rights, .is_call = true, .blocking = true,
+       {.badge = handler.data,
+        .rights = handler.rights,
+        .is_call = true,
+        .blocking = true,
         .may_donate = type != FaultType::Timeout});
   return true;
 }

@@ -58,8 +58,11 @@ void send(Kernel& kernel, Ref<Tcb> thread, Ref<Endpoint> endpoint_ref, const Sen
   kernel.charge(fast ? kernel.costs().fast_call : kernel.costs().slow_send);
   leave_queue(kernel, endpoint_ref, server_ref);
   deliver_message(kernel, thread, server_ref,
-                  {.endpoint = endpoint_ref, .object = endpoint_ref.offset, .badge = options.badge,
-                   .may_grant = (options.rights & kRightGrant) != 0, .path = fast ? Path::Fast : Path::Slow});
+                  {.endpoint = endpoint_ref,
+                   .object = endpoint_ref.offset,
+                   .badge = options.badge,
+                   .may_grant = (options.rights & kRightGrant) != 0,
+                   .path = fast ? Path::Fast : Path::Slow});
   const Ref<Reply> reply = server.reply;
   if (reply) unlink_reply(kernel, reply);
   const bool donates = options.may_donate && !server.sc && tcb.sc;
@@ -88,8 +91,7 @@ void receive(Kernel& kernel, Ref<Tcb> thread, Ref<Endpoint> endpoint_ref, Ref<Re
   Endpoint& endpoint = kernel.at(endpoint_ref);
   Tcb& tcb = kernel.at(thread);
   if (reply && kernel.at(reply).tcb) end_reply(kernel, reply);
-  if (tcb.bound_notification &&
-      kernel.at(tcb.bound_notification).state == NotificationState::Active) {
+  if (tcb.bound_notification && kernel.at(tcb.bound_notification).state == NotificationState::Active) {
     take_word(kernel, thread, tcb.bound_notification);
     return;
   }
@@ -115,7 +117,9 @@ void receive(Kernel& kernel, Ref<Tcb> thread, Ref<Endpoint> endpoint_ref, Ref<Re
   const bool is_call = sender.blocked_is_call != 0;
   leave_queue(kernel, endpoint_ref, sender_ref);
   deliver_message(kernel, sender_ref, thread,
-                  {.endpoint = endpoint_ref, .object = endpoint_ref.offset, .badge = badge,
+                  {.endpoint = endpoint_ref,
+                   .object = endpoint_ref.offset,
+                   .badge = badge,
                    .may_grant = (rights & kRightGrant) != 0});
   if (!is_call) {
     finish_call(sender);

@@ -28,8 +28,8 @@ MessageView view_of(Kernel& kernel, Tcb& sender);
 
 enum class Path : u8 { Slow, Fast };
 struct TransferOptions {
-  Ref<Endpoint> endpoint;   // caps to it are unwrapped; null for replies
-  u32 object = 0;           // endpoint or Reply, for the event
+  Ref<Endpoint> endpoint;  // caps to it are unwrapped; null for replies
+  u32 object = 0;          // endpoint or Reply, for the event
   u64 badge = 0;
   bool may_grant = false;
   Path path = Path::Slow;
@@ -59,7 +59,7 @@ base::Result<ExtraCaps, CapLookupFailure> look_up_extra_caps(Kernel& kernel, Tcb
 struct SendOptions {
   u64 badge = 0;
   u8 rights = 0;
-  bool is_call = false;     // Call or fault
+  bool is_call = false;  // Call or fault
   bool blocking = false;
   bool may_donate = false;
 };

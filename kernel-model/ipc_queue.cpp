@@ -132,13 +132,15 @@ void requeue(Kernel& kernel, Ref<Tcb> thread) {
   insert(kernel, endpoint.head, endpoint.tail, thread);
   // A pass of CancelBadgedSends must still meet a sender that jumps ahead of it.
   if (!cancelling) return;
-  if (!endpoint.cancel_cursor || tcb.priority > kernel.at(endpoint.cancel_cursor).priority) endpoint.cancel_cursor = thread;
+  if (!endpoint.cancel_cursor || tcb.priority > kernel.at(endpoint.cancel_cursor).priority)
+    endpoint.cancel_cursor = thread;
 }
 
 void cancel(Kernel& kernel, Ref<Tcb> thread) {
   Tcb& tcb = kernel.at(thread);
   if (is_blocked(tcb)) {
-    kernel.emit(base::EventKind::IpcAbort, 0, static_cast<u64>(static_cast<i64>(tcb.frame.call)), 0, 0, 0, tcb.thread_id);
+    kernel.emit(base::EventKind::IpcAbort, 0, static_cast<u64>(static_cast<i64>(tcb.frame.call)), 0, 0, 0,
+                tcb.thread_id);
     leave_wait(kernel, thread);
   }
   tcb.fault = {};

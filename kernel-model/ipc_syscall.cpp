@@ -40,8 +40,13 @@ void invoke_object(Kernel& kernel, Ref<Tcb> self, Ref<Slot> slot, const SendPhas
   Tcb& tcb = kernel.at(self);
   const MessageInfo info{tcb.frame.info};
   const MessageView view = view_of(kernel, tcb);
-  Invocation invocation{.caller = self, .slot = slot, .cap = kernel.at(slot).cap, .label = info.label(),
-                        .length = view.length, .extra_count = caps.count, .in_buffer = view.in_buffer};
+  Invocation invocation{.caller = self,
+                        .slot = slot,
+                        .cap = kernel.at(slot).cap,
+                        .label = info.label(),
+                        .length = view.length,
+                        .extra_count = caps.count,
+                        .in_buffer = view.in_buffer};
   for (u32 i = 0; i < caps.count; ++i) invocation.extra[i] = caps.slots[i];
   const u32 object = invocation.cap.object;
   u64 registers[kMessageRegisters];
@@ -118,7 +123,10 @@ bool send_phase(Kernel& kernel, Ref<Tcb> self, const SendPhase& phase) {
         return !phase.is_call;
       }
       send(kernel, self, Ref<Endpoint>{cap.object},
-           {.badge = cap.data, .rights = cap.rights, .is_call = phase.is_call, .blocking = phase.blocking,
+           {.badge = cap.data,
+            .rights = cap.rights,
+            .is_call = phase.is_call,
+            .blocking = phase.blocking,
             .may_donate = phase.may_donate});
       return !phase.is_call && sched::is_runnable(tcb);
     case CapType::Notification:
@@ -253,18 +261,15 @@ void dispatch(Kernel& kernel, Ref<Tcb> self) {
   UserFrame& frame = kernel.at(self).frame;
   switch (static_cast<Syscall>(frame.call)) {
     case Syscall::Call:
-      one_send(kernel, self, {.cptr = frame.cap, .event = EventKind::IpcCall, .is_call = true, .blocking = true,
-                              .may_donate = true});
+      one_send(kernel, self,
+               {.cptr = frame.cap, .event = EventKind::IpcCall, .is_call = true, .blocking = true, .may_donate = true});
       return;
-    case Syscall::Send:
-      one_send(kernel, self, {.cptr = frame.cap, .blocking = true});
-      return;
-    case Syscall::NBSend:
-      one_send(kernel, self, {.cptr = frame.cap});
-      return;
+    case Syscall::Send: one_send(kernel, self, {.cptr = frame.cap, .blocking = true}); return;
+    case Syscall::NBSend: one_send(kernel, self, {.cptr = frame.cap}); return;
     case Syscall::Signal:
-      one_send(kernel, self, {.cptr = frame.cap, .event = EventKind::IpcSignal, .accepts = Accepts::NotificationOnly,
-                              .blocking = true});
+      one_send(
+          kernel, self,
+          {.cptr = frame.cap, .event = EventKind::IpcSignal, .accepts = Accepts::NotificationOnly, .blocking = true});
       return;
     case Syscall::ReplyRecv:
       if (fast_reply_recv(kernel, self)) return;
@@ -280,26 +285,19 @@ void dispatch(Kernel& kernel, Ref<Tcb> self) {
       two_phases(kernel, self, {.cptr = frame.dest, .accepts = Accepts::MessagesOnly, .may_donate = true},
                  {.event = EventKind::IpcWait, .blocking = true});
       return;
-    case Syscall::Recv:
-      receive_phase(kernel, self, {.blocking = true, .with_reply = true});
-      return;
-    case Syscall::NBRecv:
-      receive_phase(kernel, self, {.with_reply = true});
-      return;
-    case Syscall::Wait:
-      receive_phase(kernel, self, {.event = EventKind::IpcWait, .blocking = true});
-      return;
-    case Syscall::NBWait:
-      receive_phase(kernel, self, {.event = EventKind::IpcPoll});
-      return;
-    case Syscall::Poll:
-      receive_phase(kernel, self, {.event = EventKind::IpcPoll, .notification_only = true});
-      return;
+    case Syscall::Recv: receive_phase(kernel, self, {.blocking = true, .with_reply = true}); return;
+    case Syscall::NBRecv: receive_phase(kernel, self, {.with_reply = true}); return;
+    case Syscall::Wait: receive_phase(kernel, self, {.event = EventKind::IpcWait, .blocking = true}); return;
+    case Syscall::NBWait: receive_phase(kernel, self, {.event = EventKind::IpcPoll}); return;
+    case Syscall::Poll: receive_phase(kernel, self, {.event = EventKind::IpcPoll, .notification_only = true}); return;
     case Syscall::Yield:
       finish_call(kernel.at(self));
       sched::yield(kernel);
       return;
-    case Syscall::PutChar: case Syscall::CapIdentify: case Syscall::Halt: case Syscall::Port: break;
+    case Syscall::PutChar:
+    case Syscall::CapIdentify:
+    case Syscall::Halt:
+    case Syscall::Port: break;
   }
   FaultRecord fault;
   fault.type = static_cast<u16>(FaultType::UnknownSyscall);

@@ -71,7 +71,8 @@ Result<Step> get_handler(Kernel& kernel, Invocation& invocation) {
 
   line.state = IrqState::Masked;
   line.core = static_cast<u8>(core);
-  cspace::insert_child(kernel, invocation.slot, slot, Cap{.type = CapType::IrqHandler, .object = static_cast<u32>(number)});
+  cspace::insert_child(kernel, invocation.slot, slot,
+                       Cap{.type = CapType::IrqHandler, .object = static_cast<u32>(number)});
   kernel.charge(kernel.costs().insert_or_move);
   return Step::Done;
 }

@@ -8,9 +8,9 @@ namespace machine {
 // ── What a native program sees ───────────────────────────────────────────────────────────────────────────────
 /// The calling native thread. Valid for the thread's life; never shared between threads.
 struct NativeThread {
-  kernel::UserFrame* frame = nullptr;    // arguments and results of `trap`
-  kernel::IpcBuffer* buffer = nullptr;   // null: the thread has no IPC buffer
-  void* runtime = nullptr;               // the program's own word: its runtime keeps its state here
+  kernel::UserFrame* frame = nullptr;   // arguments and results of `trap`
+  kernel::IpcBuffer* buffer = nullptr;  // null: the thread has no IPC buffer
+  void* runtime = nullptr;              // the program's own word: its runtime keeps its state here
 };
 NativeThread& self();
 
@@ -58,7 +58,7 @@ Context context_make(Stack stack, void (*entry)(Transfer));
 Transfer context_switch(Context to, void* data);
 
 /// Address space for one arena: reserved whole, committed (zeroed) and returned by pages.
-u8* arena_reserve(u64 bytes);    // null: none left
+u8* arena_reserve(u64 bytes);  // null: none left
 bool arena_commit(u8* at, u64 bytes);
 void arena_decommit(u8* at, u64 bytes);
 void arena_release(u8* base, u64 bytes);

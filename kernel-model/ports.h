@@ -12,30 +12,30 @@ constexpr u64 kBytesMax = kernel::kMessageWordsMax * 8;
 
 /// Console: one channel per line of the machine. Input raises the line's interrupt while bytes or a hang-up wait.
 enum class Console : u64 {
-  Write = 1,    // mr0 = bytes in msg; all are taken
-  Read = 2,     // mr0 = most bytes wanted → mr0 = bytes in msg, mr1 = 1 when the input has ended for good
-  Size = 3,     // → mr0 columns, mr1 rows (0, 0: not a terminal)
-  Kind = 4,     // → mr0: 0 absent, 1 terminal, 2 pipe or script (no echo, no prompt, no banner)
+  Write = 1,  // mr0 = bytes in msg; all are taken
+  Read = 2,   // mr0 = most bytes wanted → mr0 = bytes in msg, mr1 = 1 when the input has ended for good
+  Size = 3,   // → mr0 columns, mr1 rows (0, 0: not a terminal)
+  Kind = 4,   // → mr0: 0 absent, 1 terminal, 2 pipe or script (no echo, no prompt, no banner)
 };
 enum class Timer : u64 {
-  Now = 1,      // → mr0 uptime ns (node-monotonic), mr1 wall ns since 1970
-  Arm = 2,      // mr0 = uptime ns at which the line is raised, once; replaces the last
+  Now = 1,  // → mr0 uptime ns (node-monotonic), mr1 wall ns since 1970
+  Arm = 2,  // mr0 = uptime ns at which the line is raised, once; replaces the last
   Cancel = 3,
   SetWall = 4,  // mr0 = wall ns
 };
 enum class World : u64 {
-  Emit = 1,     // mr0 = kind | flags << 16, mr1–mr3 = a, b, c; lanes 10, 11 and 14 only
-  Text = 2,     // → mr0 = bytes in msg: the lines of /dev/world
-  Stats = 3,    // mr0 = core → mr0.. in msg words: switches, interrupts, syscalls, idle ns, ipis, steals, busy ns
+  Emit = 1,   // mr0 = kind | flags << 16, mr1–mr3 = a, b, c; lanes 10, 11 and 14 only
+  Text = 2,   // → mr0 = bytes in msg: the lines of /dev/world
+  Stats = 3,  // mr0 = core → mr0.. in msg words: switches, interrupts, syscalls, idle ns, ipis, steals, busy ns
 };
-enum class Entropy : u64 { Read = 1 };  // mr0 = bytes wanted → mr0 = bytes in msg
+enum class Entropy : u64 { Read = 1 };                       // mr0 = bytes wanted → mr0 = bytes in msg
 enum class Power : u64 { Halt = 1, Reboot = 2, Panic = 3 };  // mr0 = status 0–255
 
 /// One port call. `mr` holds arguments before and results after it.
 template <class Operation>
 inline sys::Answer call(u64 window_address, Operation operation, u32 length = 4) {
-  const sys::Received received = sys::enter(kernel::Syscall::Port, window_address,
-                                            kernel::MessageInfo::make(static_cast<u64>(operation), length));
+  const sys::Received received =
+      sys::enter(kernel::Syscall::Port, window_address, kernel::MessageInfo::make(static_cast<u64>(operation), length));
   return {static_cast<kernel::ResultLabel>(received.info.label()), received.info};
 }
 

@@ -26,11 +26,11 @@ inline bool is_runnable(const Tcb& tcb) {
 // ── Scheduling contexts ──────────────────────────────────────────────────────────────────────────────────────
 /// What a scheduling context is configured to. Ranges were checked by the caller.
 struct Configuration {
-  u64 budget = 0;        // ns
-  u64 period = 0;        // ns
+  u64 budget = 0;  // ns
+  u64 period = 0;  // ns
   u64 extra_refills = 0;
   u64 badge = 0;
-  u64 flags = 0;         // kSched…
+  u64 flags = 0;  // kSched…
   u8 home = 0;
   u8 first_core = 0;
   u8 core_count = 1;

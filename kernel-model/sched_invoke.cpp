@@ -24,7 +24,8 @@ struct CoreRange {
   u32 first = 0;
   u32 count = 1;
 };
-Result<sched::Configuration> decode(Kernel& kernel, const Invocation& invocation, Ref<SchedContext> ref, CoreRange range) {
+Result<sched::Configuration> decode(Kernel& kernel, const Invocation& invocation, Ref<SchedContext> ref,
+                                    CoreRange range) {
   const SchedContext& sc = kernel.at(ref);
   const u64 budget = argument(kernel, invocation, 0);
   const u64 period = argument(kernel, invocation, 1);
@@ -45,9 +46,13 @@ Result<sched::Configuration> decode(Kernel& kernel, const Invocation& invocation
   if (!inner && sc.first_child) return illegal_operation();
   const bool same_range = sc.first_core == range.first && sc.core_count == range.count;
   if (sc.first_child && !same_range) return illegal_operation();
-  return sched::Configuration{.budget = budget, .period = period, .extra_refills = extra_refills,
-                              .badge = argument(kernel, invocation, 3), .flags = flags,
-                              .home = static_cast<u8>(home), .first_core = static_cast<u8>(range.first),
+  return sched::Configuration{.budget = budget,
+                              .period = period,
+                              .extra_refills = extra_refills,
+                              .badge = argument(kernel, invocation, 3),
+                              .flags = flags,
+                              .home = static_cast<u8>(home),
+                              .first_core = static_cast<u8>(range.first),
                               .core_count = static_cast<u8>(range.count)};
 }
 
@@ -64,8 +69,7 @@ Result<Step> configure_child(Kernel& kernel, const Invocation& invocation, Ref<S
   if (home < parent.first_core || home >= u64{parent.first_core} + parent.core_count) {
     return range_error(parent.first_core, u64{parent.first_core} + parent.core_count - 1);
   }
-  sched::Configuration configuration =
-      TRY(decode(kernel, invocation, child, {parent.first_core, parent.core_count}));
+  sched::Configuration configuration = TRY(decode(kernel, invocation, child, {parent.first_core, parent.core_count}));
   configuration.parent = parent_ref;
   sched::configure(kernel, child, configuration);
   return Step::Done;

@@ -51,7 +51,9 @@ inline Refill& refill_at(SchedContext& sc, u32 index) {
   if (at >= sc.refill_max) at -= sc.refill_max;
   return sc.refills[at];
 }
-inline const Refill& refill_at(const SchedContext& sc, u32 index) { return refill_at(const_cast<SchedContext&>(sc), index); }
+inline const Refill& refill_at(const SchedContext& sc, u32 index) {
+  return refill_at(const_cast<SchedContext&>(sc), index);
+}
 /// Sum of the refills with time ≤ now.
 u64 ready(const SchedContext& sc, u64 now);
 /// All ready refills become one at time `now`.

@@ -53,9 +53,7 @@ void dequeue(Kernel& kernel, Ref<Tcb> thread) {
   core.queued_count -= 1;
 }
 
-bool is_current(const Kernel& kernel, Ref<Tcb> thread) {
-  return kernel.core(kernel.at(thread).core).current == thread;
-}
+bool is_current(const Kernel& kernel, Ref<Tcb> thread) { return kernel.core(kernel.at(thread).core).current == thread; }
 
 void flush_wake(Kernel& kernel, bool head) {
   const Ref<Tcb> woken = kernel.entry().last_woken;

@@ -95,8 +95,10 @@ TEST_CASE("A bound thread inside Call is not woken; the signal waits.", "[kernel
   }
 }
 
-TEST_CASE("A bound thread without scheduling context is woken but runs only when it gets one, or at once if the notification has one.",
-          "[kernel][bound][kernel.BN05]") {
+TEST_CASE(
+    "A bound thread without scheduling context is woken but runs only when it gets one, or at once if the notification "
+    "has one.",
+    "[kernel][bound][kernel.BN05]") {
   for (const bool has_sc : {false, true}) {
     CAPTURE(has_sc);
     Lab lab;
@@ -167,9 +169,9 @@ TEST_CASE("an active bound notification is taken by NBRecv, ReplyRecv and NBSend
   Thread& thread = lab.thread();
   REQUIRE(lab.bind_notification(thread, ntfn) == "ok");
   const Cptr reply = lab.reply();
-  for (const Action& action : {nb_recv(endpoint, reply), reply_recv(endpoint, reply),
-                               nb_send_recv(endpoint, message(1), endpoint, reply),
-                               nb_send_wait(endpoint, message(1), endpoint), wait(endpoint)}) {
+  for (const Action& action :
+       {nb_recv(endpoint, reply), reply_recv(endpoint, reply), nb_send_recv(endpoint, message(1), endpoint, reply),
+        nb_send_wait(endpoint, message(1), endpoint), wait(endpoint)}) {
     CAPTURE(action.frame.call);
     lab.root_does(signal(lab.minted(ntfn, 9)));
     CHECK(thread.does(action) == "signal 9");

@@ -17,7 +17,8 @@ Cptr inner_child(Lab& lab, Cptr parent, u64 budget, u64 period, u64 extra = kMan
 }
 Cptr leaf(Lab& lab, Cptr parent, u64 budget, u64 period = 0, u64 home = 0, u64 flags = 0, u64 badge = 0) {
   const Cptr sc = lab.sched_context();
-  REQUIRE(lab.configure_child(parent, sc, budget, period == 0 ? budget : period, period == 0 ? 0 : 3, badge, flags, home) == "ok");
+  REQUIRE(lab.configure_child(parent, sc, budget, period == 0 ? budget : period, period == 0 ? 0 : 3, badge, flags,
+                              home) == "ok");
   return sc;
 }
 /// A suspended thread on this SC that will spin.
@@ -41,7 +42,8 @@ TEST_CASE("The example of §5.7, row by row.", "[kernel][budget-tree][kernel.BT0
   lab.run(ms(1));
   const u64 start = lab.now();
   for (Thread* thread : {&a1, &a2, &b1}) REQUIRE(lab.resume(*thread) == "ok");
-  const auto row = [&](u64 time, const Thread* ran, const std::string& of_a, const std::string& of_b, const std::string& of_root) {
+  const auto row = [&](u64 time, const Thread* ran, const std::string& of_a, const std::string& of_b,
+                       const std::string& of_root) {
     CAPTURE(time);
     lab.run_until(start + ms(time));
     CHECK(lab.ran(*ran, start + ms(time - 10), start + ms(time)) == ms(10));
@@ -116,7 +118,8 @@ TEST_CASE("A grandchild is stopped by each of its ancestors in turn.", "[kernel]
   }
 }
 
-TEST_CASE("Equal siblings get equal shares of an exhausted parent over 100 periods.", "[kernel][budget-tree][kernel.BT04]") {
+TEST_CASE("Equal siblings get equal shares of an exhausted parent over 100 periods.",
+          "[kernel][budget-tree][kernel.BT04]") {
   for (const u32 count : {2u, 3u, 7u}) {
     CAPTURE(count);
     Options options = free_options();
@@ -317,7 +320,8 @@ TEST_CASE("Minimum holds under full load of neighbours, maximum while idle, for 
         // A node shared by cores gives back a period after the end of use, a grant lasts at most kSharedGrant: the
         // worker has its share once in every period and grant. What the last window cuts off is less than one share.
         const u64 share = kPeriod * realm.min_percent / 100;
-        CHECK(lab.ran(*worker, loaded, loaded + kPeriod * 12) >= share * (kPeriod * 12 / (kPeriod + kSharedGrant)) - share / 2);
+        CHECK(lab.ran(*worker, loaded, loaded + kPeriod * 12) >=
+              share * (kPeriod * 12 / (kPeriod + kSharedGrant)) - share / 2);
       }
     }
     for (std::size_t i = 1; i < realms.size(); ++i) {
@@ -407,7 +411,8 @@ TEST_CASE("random trees under random load keep every node within its budget", "[
     std::vector<Thread*> threads;
     for (u32 i = 0; i < 8; ++i) {
       const u64 at = prng.below(6);
-      Thread& thread = spinner(lab, leaf(lab, nodes[at].sc, us(300), 0, prng.below(cores)), static_cast<u8>(100 + prng.below(2)));
+      Thread& thread =
+          spinner(lab, leaf(lab, nodes[at].sc, us(300), 0, prng.below(cores)), static_cast<u8>(100 + prng.below(2)));
       threads.push_back(&thread);
       for (int node = static_cast<int>(at); node >= 0; node = nodes[static_cast<std::size_t>(node)].parent) {
         nodes[static_cast<std::size_t>(node)].below.push_back(&thread);

@@ -8,7 +8,7 @@ namespace {
 struct Operation {
   const char* name;
   Invoke label;
-  Words words;             // valid ones
+  Words words;  // valid ones
   std::vector<Cptr> caps;
 };
 
@@ -28,7 +28,8 @@ std::vector<Operation> operations(Cptr cnode) {
 
 }  // namespace
 
-TEST_CASE("Copy puts an equal capability into an empty slot; both act on the same object.", "[kernel][cnode][kernel.CN01]") {
+TEST_CASE("Copy puts an equal capability into an empty slot; both act on the same object.",
+          "[kernel][cnode][kernel.CN01]") {
   Lab lab;
   const Cptr ntfn = lab.notification();
   const Cptr twin = lab.slot();
@@ -41,10 +42,13 @@ TEST_CASE("Copy puts an equal capability into an empty slot; both act on the sam
 
 TEST_CASE("a copy of each type of capability is equal to its source and its child", "[kernel][cnode][tree]") {
   Lab lab;
-  const std::vector<Cptr> sources = {lab.endpoint(), lab.notification(), lab.reply(), lab.cnode(3), lab.tcb(),
-                                     lab.sched_context(), lab.frame(), lab.page_table(), lab.vspace(), lab.untyped(8),
-                                     kRootAsidPool, kRootSchedControl, kRootAsidControl,
-                                     lab.irq_handler(3, lab.notification())};
+  const std::vector<Cptr> sources = {lab.endpoint(),   lab.notification(),
+                                     lab.reply(),      lab.cnode(3),
+                                     lab.tcb(),        lab.sched_context(),
+                                     lab.frame(),      lab.page_table(),
+                                     lab.vspace(),     lab.untyped(8),
+                                     kRootAsidPool,    kRootSchedControl,
+                                     kRootAsidControl, lab.irq_handler(3, lab.notification())};
   for (const Cptr source : sources) {
     CAPTURE(source, static_cast<int>(lab.cap(source).type));
     const Cap before = lab.cap(source);
@@ -59,7 +63,8 @@ TEST_CASE("a copy of each type of capability is equal to its source and its chil
   }
 }
 
-TEST_CASE("Copy into an occupied slot, also onto itself, is DeleteFirst and changes nothing.", "[kernel][cnode][kernel.CN02]") {
+TEST_CASE("Copy into an occupied slot, also onto itself, is DeleteFirst and changes nothing.",
+          "[kernel][cnode][kernel.CN02]") {
   Lab lab;
   const Cptr first = lab.endpoint();
   const Cptr second = lab.notification();
@@ -73,7 +78,8 @@ TEST_CASE("Copy into an occupied slot, also onto itself, is DeleteFirst and chan
   CHECK(lab.caps() == before);
 }
 
-TEST_CASE("Copy from an empty slot is FailedLookup with was_source 1 and the source depth.", "[kernel][cnode][kernel.CN03]") {
+TEST_CASE("Copy from an empty slot is FailedLookup with was_source 1 and the source depth.",
+          "[kernel][cnode][kernel.CN03]") {
   Lab lab;
   const Cptr to = lab.slot();
   const Cptr empty = lab.slot();
@@ -87,7 +93,8 @@ TEST_CASE("Copy from an empty slot is FailedLookup with was_source 1 and the sou
   CHECK(lab.caps() == before);
 }
 
-TEST_CASE("Copy with a mask never adds rights, for all 256 pairs of source rights and masks.", "[kernel][cnode][exhaustive][kernel.CN04]") {
+TEST_CASE("Copy with a mask never adds rights, for all 256 pairs of source rights and masks.",
+          "[kernel][cnode][exhaustive][kernel.CN04]") {
   Lab lab;
   const Cptr endpoint = lab.endpoint();
   const Cptr source = lab.slot();
@@ -123,7 +130,8 @@ TEST_CASE("a mask narrows frames and reply objects too, and leaves other types w
   CHECK(lab.cap(lab.copied(table, 0)) == lab.cap(table));
 }
 
-TEST_CASE("Mint badges an unbadged endpoint or notification and refuses a badged one.", "[kernel][cnode][kernel.CN05]") {
+TEST_CASE("Mint badges an unbadged endpoint or notification and refuses a badged one.",
+          "[kernel][cnode][kernel.CN05]") {
   Lab lab;
   for (const Cptr plain : {lab.endpoint(), lab.notification()}) {
     const Cptr badged = lab.slot();
@@ -157,7 +165,8 @@ TEST_CASE("Mint sets a guard and refuses guard size + radix above 64.", "[kernel
   CHECK(lab.caps() == before);
 }
 
-TEST_CASE("Move keeps badge, rights, children and tree position, and empties the source.", "[kernel][cnode][kernel.CN07]") {
+TEST_CASE("Move keeps badge, rights, children and tree position, and empties the source.",
+          "[kernel][cnode][kernel.CN07]") {
   Lab lab;
   const Cptr endpoint = lab.endpoint();
   const Cptr older = lab.minted(endpoint, 1);
@@ -176,7 +185,8 @@ TEST_CASE("Move keeps badge, rights, children and tree position, and empties the
     if (offset == lab.slot_ref(middle).offset) offset = lab.slot_ref(elsewhere).offset;
   }
   CHECK(lab.children_of(lab.slot_ref(endpoint).offset) == order);
-  CHECK(order == std::vector<u32>{lab.slot_ref(younger).offset, lab.slot_ref(elsewhere).offset, lab.slot_ref(older).offset});
+  CHECK(order ==
+        std::vector<u32>{lab.slot_ref(younger).offset, lab.slot_ref(elsewhere).offset, lab.slot_ref(older).offset});
 }
 
 TEST_CASE("Mutate changes a guard while moving and refuses an endpoint.", "[kernel][cnode][kernel.CN08]") {
@@ -199,7 +209,8 @@ TEST_CASE("Mutate changes a guard while moving and refuses an endpoint.", "[kern
   CHECK(lab.caps() == before);
 }
 
-TEST_CASE("Rotate moves two capabilities through three slots; with source = target it swaps them.", "[kernel][cnode][kernel.CN09]") {
+TEST_CASE("Rotate moves two capabilities through three slots; with source = target it swaps them.",
+          "[kernel][cnode][kernel.CN09]") {
   Lab lab;
   const Cptr source = lab.cnode(4);
   const Cptr pivot = lab.notification();
@@ -248,7 +259,8 @@ TEST_CASE("Rotate exchanges a capability with its own child and with its sibling
   CHECK(!lab.is_null(child));
 }
 
-TEST_CASE("Rotate with pivot = source, pivot = target or an occupied target leaves all three slots as they were.", "[kernel][cnode][kernel.CN10]") {
+TEST_CASE("Rotate with pivot = source, pivot = target or an occupied target leaves all three slots as they were.",
+          "[kernel][cnode][kernel.CN10]") {
   Lab lab;
   const Cptr source = lab.cnode(4);
   const Cptr pivot = lab.cnode(3);
@@ -296,9 +308,7 @@ TEST_CASE("Each kind of lookup failure reports its exact words.", "[kernel][cnod
   const Cptr cnode = lab.cnode(4);
   const Cptr to = lab.slot();
   SECTION("InvalidRoot") { CHECK(lab.copy(to, Place(endpoint, 0, 4)) == "FailedLookup(1, 1)"); }
-  SECTION("MissingCapability with the depth") {
-    CHECK(lab.copy(to, Place(cnode, 9, 4)) == "FailedLookup(1, 2, 4)");
-  }
+  SECTION("MissingCapability with the depth") { CHECK(lab.copy(to, Place(cnode, 9, 4)) == "FailedLookup(1, 2, 4)"); }
   SECTION("DepthMismatch: too few bits for the level") {
     CHECK(lab.remove(Place(cnode, 1, 3)) == "FailedLookup(0, 3, 3, 4)");
     CHECK(lab.copy(to, Place(cnode, 1, 3)) == "FailedLookup(1, 3, 3, 4)");
@@ -321,8 +331,9 @@ TEST_CASE("Each kind of lookup failure reports its exact words.", "[kernel][cnod
   }
 }
 
-TEST_CASE("Every split of guard and radix over one to four levels resolves as the model says (exhaustive for 8-bit spaces).",
-          "[kernel][cnode][exhaustive][model][kernel.CN13]") {
+TEST_CASE(
+    "Every split of guard and radix over one to four levels resolves as the model says (exhaustive for 8-bit spaces).",
+    "[kernel][cnode][exhaustive][model][kernel.CN13]") {
   Options options;
   options.check_every = 29;
   Lab lab(options);
@@ -405,7 +416,8 @@ TEST_CASE("Every split of guard and radix over one to four levels resolves as th
   CHECK(splits == 8 + 84 + 252 + 330);
 }
 
-TEST_CASE("Every message shorter than needed is TruncatedMessage and changes nothing.", "[kernel][cnode][kernel.CN14]") {
+TEST_CASE("Every message shorter than needed is TruncatedMessage and changes nothing.",
+          "[kernel][cnode][kernel.CN14]") {
   Lab lab;
   const Cptr cnode = lab.cnode(4);
   REQUIRE(lab.move(Place(cnode, 1, 4), lab.cnode(2)) == "ok");
@@ -426,7 +438,8 @@ TEST_CASE("Every message shorter than needed is TruncatedMessage and changes not
   }
 }
 
-TEST_CASE("every other invocation with a word or a capability too few is TruncatedMessage", "[kernel][invoke][exhaustive]") {
+TEST_CASE("every other invocation with a word or a capability too few is TruncatedMessage",
+          "[kernel][invoke][exhaustive]") {
   Lab lab;
   Thread& thread = lab.thread({.started = false});
   const Cptr handler = lab.irq_handler(9, lab.notification());
@@ -471,11 +484,13 @@ TEST_CASE("every other invocation with a word or a capability too few is Truncat
     CAPTURE(static_cast<u64>(test.label));
     for (u32 words = 0; words < test.words; ++words) {
       CAPTURE(words);
-      CHECK(lab.invoke(test.cap, test.label, Words(words, 1), std::vector<Cptr>(test.caps, untyped)) == "TruncatedMessage");
+      CHECK(lab.invoke(test.cap, test.label, Words(words, 1), std::vector<Cptr>(test.caps, untyped)) ==
+            "TruncatedMessage");
     }
     for (u32 caps = 0; caps < test.caps; ++caps) {
       CAPTURE(caps);
-      CHECK(lab.invoke(test.cap, test.label, Words(test.words, 1), std::vector<Cptr>(caps, untyped)) == "TruncatedMessage");
+      CHECK(lab.invoke(test.cap, test.label, Words(test.words, 1), std::vector<Cptr>(caps, untyped)) ==
+            "TruncatedMessage");
     }
   }
   CHECK(lab.caps() == before);
@@ -484,14 +499,16 @@ TEST_CASE("every other invocation with a word or a capability too few is Truncat
 TEST_CASE("an unknown label is IllegalOperation for every type of capability", "[kernel][invoke]") {
   Lab lab;
   Thread& thread = lab.thread({.started = false});
-  const std::vector<Cptr> caps = {lab.general_untyped, thread.tcb, thread.sc, lab.cnode(2), lab.frame(), lab.page_table(),
-                                  lab.vspace(), kRootAsidPool, kRootAsidControl, kRootIrqControl, kRootSchedControl,
-                                  lab.irq_handler(2, lab.notification())};
+  const std::vector<Cptr> caps = {lab.general_untyped, thread.tcb,        thread.sc,
+                                  lab.cnode(2),        lab.frame(),       lab.page_table(),
+                                  lab.vspace(),        kRootAsidPool,     kRootAsidControl,
+                                  kRootIrqControl,     kRootSchedControl, lab.irq_handler(2, lab.notification())};
   const auto before = lab.caps();
   for (const Cptr cap : caps) {
     for (const u64 label : {u64{0}, u64{0x0F}, u64{0x31}, u64{0x48}, u64{0x7E}, u64{0xFFFF}}) {
       CAPTURE(cap, label);
-      CHECK(lab.root_does(call(cap, message(label, Words(8, 0), {kRootCNode, kRootCNode, kRootCNode}))) == "IllegalOperation");
+      CHECK(lab.root_does(call(cap, message(label, Words(8, 0), {kRootCNode, kRootCNode, kRootCNode}))) ==
+            "IllegalOperation");
     }
   }
   CHECK(lab.caps() == before);

@@ -172,7 +172,8 @@ TEST_CASE("An unmapped page faults on every core.", "[kernel][cores][kernel.MP04
   const Cptr handler_endpoint = lab.endpoint();
   std::vector<Thread*> threads;
   for (u32 core = 0; core < 4; ++core) {
-    threads.push_back(&lab.thread({.core = core, .vspace = space, .fault_endpoint = lab.minted(handler_endpoint, core + 1)}));
+    threads.push_back(
+        &lab.thread({.core = core, .vspace = space, .fault_endpoint = lab.minted(handler_endpoint, core + 1)}));
     threads.back()->later(spin());
   }
   lab.run(ms(1));
@@ -194,7 +195,8 @@ TEST_CASE("An unmapped page faults on every core.", "[kernel][cores][kernel.MP04
   for (u32 core = 0; core < 4; ++core) {
     CAPTURE(core);
     threads[core]->forget();
-    threads[core]->later(fault(FaultType::Vm, {1, missed.error().words[1], missed.error().words[2], missed.error().words[3]}));
+    threads[core]->later(
+        fault(FaultType::Vm, {1, missed.error().words[1], missed.error().words[2], missed.error().words[3]}));
   }
   lab.run(ms(20));
   for (u32 core = 0; core < 4; ++core) {
@@ -240,7 +242,8 @@ TEST_CASE("clients of all cores calling one passive server at once are served on
   CHECK(lab.ran(server) == us(80));
 }
 
-TEST_CASE("An idle core steals every second allowed thread, never a pinned or running one.", "[kernel][cores][kernel.MP06]") {
+TEST_CASE("An idle core steals every second allowed thread, never a pinned or running one.",
+          "[kernel][cores][kernel.MP06]") {
   Lab lab(on_cores(2, true));
   Thread& occupant = lab.thread({.priority = 100, .core = 1, .flags = kSchedPinned});
   occupant.later(spin());
@@ -302,8 +305,10 @@ TEST_CASE("With equal seed, 1, 2, 8 and 128 cores each repeat their digest.", "[
   }
 }
 
-TEST_CASE("No thread runs on two cores; no stealable thread stays queued while a core of its range idles longer than one poke.",
-          "[kernel][cores][property][kernel.MP08]") {
+TEST_CASE(
+    "No thread runs on two cores; no stealable thread stays queued while a core of its range idles longer than one "
+    "poke.",
+    "[kernel][cores][property][kernel.MP08]") {
   for (u64 seed = 0; seed < 12; ++seed) {
     CAPTURE(seed);
     Options options = on_cores(4, true);

@@ -9,18 +9,50 @@ using namespace lab;
 
 namespace {
 
-constexpr Invoke kLabels[] = {
-    Invoke::UntypedRetype, Invoke::TcbReadRegisters, Invoke::TcbWriteRegisters, Invoke::TcbCopyRegisters,
-    Invoke::TcbConfigure, Invoke::TcbSetPriority, Invoke::TcbSetMcp, Invoke::TcbSetSchedParams,
-    Invoke::TcbSetTimeoutEndpoint, Invoke::TcbSetIpcBuffer, Invoke::TcbSetSpace, Invoke::TcbSuspend, Invoke::TcbResume,
-    Invoke::TcbBindNotification, Invoke::TcbUnbindNotification, Invoke::TcbSetTls, Invoke::TcbSetEngine,
-    Invoke::TcbSetName, Invoke::CNodeRevoke, Invoke::CNodeDelete, Invoke::CNodeCancelBadgedSends, Invoke::CNodeCopy,
-    Invoke::CNodeMint, Invoke::CNodeMove, Invoke::CNodeMutate, Invoke::CNodeRotate, Invoke::IrqControlGet,
-    Invoke::IrqHandlerAck, Invoke::IrqHandlerSetNotification, Invoke::IrqHandlerClear, Invoke::SchedControlConfigure,
-    Invoke::SchedContextBind, Invoke::SchedContextUnbind, Invoke::SchedContextUnbindObject,
-    Invoke::SchedContextConsumed, Invoke::SchedContextYieldTo, Invoke::SchedContextConfigureChild, Invoke::FrameMap,
-    Invoke::FrameUnmap, Invoke::FrameGetAddress, Invoke::PageTableMap, Invoke::PageTableUnmap,
-    Invoke::AsidControlMakePool, Invoke::AsidPoolAssign};
+constexpr Invoke kLabels[] = {Invoke::UntypedRetype,
+                              Invoke::TcbReadRegisters,
+                              Invoke::TcbWriteRegisters,
+                              Invoke::TcbCopyRegisters,
+                              Invoke::TcbConfigure,
+                              Invoke::TcbSetPriority,
+                              Invoke::TcbSetMcp,
+                              Invoke::TcbSetSchedParams,
+                              Invoke::TcbSetTimeoutEndpoint,
+                              Invoke::TcbSetIpcBuffer,
+                              Invoke::TcbSetSpace,
+                              Invoke::TcbSuspend,
+                              Invoke::TcbResume,
+                              Invoke::TcbBindNotification,
+                              Invoke::TcbUnbindNotification,
+                              Invoke::TcbSetTls,
+                              Invoke::TcbSetEngine,
+                              Invoke::TcbSetName,
+                              Invoke::CNodeRevoke,
+                              Invoke::CNodeDelete,
+                              Invoke::CNodeCancelBadgedSends,
+                              Invoke::CNodeCopy,
+                              Invoke::CNodeMint,
+                              Invoke::CNodeMove,
+                              Invoke::CNodeMutate,
+                              Invoke::CNodeRotate,
+                              Invoke::IrqControlGet,
+                              Invoke::IrqHandlerAck,
+                              Invoke::IrqHandlerSetNotification,
+                              Invoke::IrqHandlerClear,
+                              Invoke::SchedControlConfigure,
+                              Invoke::SchedContextBind,
+                              Invoke::SchedContextUnbind,
+                              Invoke::SchedContextUnbindObject,
+                              Invoke::SchedContextConsumed,
+                              Invoke::SchedContextYieldTo,
+                              Invoke::SchedContextConfigureChild,
+                              Invoke::FrameMap,
+                              Invoke::FrameUnmap,
+                              Invoke::FrameGetAddress,
+                              Invoke::PageTableMap,
+                              Invoke::PageTableUnmap,
+                              Invoke::AsidControlMakePool,
+                              Invoke::AsidPoolAssign};
 
 CapType target_of(Invoke label) {
   const u64 number = static_cast<u64>(label);
@@ -105,7 +137,8 @@ class Fuzz {
     } else {
       REQUIRE(lab_.move(place, original) == "ok");
     }
-    caps_.push_back({caps_.size() + 1, how == Give::Copy ? original : 0, lab_.slot_in(room_node_, place.index).cap.type});
+    caps_.push_back(
+        {caps_.size() + 1, how == Give::Copy ? original : 0, lab_.slot_in(room_node_, place.index).cap.type});
     return original;
   }
 
@@ -134,7 +167,9 @@ class Fuzz {
     }
     keep(lab_.sched_context());
     for (u32 i = 0; i < 6; ++i) {
-      ThreadOptions options{.core = static_cast<u32>(prng_.below(cores)), .budget = ms(1), .period = ms(1 + prng_.below(4)),
+      ThreadOptions options{.core = static_cast<u32>(prng_.below(cores)),
+                            .budget = ms(1),
+                            .period = ms(1 + prng_.below(4)),
                             .parks = false};
       options.priority = static_cast<u8>(90 + prng_.below(3));
       options.cspace = room_;
@@ -160,13 +195,14 @@ class Fuzz {
     tcb.frame = action.frame;
     IpcBuffer& buffer = *lab_.root().buffer();
     const Message& body = action.message;
-    tcb.frame.info = MessageInfo::make(body.label, static_cast<u32>(body.words.size()),
-                                       static_cast<u32>(body.caps.size())).word();
+    tcb.frame.info =
+        MessageInfo::make(body.label, static_cast<u32>(body.words.size()), static_cast<u32>(body.caps.size())).word();
     for (std::size_t i = 0; i < body.words.size(); ++i) (i < 4 ? tcb.frame.mr[i] : buffer.msg[i]) = body.words[i];
     for (std::size_t i = 0; i < body.caps.size(); ++i) buffer.caps_or_badges[i] = body.caps[i];
     tcb.frame.pending = 1;
     const bool waits = action.frame.call == static_cast<i32>(Syscall::Wait);
-    for (u32 round = 0; round < 50 && tcb.frame.pending != 0 && tcb.state != ThreadState::BlockedOnNotification; ++round) {
+    for (u32 round = 0; round < 50 && tcb.frame.pending != 0 && tcb.state != ThreadState::BlockedOnNotification;
+         ++round) {
       const bool mine = kernel.core(0).current == root_;
       enter_core_0(mine ? EntryKind::Syscall : EntryKind::Expiry, 0, mine ? 0 : ms(1));
     }
@@ -191,13 +227,16 @@ class Fuzz {
     REQUIRE(kernel.core(0).current == root_);
     for (const Known& known : caps_) {
       if (known.original == 0 || !lab_.slot_in(room_node_, known.cptr).cap.is_null()) continue;
-      keeper_calls(lab::invoke(room_, Invoke::CNodeCopy, {known.cptr, 64, known.original, 64, kRightsAll}, {kRootCNode}));
+      keeper_calls(
+          lab::invoke(room_, Invoke::CNodeCopy, {known.cptr, 64, known.original, 64, kRightsAll}, {kRootCNode}));
     }
     for (const Revivable& thread : threads_) {
       const u64 priority = thread.priority;
-      keeper_calls(lab::invoke(thread.tcb, Invoke::TcbConfigure, {0, thread.vaddr}, {room_, kRootVSpace, thread.buffer}));
+      keeper_calls(
+          lab::invoke(thread.tcb, Invoke::TcbConfigure, {0, thread.vaddr}, {room_, kRootVSpace, thread.buffer}));
       keeper_calls(lab::invoke(thread.tcb, Invoke::TcbSetSchedParams, {255, priority}, {kRootTcb, thread.sc, 0}));
-      keeper_calls(lab::invoke(kRootSchedControl, Invoke::SchedControlConfigure, {ms(1), ms(2), 0, 0, 0, 0}, {thread.sc}));
+      keeper_calls(
+          lab::invoke(kRootSchedControl, Invoke::SchedControlConfigure, {ms(1), ms(2), 0, 0, 0, 0}, {thread.sc}));
       if (prng_.below(2) == 0) keeper_calls(lab::invoke(thread.tcb, Invoke::TcbResume));
     }
     keeper_calls(lab::invoke(alarm_, Invoke::IrqHandlerAck));
@@ -246,7 +285,8 @@ class Fuzz {
       case 4: return kMinBudget;
       case 5: return prng_.below(256);
       case 6: return prng_.below(1'024) << 12;
-      case 7: case 8: return any_cptr();
+      case 7:
+      case 8: return any_cptr();
       case 9: return 100 + prng_.below(400);  // perhaps an empty slot
       default: return prng_.below(16);
     }
@@ -262,14 +302,16 @@ class Fuzz {
     if (choice == 31) frame.call = static_cast<i32>(prng_.below(40)) - 36;
     const Invoke label = kLabels[prng_.below(std::size(kLabels))];
     const bool invokes = prng_.below(8) < 5;
-    frame.cap = invokes ? cptr_of(target_of(label)) : cptr_of(prng_.below(3) == 0 ? CapType::Notification : CapType::Endpoint);
+    frame.cap =
+        invokes ? cptr_of(target_of(label)) : cptr_of(prng_.below(3) == 0 ? CapType::Notification : CapType::Endpoint);
     frame.reply = prng_.below(6) == 0 ? any_cptr() : cptr_of(CapType::Reply);
     frame.dest = any_cptr();
     const u64 flags = prng_.below(8) == 0 ? MessageInfo::kInBuffer : 0;
     const u64 named = prng_.below(10) == 0 ? prng_.below(0x120) : static_cast<u64>(label);
     frame.info = prng_.below(30) == 0 ? prng_.next()
                                       : MessageInfo::make(named, static_cast<u32>(prng_.below(11)),
-                                                          static_cast<u32>(prng_.below(4)), flags).word();
+                                                          static_cast<u32>(prng_.below(4)), flags)
+                                            .word();
     for (u64& word : frame.mr) word = any_word();
     const Cap& cap = tcb.slots[kTcbBuffer].cap;
     if (cap.type != CapType::Frame || tcb.buffer_vaddr == 0) return;

@@ -17,9 +17,9 @@ using kernel::ThreadState;
 struct Op {
   Syscall call = Syscall::Send;
   bool is_fault = false;
-  int cap = 0;      // an index into Model::caps
-  int reply = 0;    // reply object
-  int dest = 0;     // an index into Model::caps
+  int cap = 0;    // an index into Model::caps
+  int reply = 0;  // reply object
+  int dest = 0;   // an index into Model::caps
   u64 label = 0;
   u64 word = 0;
 };
@@ -42,17 +42,17 @@ struct Thread {
   ThreadState state = ThreadState::Inactive;
   int sc = -1;
   int reply = -1;
-  int on = -1;            // endpoint or notification
+  int on = -1;  // endpoint or notification
   bool sends_call = false;
   bool sends_grant = false;
   u64 sends_badge = 0;
-  bool pending = false;   // its call is not completed
+  bool pending = false;  // its call is not completed
   bool second_phase = false;
   Op op;
   bool faulted = false;
   u64 fault_word = 0;
   int fault_cap = -1;
-  int bound = -1;         // notification
+  int bound = -1;  // notification
   Told told;
 };
 struct Endpoint {
@@ -98,9 +98,15 @@ class Model {
           tell(t, ResultLabel::None);
         }
         break;
-      case Syscall::Send: if (send_phase(t, caps[op.cap], false, true, false)) done(t); break;
-      case Syscall::NBSend: if (send_phase(t, caps[op.cap], false, false, false)) done(t); break;
-      case Syscall::Signal: if (send_phase(t, caps[op.cap], false, true, false)) done(t); break;
+      case Syscall::Send:
+        if (send_phase(t, caps[op.cap], false, true, false)) done(t);
+        break;
+      case Syscall::NBSend:
+        if (send_phase(t, caps[op.cap], false, false, false)) done(t);
+        break;
+      case Syscall::Signal:
+        if (send_phase(t, caps[op.cap], false, true, false)) done(t);
+        break;
       case Syscall::ReplyRecv:
         if (!self.second_phase) answer(t, op.reply);
         self.second_phase = true;

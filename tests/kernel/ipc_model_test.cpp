@@ -35,7 +35,6 @@ class Twins {
   std::size_t deepest() const { return deepest_; }
 
  private:
-
   void add_cap(Kind::Kind kind, int object, u64 badge, bool grants, Cptr cptr) {
     model_.caps.push_back({kind, object, badge, grants});
     cptrs_.push_back(cptr);
@@ -46,7 +45,8 @@ class Twins {
       endpoints_.push_back(lab_.endpoint());
       model_.endpoints.emplace_back();
       add_cap(Kind::Endpoint, i, 0, true, endpoints_.back());
-      add_cap(Kind::Endpoint, i, 10u + static_cast<u64>(i), true, lab_.minted(endpoints_.back(), 10u + static_cast<u64>(i)));
+      add_cap(Kind::Endpoint, i, 10u + static_cast<u64>(i), true,
+              lab_.minted(endpoints_.back(), 10u + static_cast<u64>(i)));
       add_cap(Kind::Endpoint, i, 20, false, lab_.minted(endpoints_.back(), 20, kRightRead | kRightWrite));
     }
     for (int i = 0; i < 2; ++i) {
@@ -69,7 +69,8 @@ class Twins {
     }
     if (prng_.below(2) == 0) {
       const int bound = static_cast<int>(prng_.below(2));
-      REQUIRE(lab_.invoke(tcbs_[0], Invoke::TcbBindNotification, {}, {notifications_[static_cast<std::size_t>(bound)]}) == "ok");
+      REQUIRE(lab_.invoke(tcbs_[0], Invoke::TcbBindNotification, {},
+                          {notifications_[static_cast<std::size_t>(bound)]}) == "ok");
       model_.threads[0].bound = bound;
       model_.notifications[static_cast<std::size_t>(bound)].bound = 0;
     }
@@ -82,7 +83,8 @@ class Twins {
       model_.resume(static_cast<int>(i));
       if (i < tcbs_.size() - servers) continue;
       root_calls(lab::wait(park_));
-      const Op receive{.call = Syscall::Recv, .cap = static_cast<int>(i % 2) * 3, .reply = static_cast<int>(i % replies_.size())};
+      const Op receive{
+          .call = Syscall::Recv, .cap = static_cast<int>(i % 2) * 3, .reply = static_cast<int>(i % replies_.size())};
       model_.act(static_cast<int>(i), receive, false);
       perform(static_cast<int>(i), receive);
       const int sc = model_.threads[i].sc;
@@ -140,8 +142,8 @@ class Twins {
     IpcBuffer& buffer = *lab_.root().buffer();
     const Message& body = action.message;
     root.frame = action.frame;
-    root.frame.info = MessageInfo::make(body.label, static_cast<u32>(body.words.size()),
-                                        static_cast<u32>(body.caps.size())).word();
+    root.frame.info =
+        MessageInfo::make(body.label, static_cast<u32>(body.words.size()), static_cast<u32>(body.caps.size())).word();
     for (std::size_t i = 0; i < body.words.size(); ++i) (i < 4 ? root.frame.mr[i] : buffer.msg[i]) = body.words[i];
     for (std::size_t i = 0; i < body.caps.size(); ++i) buffer.caps_or_badges[i] = body.caps[i];
     root.frame.pending = 1;
@@ -166,9 +168,10 @@ class Twins {
   }
 
   Op choose(int t, const RawStep& raw) {
-    constexpr Syscall kCalls[] = {Syscall::Call, Syscall::Call, Syscall::Call, Syscall::Send, Syscall::NBSend, Syscall::Recv,
-                                  Syscall::Recv, Syscall::ReplyRecv, Syscall::ReplyRecv, Syscall::NBSendRecv,
-                                  Syscall::NBSendWait, Syscall::NBRecv, Syscall::Wait, Syscall::NBWait};
+    constexpr Syscall kCalls[] = {Syscall::Call,      Syscall::Call,       Syscall::Call,       Syscall::Send,
+                                  Syscall::NBSend,    Syscall::Recv,       Syscall::Recv,       Syscall::ReplyRecv,
+                                  Syscall::ReplyRecv, Syscall::NBSendRecv, Syscall::NBSendWait, Syscall::NBRecv,
+                                  Syscall::Wait,      Syscall::NBWait};
     Op op;
     op.call = kCalls[raw.raw[1] % std::size(kCalls)];
     op.is_fault = raw.raw[1] / 64 % 16 == 0;
@@ -216,7 +219,9 @@ class Twins {
     const std::size_t sc = raw.raw[2] % scs_.size();
     const std::string refused = std::to_string(static_cast<u64>(ResultLabel::IllegalOperation));
     switch (raw.raw[3] % 12) {
-      case 0: case 1: case 2:
+      case 0:
+      case 1:
+      case 2:
         root_calls(lab::invoke(tcbs_[at], Invoke::TcbResume));
         model_.resume(t);
         break;
@@ -224,22 +229,27 @@ class Twins {
         root_calls(lab::invoke(tcbs_[at], Invoke::TcbSuspend));
         model_.suspend(t);
         break;
-      case 4: case 5:
+      case 4:
+      case 5:
         root_calls(lab::signal(cptrs_[6 + raw.raw[2] % 2]));
         model_.signal(static_cast<int>(raw.raw[2] % 2), u64{1} << raw.raw[2] % 2);
         break;
-      case 6: case 7: {  // mostly one that is free, to one that has none
+      case 6:
+      case 7: {  // mostly one that is free, to one that has none
         std::size_t wanted = sc;
-        for (std::size_t i = 0; i < scs_.size() && model_.scs[wanted].owner >= 0; ++i) wanted = (wanted + 1) % scs_.size();
+        for (std::size_t i = 0; i < scs_.size() && model_.scs[wanted].owner >= 0; ++i)
+          wanted = (wanted + 1) % scs_.size();
         const std::string said = root_calls(lab::invoke(scs_[wanted], Invoke::SchedContextBind, {}, {tcbs_[at]}));
         expect("bind", said, model_.bind(static_cast<int>(wanted), t) ? "0" : refused);
         break;
       }
-      case 8: case 9: {  // a receiver becomes passive, as servers are
+      case 8:
+      case 9: {  // a receiver becomes passive, as servers are
         const int own = model_.threads[at].sc;
         const std::size_t wanted = own >= 0 && raw.raw[2] % 4 != 0 ? static_cast<std::size_t>(own) : sc;
         if (model_.threads[at].state != ThreadState::BlockedOnReceive && raw.raw[2] % 4 != 0) break;
-        const std::string said = root_calls(lab::invoke(scs_[wanted], Invoke::SchedContextUnbindObject, {}, {tcbs_[at]}));
+        const std::string said =
+            root_calls(lab::invoke(scs_[wanted], Invoke::SchedContextUnbindObject, {}, {tcbs_[at]}));
         expect("unbind", said, model_.unbind(static_cast<int>(wanted), t) ? "0" : refused);
         break;
       }
@@ -254,7 +264,8 @@ class Twins {
         root_calls(lab::invoke(kRootCNode, Invoke::CNodeDelete, {replies_[r], 64}));
         model_.destroy_reply(static_cast<int>(r));
         const Words words{static_cast<u64>(ObjectType::Reply), 0, 0, 0, replies_[r], 1};
-        expect("retype", root_calls(lab::invoke(lab_.general_untyped, Invoke::UntypedRetype, words, {kRootCNode})), "0");
+        expect("retype", root_calls(lab::invoke(lab_.general_untyped, Invoke::UntypedRetype, words, {kRootCNode})),
+               "0");
         break;
       }
     }
@@ -270,7 +281,8 @@ class Twins {
   }
   std::string waiters(Ref<Tcb> head) {
     std::string text;
-    for (Ref<Tcb> at = head; at; at = lab_.kernel().at(at).queue_next) text += " " + std::to_string(index_of(tcbs_, at));
+    for (Ref<Tcb> at = head; at; at = lab_.kernel().at(at).queue_next)
+      text += " " + std::to_string(index_of(tcbs_, at));
     return text;
   }
   static std::string text_of(const std::vector<int>& all) {
@@ -293,7 +305,8 @@ class Twins {
       expect("word" + name, is.word, model_.notifications[i].word);
     }
     for (std::size_t i = 0; i < replies_.size(); ++i) {
-      expect("thread of reply " + std::to_string(i), index_of(tcbs_, lab_.object<::kernel::Reply>(replies_[i]).tcb), model_.replies[i]);
+      expect("thread of reply " + std::to_string(i), index_of(tcbs_, lab_.object<::kernel::Reply>(replies_[i]).tcb),
+             model_.replies[i]);
     }
     for (std::size_t i = 0; i < scs_.size(); ++i) {
       const SchedContext& is = lab_.object<SchedContext>(scs_[i]);
@@ -305,7 +318,9 @@ class Twins {
       expect("call stack of SC " + std::to_string(i), stack, text_of(model_.scs[i].stack));
     }
     const int t = current();
-    if (t >= 0) expect("may the current thread run", model_.is_runnable(t) && model_.threads[static_cast<std::size_t>(t)].sc >= 0, true);
+    if (t >= 0)
+      expect("may the current thread run", model_.is_runnable(t) && model_.threads[static_cast<std::size_t>(t)].sc >= 0,
+             true);
     if (!trouble_.empty()) return;
     const Violation broken = check_threads(lab_.kernel(), {scratch_.data(), scratch_.size()});
     expect("invariant", std::string(broken.name), std::string());
@@ -328,7 +343,8 @@ class Twins {
     expect("label" + name, info.label(), should.told.label);
     expect("badge" + name, is.frame.cap, should.told.badge);
     expect("length" + name, std::size_t{info.length()}, should.told.words.size());
-    for (std::size_t i = 0; i < should.told.words.size(); ++i) expect("word" + name, is.frame.mr[i], should.told.words[i]);
+    for (std::size_t i = 0; i < should.told.words.size(); ++i)
+      expect("word" + name, is.frame.mr[i], should.told.words[i]);
   }
 
   base::Prng prng_;

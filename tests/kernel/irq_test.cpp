@@ -17,7 +17,9 @@ TEST_CASE("An interrupt signals with its badge and masks the line, Ack arms it; 
   CHECK(driver.outcome() == "signal 32");
   CHECK(lab.kernel().irq(5).state == IrqState::Masked);
   // A level-triggered source stays pending in its device and raises again when the line is armed.
-  const auto armed = [&] { return std::count(lab.lines_armed.begin(), lab.lines_armed.end(), std::pair<u32, bool>{5, true}); };
+  const auto armed = [&] {
+    return std::count(lab.lines_armed.begin(), lab.lines_armed.end(), std::pair<u32, bool>{5, true});
+  };
   const auto before = armed();
   driver.later(wait(ntfn));
   lab.settle();

@@ -3,7 +3,8 @@
 
 using namespace lab;
 
-TEST_CASE("Signal before Wait is kept; several signals OR their badges; Wait clears.", "[kernel][notification][kernel.NT01]") {
+TEST_CASE("Signal before Wait is kept; several signals OR their badges; Wait clears.",
+          "[kernel][notification][kernel.NT01]") {
   Lab lab;
   const Cptr ntfn = lab.notification();
   const Cptr one = lab.minted(ntfn, 0b0011);

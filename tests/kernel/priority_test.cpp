@@ -92,7 +92,8 @@ TEST_CASE("The IPC partner goes first among equals; a thread woken by a running 
   server.later({recv(endpoint, lab.reply()), compute(us(2))});
   woken.later({wait(ntfn), compute(us(3))});
   rival.later({wait(begin), compute(us(4))});
-  caller.later({wait(begin), compute(us(1)), signal(begin), compute(us(1)), signal(ntfn), compute(us(1)), call(endpoint)});
+  caller.later(
+      {wait(begin), compute(us(1)), signal(begin), compute(us(1)), signal(ntfn), compute(us(1)), call(endpoint)});
   lab.settle();
   lab.stretches.clear();
   // whoever waits first gets the first signal and is the caller or the rival; both orders end alike
@@ -107,8 +108,8 @@ TEST_CASE("The IPC partner goes first among equals; a thread woken by a running 
     return std::find(order.begin(), order.end(), thread.ref.offset) - order.begin();
   };
   const auto last_of_caller = order.rend() - std::find(order.rbegin(), order.rend(), caller.ref.offset);
-  CHECK(place(server) == last_of_caller);           // at once after the caller's last stretch
-  CHECK(place(woken) > place(server));              // woken before the server, by one that went on: last
+  CHECK(place(server) == last_of_caller);  // at once after the caller's last stretch
+  CHECK(place(woken) > place(server));     // woken before the server, by one that went on: last
   if (place(rival) > place(caller)) CHECK(place(rival) > place(server));
 }
 

@@ -177,12 +177,14 @@ TEST_CASE("An overrun by a long kernel operation is taken from the future.", "[k
   CHECK(lab.ran(thread, start + ms(12), start + ms(22)) <= ms(1) + us(100));
 }
 
-TEST_CASE("A Sporadic thread is measured from its wake-up, another from its dispatch.", "[kernel][refill][kernel.RF07]") {
+TEST_CASE("A Sporadic thread is measured from its wake-up, another from its dispatch.",
+          "[kernel][refill][kernel.RF07]") {
   for (const bool sporadic : {true, false}) {
     CAPTURE(sporadic);
     Lab lab(free_options());
     const Cptr go = lab.notification();
-    Thread& thread = lab.thread({.budget = ms(2), .period = ms(10), .extra_refills = 2, .flags = sporadic ? kSchedSporadic : 0});
+    Thread& thread =
+        lab.thread({.budget = ms(2), .period = ms(10), .extra_refills = 2, .flags = sporadic ? kSchedSporadic : 0});
     Thread& bully = lab.thread({.priority = 150, .budget = ms(50)});
     const Cptr bully_go = lab.notification();
     bully.later({wait(bully_go), compute(ms(3))});
@@ -197,7 +199,8 @@ TEST_CASE("A Sporadic thread is measured from its wake-up, another from its disp
   }
 }
 
-TEST_CASE("Fragments below kMinBudget are kept and become usable with the next refill.", "[kernel][refill][kernel.RF08]") {
+TEST_CASE("Fragments below kMinBudget are kept and become usable with the next refill.",
+          "[kernel][refill][kernel.RF08]") {
   Lab lab(free_options());
   const Cptr go = lab.notification();
   Thread& thread = lab.thread({.budget = ms(1), .period = ms(10), .extra_refills = 2});

@@ -14,7 +14,8 @@ struct Chain {
   std::vector<Thread*> servers;
   u32 sc;
 
-  Chain(Lab& in, u32 count, const std::function<u8(u32)>& priority = [](u32) -> u8 { return 100; })
+  Chain(
+      Lab& in, u32 count, const std::function<u8(u32)>& priority = [](u32) -> u8 { return 100; })
       : lab(in), client(in.thread()) {
     for (u32 i = 0; i < count; ++i) {
       endpoints.push_back(lab.endpoint());
@@ -40,8 +41,10 @@ struct Chain {
 
 }  // namespace
 
-TEST_CASE("A passive server gets the client's scheduling context on Call and returns it with the reply, over six nested servers, at lower, equal and higher priority.",
-          "[kernel][reply][kernel.RP01]") {
+TEST_CASE(
+    "A passive server gets the client's scheduling context on Call and returns it with the reply, over six nested "
+    "servers, at lower, equal and higher priority.",
+    "[kernel][reply][kernel.RP01]") {
   for (const int slope : {-5, 0, 5}) {
     CAPTURE(slope);
     Lab lab;
@@ -70,7 +73,8 @@ TEST_CASE("A passive server gets the client's scheduling context on Call and ret
   }
 }
 
-TEST_CASE("Replying with Send instead of ReplyRecv also returns it; the server stops.", "[kernel][reply][kernel.RP02]") {
+TEST_CASE("Replying with Send instead of ReplyRecv also returns it; the server stops.",
+          "[kernel][reply][kernel.RP02]") {
   Lab lab;
   Chain chain(lab, 1);
   const Cptr ntfn = lab.notification();
@@ -97,8 +101,10 @@ TEST_CASE("Deleting the reply object while the client waits gives the client its
   CHECK(lab.count_of(base::EventKind::IpcReplyLost) == 1);
 }
 
-TEST_CASE("Deleting the reply objects of a chain from the last call to the first hands the scheduling context back step by step.",
-          "[kernel][reply][kernel.RP04]") {
+TEST_CASE(
+    "Deleting the reply objects of a chain from the last call to the first hands the scheduling context back step by "
+    "step.",
+    "[kernel][reply][kernel.RP04]") {
   Lab lab;
   Chain chain(lab, 4);
   chain.servers[3]->later(spin());
@@ -161,7 +167,8 @@ TEST_CASE("Deleting the scheduling context while it is lent stops the server; a 
   CHECK(!chain.client.has_sc());
 }
 
-TEST_CASE("Receiving again with a used reply object gives the first caller ReplyLost.", "[kernel][reply][kernel.RP07]") {
+TEST_CASE("Receiving again with a used reply object gives the first caller ReplyLost.",
+          "[kernel][reply][kernel.RP07]") {
   for (const bool passive : {false, true}) {
     CAPTURE(passive);
     Lab lab;

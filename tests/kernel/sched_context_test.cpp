@@ -54,7 +54,7 @@ TEST_CASE("Bind and Unbind refuse wrong types, double binding, inner nodes and t
   CHECK(lab.bind(sc, lab.endpoint()) == "InvalidCapability(1)");
   CHECK(lab.bind(sc, kRootCNode) == "InvalidCapability(1)");
   CHECK(lab.invoke(sc, Invoke::SchedContextUnbindObject, {}, {lab.endpoint()}) == "InvalidCapability(1)");
-  CHECK(lab.bind(sc, other.tcb) == "IllegalOperation");       // the thread has one
+  CHECK(lab.bind(sc, other.tcb) == "IllegalOperation");         // the thread has one
   CHECK(lab.bind(other.sc, thread.tcb) == "IllegalOperation");  // the SC has one
   const Cptr inner = lab.configured_sc(ms(1), ms(1), 0, 0, kSchedInner);
   CHECK(lab.bind(inner, thread.tcb) == "IllegalOperation");
@@ -118,7 +118,8 @@ TEST_CASE("Bind and Resume work in either order.", "[kernel][sched-context][kern
   }
 }
 
-TEST_CASE("One bound to a thread and a notification leaves the thread when that waits.", "[kernel][sched-context][kernel.SC05]") {
+TEST_CASE("One bound to a thread and a notification leaves the thread when that waits.",
+          "[kernel][sched-context][kernel.SC05]") {
   Lab lab;
   Thread& thread = lab.thread();
   const Cptr ntfn = lab.notification();

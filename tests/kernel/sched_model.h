@@ -56,12 +56,12 @@ struct Thread {
   int priority = 0;
   int node = -1;
   u32 core = 0;
-  u32 id = 0;              // for ties by ref: the SC's offset is in `Model::order`
+  u32 id = 0;  // for ties by ref: the SC's offset is in `Model::order`
   Life life = Life::Stopped;
   bool signalled = false;
   bool is_server = false;
-  int caller = -1;         // of a server that works on a call
-  int server = -1;         // called or queued at
+  int caller = -1;  // of a server that works on a call
+  int server = -1;  // called or queued at
   enum { Nowhere, Queued, OutOfBudget } place = Nowhere;
   std::optional<Op> pending;
 };
@@ -90,7 +90,7 @@ class Model {
   std::vector<u32> node_refs;             // the last tie of the release order
   u64 dispatches = 0;
   bool stealing = false;
-  u64 last_consumed = 0;                  // what Consumed answered
+  u64 last_consumed = 0;  // what Consumed answered
 
   /// One entry: `op` is what the core's thread asks, if it traps.
   Leaving enter(u32 core, u64 now, const std::optional<Op>& op) {
@@ -258,7 +258,8 @@ class Model {
 
   // ── Queues ──
   void poke(u32 core) {
-    if (core != here_ && std::count(leaving_.pokes.begin(), leaving_.pokes.end(), core) == 0) leaving_.pokes.push_back(core);
+    if (core != here_ && std::count(leaving_.pokes.begin(), leaving_.pokes.end(), core) == 0)
+      leaving_.pokes.push_back(core);
   }
   void queue(int t, bool head) {
     Thread& thread = threads[t];
@@ -274,7 +275,8 @@ class Model {
   }
   std::vector<int> in_pick_order(const Core& c) const {
     std::vector<int> all = c.queue;
-    std::stable_sort(all.begin(), all.end(), [this](int a, int b) { return threads[a].priority > threads[b].priority; });
+    std::stable_sort(all.begin(), all.end(),
+                     [this](int a, int b) { return threads[a].priority > threads[b].priority; });
     return all;
   }
   int first_broke(const Core& c) const {
@@ -433,9 +435,8 @@ class Model {
           complete = false;
           break;
         }
-        const auto first = std::max_element(waiting.begin(), waiting.end(), [this](int a, int b) {
-          return threads[a].priority < threads[b].priority;
-        });
+        const auto first = std::max_element(waiting.begin(), waiting.end(),
+                                            [this](int a, int b) { return threads[a].priority < threads[b].priority; });
         const int next = *first;
         waiting.erase(first);
         threads[next].life = Life::Called;
@@ -452,9 +453,7 @@ class Model {
         nodes[op.target].consumed = 0;
         break;
       case Op::Configure: configure(op.target, op.a, op.b); break;
-      case Op::Suspend:
-        suspend(op.target);
-        break;
+      case Op::Suspend: suspend(op.target); break;
       case Op::Resume: {
         Thread& target = threads[op.target];
         if (target.life != Life::Stopped && target.life != Life::Waiting) break;

@@ -88,7 +88,8 @@ class Twins {
     if (parent < 0) {
       REQUIRE(lab_.configure_sc(sc, budget, period, extra, 0, flags, home) == "ok");
     } else {
-      REQUIRE(lab_.configure_child(scs_[static_cast<std::size_t>(parent)], sc, budget, period, extra, 0, flags, home) == "ok");
+      REQUIRE(lab_.configure_child(scs_[static_cast<std::size_t>(parent)], sc, budget, period, extra, 0, flags, home) ==
+              "ok");
     }
     const int node = add_node(sc, parent);
     ThreadOptions options{.sc = sc, .started = false, .parks = false};
@@ -245,7 +246,8 @@ class Twins {
       return can ? Op{Op::Resume, worker} : wake_up;
     }
     if (kind < 52) {
-      const bool can = worker != kTicker && (target.life == Life::Ready || target.life == Life::Waiting) && !self.is_server;
+      const bool can =
+          worker != kTicker && (target.life == Life::Ready || target.life == Life::Waiting) && !self.is_server;
       return can ? Op{Op::Suspend, worker} : wake_up;
     }
     if (kind < 64 || t == kTicker || self.is_server) return wake_up;
@@ -265,14 +267,21 @@ class Twins {
     const auto call = [&](Cptr cap, Invoke label, Words words, Cptr extra) {
       frame.call = static_cast<i32>(Syscall::Call);
       frame.cap = cap;
-      frame.info = MessageInfo::make(static_cast<u64>(label), static_cast<u32>(words.size()), extra != 0 ? 1 : 0).word();
+      frame.info =
+          MessageInfo::make(static_cast<u64>(label), static_cast<u32>(words.size()), extra != 0 ? 1 : 0).word();
       for (std::size_t i = 0; i < words.size(); ++i) (i < 4 ? frame.mr[i] : buffer->msg[i]) = words[i];
       buffer->caps_or_badges[0] = extra;
     };
     frame = {};
     switch (op.kind) {
-      case Op::Wait: frame.call = static_cast<i32>(Syscall::Wait); frame.cap = notifications_[static_cast<std::size_t>(t)]; break;
-      case Op::Signal: frame.call = static_cast<i32>(Syscall::Signal); frame.cap = notifications_[target]; break;
+      case Op::Wait:
+        frame.call = static_cast<i32>(Syscall::Wait);
+        frame.cap = notifications_[static_cast<std::size_t>(t)];
+        break;
+      case Op::Signal:
+        frame.call = static_cast<i32>(Syscall::Signal);
+        frame.cap = notifications_[target];
+        break;
       case Op::Yield: frame.call = static_cast<i32>(Syscall::Yield); break;
       case Op::Call: call(endpoints_[target - first_server()], static_cast<Invoke>(7), {1, 2}, 0); break;
       case Op::ReplyRecv:
@@ -371,7 +380,9 @@ class Twins {
       expect("core" + name, u32{is.core}, should.core);
       const bool broke = is.sc && lab_.kernel().at(is.sc).in_tree != 0;
       expect("waiting for budget" + name, broke, should.place == sched_model::Thread::OutOfBudget);
-      if (broke) expect("wait_until" + name, lab_.kernel().at(is.sc).wait_until, model_.nodes[static_cast<std::size_t>(should.node)].wait_until);
+      if (broke)
+        expect("wait_until" + name, lab_.kernel().at(is.sc).wait_until,
+               model_.nodes[static_cast<std::size_t>(should.node)].wait_until);
     }
     if (!trouble_.empty()) return;
     const Violation broken = check_threads(lab_.kernel(), {scratch_.data(), scratch_.size()});
@@ -379,7 +390,8 @@ class Twins {
   }
   static std::string text_of(const std::vector<sched_model::Piece>& pieces) {
     std::string text;
-    for (const sched_model::Piece& piece : pieces) text += " (" + std::to_string(piece.time) + ", " + std::to_string(piece.amount) + ")";
+    for (const sched_model::Piece& piece : pieces)
+      text += " (" + std::to_string(piece.time) + ", " + std::to_string(piece.amount) + ")";
     return text;
   }
 
@@ -388,7 +400,8 @@ class Twins {
     for (u32 i = 0; i < lab_.kernel().core_count(); ++i) {
       if (std::count(poked_.begin(), poked_.end(), i) > 0) continue;
       const CoreState& core = lab_.kernel().core(i);
-      for (int priority = 255; priority >= 0 && core.current && priority > lab_.kernel().at(core.current).priority; --priority) {
+      for (int priority = 255; priority >= 0 && core.current && priority > lab_.kernel().at(core.current).priority;
+           --priority) {
         if (core.levels[priority].head) expect("a higher thread waits on core " + std::to_string(i), priority, -1);
       }
     }

@@ -29,7 +29,9 @@ using RunSteps = std::function<std::string(const RawSteps&)>;
 
 inline RawSteps shrink(RawSteps steps, const RunSteps& run) {
   u32 patience = 3'000;  // runs
-  const auto fails = [&](const RawSteps& candidate) { return patience > 0 && patience-- > 0 && !run(candidate).empty(); };
+  const auto fails = [&](const RawSteps& candidate) {
+    return patience > 0 && patience-- > 0 && !run(candidate).empty();
+  };
   for (std::size_t part = (steps.size() + 1) / 2; part > 0; part = part == 1 ? 0 : (part + 1) / 2) {
     for (std::size_t at = 0; at < steps.size();) {
       RawSteps shorter(steps.begin(), steps.begin() + static_cast<std::ptrdiff_t>(at));

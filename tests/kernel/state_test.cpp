@@ -64,12 +64,15 @@ struct Scenario {
       const u64 label = prng.below(50);
       switch (prng.below(12)) {
         case 0: thread.later(call(endpoint, message(label, {1, 2, 3, 4, 5, label}))); break;
-        case 1: case 2: thread.later(reply_recv(endpoint, replies[who], message(label))); break;
+        case 1:
+        case 2: thread.later(reply_recv(endpoint, replies[who], message(label))); break;
         case 3: thread.later(nb_send_recv(endpoint, message(label), endpoint, replies[who])); break;
         case 4: thread.later(signal(ntfn)); break;
         case 5: thread.later(nb_wait(ntfn)); break;
         case 6: thread.later(yield()); break;
-        case 7: if (who < 3) thread.later(fault(FaultType::Vm, {label, 0x70'0000, 0, 1})); break;
+        case 7:
+          if (who < 3) thread.later(fault(FaultType::Vm, {label, 0x70'0000, 0, 1}));
+          break;
         case 8: lab.suspend(thread); break;
         case 9: lab.resume(thread); break;
         case 10: lab.set_priority(thread, 80 + prng.below(30)); break;
@@ -83,7 +86,8 @@ struct Scenario {
 
 }  // namespace
 
-TEST_CASE("A copied node memory at another base continues with equal events and digests.", "[kernel][state][kernel.ST01]") {
+TEST_CASE("A copied node memory at another base continues with equal events and digests.",
+          "[kernel][state][kernel.ST01]") {
   for (const u32 cores : {1u, 4u}) {
     CAPTURE(cores);
     Options options;
@@ -108,7 +112,8 @@ TEST_CASE("A copied node memory at another base continues with equal events and 
   }
 }
 
-TEST_CASE("state_digest differs after any single operation that changes a field.", "[kernel][state][property][kernel.ST02]") {
+TEST_CASE("state_digest differs after any single operation that changes a field.",
+          "[kernel][state][property][kernel.ST02]") {
   Lab lab;
   Scenario scenario(lab, 4, 1);
   scenario.steps(30);
@@ -198,8 +203,8 @@ TEST_CASE("One scenario gives one digest: -O0/-O2, GCC/Clang, sanitizers, host a
   std::string text = "state " + hex(lab.digest()) + "\ndeep " + hex(lab.kernel().deep_digest()) + "\n";
   REQUIRE(lab.revoke(scenario.memory) == "ok");
   lab.run(ms(30));
-  text += "end " + hex(lab.digest()) + "\nevents " + hex(digest_of_events(lab)) + " " + std::to_string(lab.events.size()) +
-          "\nnow " + std::to_string(lab.now()) + "\n";
+  text += "end " + hex(lab.digest()) + "\nevents " + hex(digest_of_events(lab)) + " " +
+          std::to_string(lab.events.size()) + "\nnow " + std::to_string(lab.now()) + "\n";
   const std::string path = std::string(ORRERY_GOLDEN_DIR) + "/kernel-scenario.txt";
   if (std::getenv("UPDATE_GOLDEN") != nullptr) std::ofstream(path) << text;
   std::ifstream file(path);
@@ -234,7 +239,9 @@ TEST_CASE("the checker names the invariant that a planted fault breaks", "[kerne
   REQUIRE(one.does(send(waiting)) == "pending");
   REQUIRE(two.does(send(waiting)) == "pending");
   std::vector<u8> scratch(lab.kernel().ram_bytes() / 16);
-  const auto broken = [&] { return std::string(check_invariants(lab.kernel(), {scratch.data(), scratch.size()}).name); };
+  const auto broken = [&] {
+    return std::string(check_invariants(lab.kernel(), {scratch.data(), scratch.size()}).name);
+  };
   REQUIRE(broken().empty());
   const auto with = [&](auto& field, auto value) {
     const auto kept = field;
@@ -283,10 +290,10 @@ TEST_CASE("boot gives the root task what the table says", "[kernel][state][boot]
   options.devices = {{DeviceKind::Console, 1, 0xE000'0000, 16}, {DeviceKind::Timer, 2, 0xE001'0000, 12}};
   options.image = std::vector<u8>(9'000, 0x11);
   Lab lab(options);
-  const CapType expected[] = {CapType::Null, CapType::Tcb, CapType::CNode, CapType::VSpace, CapType::IrqControl,
-                              CapType::AsidControl, CapType::AsidPool, CapType::SchedControl, CapType::SchedContext,
-                              CapType::Frame, CapType::Frame, CapType::Reply, CapType::Null, CapType::Null,
-                              CapType::Null, CapType::Null};
+  const CapType expected[] = {CapType::Null,         CapType::Tcb,         CapType::CNode,    CapType::VSpace,
+                              CapType::IrqControl,   CapType::AsidControl, CapType::AsidPool, CapType::SchedControl,
+                              CapType::SchedContext, CapType::Frame,       CapType::Frame,    CapType::Reply,
+                              CapType::Null,         CapType::Null,        CapType::Null,     CapType::Null};
   for (u32 i = 0; i < 16; ++i) {
     CAPTURE(i);
     CHECK(lab.cap(i).type == expected[i]);
@@ -333,10 +340,25 @@ TEST_CASE("random words and capabilities to every call never reach an assertion"
     base::Prng prng{seed, "test.fuzz"};
     const Cptr inner = lab.cnode(4);
     for (u64 i = 0; i < 6; ++i) REQUIRE(lab.copy(Place(inner, i, 4), kRootReply) == "ok");
-    std::vector<Cptr> caps = {0, inner, kRootVSpace, kRootAsidPool, kRootAsidControl, kRootSchedControl, lab.endpoint(),
-                              lab.notification(), lab.reply(), lab.copied(inner), lab.frame(), lab.frame(13), lab.page_table(),
-                              lab.vspace(), lab.untyped(14), lab.sched_context(), lab.configured_sc(ms(1), ms(2)),
-                              lab.irq_handler(6, lab.notification()), kRootIrqControl};
+    std::vector<Cptr> caps = {0,
+                              inner,
+                              kRootVSpace,
+                              kRootAsidPool,
+                              kRootAsidControl,
+                              kRootSchedControl,
+                              lab.endpoint(),
+                              lab.notification(),
+                              lab.reply(),
+                              lab.copied(inner),
+                              lab.frame(),
+                              lab.frame(13),
+                              lab.page_table(),
+                              lab.vspace(),
+                              lab.untyped(14),
+                              lab.sched_context(),
+                              lab.configured_sc(ms(1), ms(2)),
+                              lab.irq_handler(6, lab.notification()),
+                              kRootIrqControl};
     std::vector<Thread*> threads;
     for (u32 i = 0; i < 3; ++i) {
       threads.push_back(&lab.thread({.core = i % 2}));
@@ -344,9 +366,9 @@ TEST_CASE("random words and capabilities to every call never reach an assertion"
       caps.push_back(threads[i]->sc);
     }
     const Cptr targets = lab.slots(20);
-    const u64 labels[] = {0x10, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2A, 0x2B, 0x2C, 0x2D, 0x2E, 0x2F,
-                          0x30, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x60, 0x68, 0x69, 0x6A, 0x70, 0x78, 0x79, 0x7A,
-                          0x7B, 0x7C, 0x7D, 0x90, 0x91, 0x92, 0x98, 0x99, 0xA8, 0xB0};
+    const u64 labels[] = {0x10, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2A, 0x2B, 0x2C, 0x2D,
+                          0x2E, 0x2F, 0x30, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x60, 0x68, 0x69, 0x6A,
+                          0x70, 0x78, 0x79, 0x7A, 0x7B, 0x7C, 0x7D, 0x90, 0x91, 0x92, 0x98, 0x99, 0xA8, 0xB0};
     const auto word = [&]() -> u64 {
       switch (prng.below(8)) {
         case 0: return prng.next();

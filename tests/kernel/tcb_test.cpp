@@ -75,8 +75,8 @@ TEST_CASE("CopyRegisters copies exactly the parts asked for.", "[kernel][tcb][ex
     REQUIRE(lab.invoke(target.tcb, Invoke::TcbWriteRegisters, joined({0, kRegisterCount}, numbered(2'000))) == "ok");
     REQUIRE(lab.invoke(target.tcb, Invoke::TcbCopyRegisters, {parts}, {source.tcb}) == "ok");
     const Words now = lab.invoke(target.tcb, Invoke::TcbReadRegisters, {0, kRegisterCount}).words;
-    for (u64 i = 0; i < 32; ++i) CHECK(now.at(i) == ((parts & 4) != 0 ? 1'000 : 2'000) + i);     // pc, x1–x31
-    for (u64 i = 32; i < 65; ++i) CHECK(now.at(i) == ((parts & 8) != 0 ? 1'000 : 2'000) + i);    // f0–f31, fcsr
+    for (u64 i = 0; i < 32; ++i) CHECK(now.at(i) == ((parts & 4) != 0 ? 1'000 : 2'000) + i);   // pc, x1–x31
+    for (u64 i = 32; i < 65; ++i) CHECK(now.at(i) == ((parts & 8) != 0 ? 1'000 : 2'000) + i);  // f0–f31, fcsr
     CHECK(lab.invoke(target.tcb, Invoke::TcbCopyRegisters, {parts}, {kRootCNode}) == "InvalidCapability(1)");
   }
 }
@@ -98,8 +98,8 @@ TEST_CASE("Configure and SetSpace without CSpace or with an unassigned VSpace fa
   const Cptr bare = lab.make(ObjectType::VSpace);
   const Cptr buffer = lab.frame(13);
   const auto before = lab.caps();
-  const std::pair<Cptr, Cptr> wrong[] = {{0, kRootVSpace}, {kRootReply, kRootVSpace}, {kRootCNode, 0},
-                                         {kRootCNode, bare}, {kRootCNode, kRootCNode}};
+  const std::pair<Cptr, Cptr> wrong[] = {
+      {0, kRootVSpace}, {kRootReply, kRootVSpace}, {kRootCNode, 0}, {kRootCNode, bare}, {kRootCNode, kRootCNode}};
   for (const auto& [cspace, vspace] : wrong) {
     CAPTURE(cspace, vspace);
     CHECK(lab.invoke(thread.tcb, Invoke::TcbConfigure, {0, 0x8000}, {cspace, vspace, buffer}) == "IllegalOperation");
@@ -122,7 +122,9 @@ TEST_CASE("An IPC buffer must be an aligned non-device frame of at least 8 KiB."
   const Cptr small = lab.frame(12);
   const Cptr good = lab.frame(13);
   const Cptr large = lab.frame(21);
-  const auto set = [&](u64 vaddr, Cptr frame) { return lab.invoke(thread.tcb, Invoke::TcbSetIpcBuffer, {vaddr}, {frame}); };
+  const auto set = [&](u64 vaddr, Cptr frame) {
+    return lab.invoke(thread.tcb, Invoke::TcbSetIpcBuffer, {vaddr}, {frame});
+  };
   const auto configure = [&](u64 vaddr, Cptr frame) {
     return lab.invoke(thread.tcb, Invoke::TcbConfigure, {0, vaddr}, {kRootCNode, kRootVSpace, frame});
   };
@@ -144,8 +146,9 @@ TEST_CASE("An IPC buffer must be an aligned non-device frame of at least 8 KiB."
   CHECK(thread.object().slots[kTcbBuffer].cap.is_null());
 }
 
-TEST_CASE("Replacing the last capability of a large CSpace is interruptible; the thread sees old or new, nothing between.",
-          "[kernel][tcb][kernel.TC06]") {
+TEST_CASE(
+    "Replacing the last capability of a large CSpace is interruptible; the thread sees old or new, nothing between.",
+    "[kernel][tcb][kernel.TC06]") {
   Lab lab;
   const Cptr old_space = lab.cnode(9);
   for (u64 i = 0; i < 300; ++i) REQUIRE(lab.copy(Place(old_space, i, 9), kRootReply) == "ok");
@@ -179,7 +182,8 @@ TEST_CASE("Replacing the last capability of a large CSpace is interruptible; the
   CHECK(lab.zombies() == 0);
 }
 
-TEST_CASE("Suspend and Resume in every thread state lead to the state of §2.3.", "[kernel][tcb][exhaustive][kernel.TC07]") {
+TEST_CASE("Suspend and Resume in every thread state lead to the state of §2.3.",
+          "[kernel][tcb][exhaustive][kernel.TC07]") {
   for (const u32 state : {0u, 1u, 2u, 3u, 4u, 5u, 6u}) {
     for (const bool suspended : {true, false}) {
       CAPTURE(state, suspended);
@@ -190,11 +194,17 @@ TEST_CASE("Suspend and Resume in every thread state lead to the state of §2.3."
       Thread& thread = lab.thread({.started = state != 0});
       switch (state) {
         case 0: break;
-        case 1: thread.later(spin()); lab.run(us(100)); break;
+        case 1:
+          thread.later(spin());
+          lab.run(us(100));
+          break;
         case 2: break;  // started and not yet run
         case 3: thread.does(recv(endpoint, reply)); break;
         case 4: thread.does(send(endpoint)); break;
-        case 5: server.does(recv(endpoint, reply)); thread.does(call(endpoint)); break;
+        case 5:
+          server.does(recv(endpoint, reply));
+          thread.does(call(endpoint));
+          break;
         case 6: thread.does(wait(lab.notification())); break;
       }
       REQUIRE(thread.state() == static_cast<ThreadState>(state));

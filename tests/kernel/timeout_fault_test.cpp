@@ -23,7 +23,8 @@ TEST_CASE("A spinning thread with handler faults at every exhaustion, with badge
   Lab lab(free_options());
   Handled handled(lab);
   handled.listen();
-  Thread& thread = lab.thread({.budget = ms(1), .period = ms(10), .badge = 42, .timeout_endpoint = lab.minted(handled.endpoint, 5)});
+  Thread& thread =
+      lab.thread({.budget = ms(1), .period = ms(10), .badge = 42, .timeout_endpoint = lab.minted(handled.endpoint, 5)});
   thread.later(spin());
   for (u32 round = 0; round < 5; ++round) {
     CAPTURE(round);
@@ -36,8 +37,9 @@ TEST_CASE("A spinning thread with handler faults at every exhaustion, with badge
   CHECK(lab.count_of(base::EventKind::TrapTimeout) == 5);
 }
 
-TEST_CASE("A server out of its client's time is reset by its handler, which answers the client; five rounds, also nested.",
-          "[kernel][timeout][kernel.TO02]") {
+TEST_CASE(
+    "A server out of its client's time is reset by its handler, which answers the client; five rounds, also nested.",
+    "[kernel][timeout][kernel.TO02]") {
   for (const bool nested : {false, true}) {
     CAPTURE(nested);
     Lab lab(free_options());
@@ -119,8 +121,9 @@ TEST_CASE("Without handler the thread waits; round robin threads never time out 
   CHECK(lab.ran(robin) >= ms(88));
 }
 
-TEST_CASE("Read, write and fetch of unmapped memory report address and access; mapping and replying continues the thread.",
-          "[kernel][fault][kernel.FA01]") {
+TEST_CASE(
+    "Read, write and fetch of unmapped memory report address and access; mapping and replying continues the thread.",
+    "[kernel][fault][kernel.FA01]") {
   using vspace::Access;
   for (const Access access : {Access::Read, Access::Write, Access::Fetch}) {
     CAPTURE(static_cast<int>(access));
@@ -150,7 +153,8 @@ TEST_CASE("Read, write and fetch of unmapped memory report address and access; m
   }
 }
 
-TEST_CASE("Unknown calls and exceptions report registers; the reply's words replace them.", "[kernel][fault][kernel.FA02]") {
+TEST_CASE("Unknown calls and exceptions report registers; the reply's words replace them.",
+          "[kernel][fault][kernel.FA02]") {
   Lab lab;
   Handled handled(lab);
   Thread& thread = lab.thread({.started = false, .fault_endpoint = handled.endpoint});
@@ -171,8 +175,7 @@ TEST_CASE("Unknown calls and exceptions report registers; the reply's words repl
     trap.frame.reply = 1'016;
     thread.later({trap, spin()});
     lab.run(ms(1));
-    CHECK(handled.handler.outcome() ==
-          "fault 2(1000, 1002, 1001, 1010, 1011, 1012, 1013, 1014, 1015, 1016, 93)");
+    CHECK(handled.handler.outcome() == "fault 2(1000, 1002, 1001, 1010, 1011, 1012, 1013, 1014, 1015, 1016, 93)");
     handled.answer(0, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
     lab.run(ms(1));
     REQUIRE(lab.suspend(thread) == "ok");
@@ -206,8 +209,8 @@ TEST_CASE("A reply with label 1 leaves the thread Inactive.", "[kernel][fault][k
     Lab lab;
     Handled handled(lab);
     handled.listen();
-    Thread& thread = lab.thread({.budget = ms(1), .period = ms(10), .fault_endpoint = handled.endpoint,
-                                 .timeout_endpoint = handled.endpoint});
+    Thread& thread = lab.thread(
+        {.budget = ms(1), .period = ms(10), .fault_endpoint = handled.endpoint, .timeout_endpoint = handled.endpoint});
     switch (kind) {
       case 0: thread.later(system_call(17)); break;
       case 1: thread.later(fault(FaultType::UserException, {1, 2, 3, 4})); break;
@@ -222,7 +225,8 @@ TEST_CASE("A reply with label 1 leaves the thread Inactive.", "[kernel][fault][k
   }
 }
 
-TEST_CASE("A fault without handler stops only that thread and is reported as an event.", "[kernel][fault][kernel.FA04]") {
+TEST_CASE("A fault without handler stops only that thread and is reported as an event.",
+          "[kernel][fault][kernel.FA04]") {
   Lab lab;
   Thread& bystander = lab.thread();
   bystander.later(spin());
@@ -283,8 +287,10 @@ TEST_CASE("A passive handler runs on the faulting thread's scheduling context.",
   CHECK(lab.ran(handler) == us(20));
 }
 
-TEST_CASE("A native crash of every kind becomes UserException; neighbours and kernel go on; the message is equal on every machine.",
-          "[kernel][fault][kernel.FA07]") {
+TEST_CASE(
+    "A native crash of every kind becomes UserException; neighbours and kernel go on; the message is equal on every "
+    "machine.",
+    "[kernel][fault][kernel.FA07]") {
   Lab lab;
   Handled handled(lab);
   Thread& bystander = lab.thread({.priority = 50});

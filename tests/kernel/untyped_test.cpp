@@ -10,9 +10,12 @@ namespace {
 u32 size_bits_of(ObjectType type, u32 bits) {
   switch (type) {
     case ObjectType::Tcb: return kTcbBits;
-    case ObjectType::Endpoint: case ObjectType::Notification: case ObjectType::Reply: return 6;
+    case ObjectType::Endpoint:
+    case ObjectType::Notification:
+    case ObjectType::Reply: return 6;
     case ObjectType::CNode: return 5 + bits;
-    case ObjectType::PageTable: case ObjectType::VSpace: return kTableBits;
+    case ObjectType::PageTable:
+    case ObjectType::VSpace: return kTableBits;
     default: return bits;
   }
 }
@@ -31,12 +34,22 @@ TEST_CASE("Every type at its smallest and largest size is created aligned, zeroe
     u8 rights;
   };
   const std::vector<Case> cases = {
-      {ObjectType::Untyped, 6, 0}, {ObjectType::Untyped, 29, 0}, {ObjectType::Tcb, 0, 0},
-      {ObjectType::Endpoint, 0, kRightsAll}, {ObjectType::Notification, 0, kRightWrite | kRightRead},
-      {ObjectType::CNode, 1, 0}, {ObjectType::CNode, 24, 0}, {ObjectType::SchedContext, 8, 0},
-      {ObjectType::SchedContext, 14, 0}, {ObjectType::Reply, 0, kRightGrant}, {ObjectType::Frame, 12, kRightWrite | kRightRead},
-      {ObjectType::Frame, 13, kRightWrite | kRightRead}, {ObjectType::Frame, 21, kRightWrite | kRightRead},
-      {ObjectType::Frame, 30, kRightWrite | kRightRead}, {ObjectType::PageTable, 0, 0}, {ObjectType::VSpace, 0, 0},
+      {ObjectType::Untyped, 6, 0},
+      {ObjectType::Untyped, 29, 0},
+      {ObjectType::Tcb, 0, 0},
+      {ObjectType::Endpoint, 0, kRightsAll},
+      {ObjectType::Notification, 0, kRightWrite | kRightRead},
+      {ObjectType::CNode, 1, 0},
+      {ObjectType::CNode, 24, 0},
+      {ObjectType::SchedContext, 8, 0},
+      {ObjectType::SchedContext, 14, 0},
+      {ObjectType::Reply, 0, kRightGrant},
+      {ObjectType::Frame, 12, kRightWrite | kRightRead},
+      {ObjectType::Frame, 13, kRightWrite | kRightRead},
+      {ObjectType::Frame, 21, kRightWrite | kRightRead},
+      {ObjectType::Frame, 30, kRightWrite | kRightRead},
+      {ObjectType::PageTable, 0, 0},
+      {ObjectType::VSpace, 0, 0},
   };
   Cptr largest = 0;
   std::vector<Cptr> big;  // every Untyped of 1 GiB
@@ -82,7 +95,8 @@ TEST_CASE("Every type at its smallest and largest size is created aligned, zeroe
   lab.check("creating and deleting everything");
 }
 
-TEST_CASE("Successive Retypes advance the watermark with alignment, objects disjoint.", "[kernel][untyped][property][kernel.UT02]") {
+TEST_CASE("Successive Retypes advance the watermark with alignment, objects disjoint.",
+          "[kernel][untyped][property][kernel.UT02]") {
   for (u64 seed = 0; seed < 10; ++seed) {
     CAPTURE(seed);
     Lab lab;
@@ -90,9 +104,9 @@ TEST_CASE("Successive Retypes advance the watermark with alignment, objects disj
     const Cptr memory = lab.untyped(18);
     const u64 base = lab.cap(memory).object;
     u64 watermark = 0;
-    const std::pair<ObjectType, u32> kinds[] = {{ObjectType::Endpoint, 0}, {ObjectType::Tcb, 0}, {ObjectType::CNode, 3},
-                                                {ObjectType::Frame, 12}, {ObjectType::SchedContext, 9},
-                                                {ObjectType::Untyped, 7}, {ObjectType::PageTable, 0}};
+    const std::pair<ObjectType, u32> kinds[] = {
+        {ObjectType::Endpoint, 0},     {ObjectType::Tcb, 0},     {ObjectType::CNode, 3},    {ObjectType::Frame, 12},
+        {ObjectType::SchedContext, 9}, {ObjectType::Untyped, 7}, {ObjectType::PageTable, 0}};
     for (u32 i = 0; i < 20; ++i) {
       const auto [type, bits] = kinds[prng.below(7)];
       const u32 count = static_cast<u32>(1 + prng.below(3));
@@ -113,7 +127,8 @@ TEST_CASE("Successive Retypes advance the watermark with alignment, objects disj
   }
 }
 
-TEST_CASE("NotEnoughMemory reports the exact bytes left; exactly that much can then be created.", "[kernel][untyped][kernel.UT03]") {
+TEST_CASE("NotEnoughMemory reports the exact bytes left; exactly that much can then be created.",
+          "[kernel][untyped][kernel.UT03]") {
   Lab lab;
   const Cptr memory = lab.untyped(12);
   REQUIRE(lab.retype(memory, ObjectType::Endpoint, 0, lab.slot()) == "ok");
@@ -125,7 +140,8 @@ TEST_CASE("NotEnoughMemory reports the exact bytes left; exactly that much can t
   CHECK(lab.retype(memory, ObjectType::Untyped, 6, window + 63) == "NotEnoughMemory(0)");
 }
 
-TEST_CASE("Count 0 and 257 and a window past the end are RangeErrors with the right bounds.", "[kernel][untyped][kernel.UT04]") {
+TEST_CASE("Count 0 and 257 and a window past the end are RangeErrors with the right bounds.",
+          "[kernel][untyped][kernel.UT04]") {
   Lab lab;
   const Cptr first = lab.slot();
   const auto before = lab.caps();
@@ -146,10 +162,14 @@ TEST_CASE("Retype refuses wrong types and sizes by argument", "[kernel][untyped]
   Lab lab;
   const Cptr to = lab.slot();
   const auto before = lab.caps();
-  const auto refused = [&](u64 type, u64 bits) { return lab.retype(lab.general_untyped, static_cast<ObjectType>(type), bits, to); };
+  const auto refused = [&](u64 type, u64 bits) {
+    return lab.retype(lab.general_untyped, static_cast<ObjectType>(type), bits, to);
+  };
   for (const u64 type : {10, 11, 255}) CHECK(refused(type, 12) == "InvalidArgument(0)");
-  CHECK(lab.invoke(lab.general_untyped, Invoke::UntypedRetype, {10, 6, 0, 0, to, 1}, {kRootCNode}) == "InvalidArgument(0)");
-  CHECK(lab.invoke(lab.general_untyped, Invoke::UntypedRetype, {kNever, 6, 0, 0, to, 1}, {kRootCNode}) == "InvalidArgument(0)");
+  CHECK(lab.invoke(lab.general_untyped, Invoke::UntypedRetype, {10, 6, 0, 0, to, 1}, {kRootCNode}) ==
+        "InvalidArgument(0)");
+  CHECK(lab.invoke(lab.general_untyped, Invoke::UntypedRetype, {kNever, 6, 0, 0, to, 1}, {kRootCNode}) ==
+        "InvalidArgument(0)");
   CHECK(refused(0, 32) == "RangeError(0, 31)");
   CHECK(refused(0, 64) == "RangeError(0, 31)");
   CHECK(refused(4, 27) == "RangeError(0, 31)");
@@ -158,8 +178,10 @@ TEST_CASE("Retype refuses wrong types and sizes by argument", "[kernel][untyped]
   CHECK(refused(0, 5) == "InvalidArgument(1)");
   for (const u64 bits : {0, 7, 15}) CHECK(refused(5, bits) == "InvalidArgument(1)");
   for (const u64 bits : {0, 11, 14, 20, 22, 29, 31}) CHECK(refused(7, bits) == "InvalidArgument(1)");
-  CHECK(lab.invoke(lab.general_untyped, Invoke::UntypedRetype, {2, 0, 0, 0, to, 1}, {kRootReply}) == "FailedLookup(0, 2, 0)");
-  CHECK(lab.invoke(lab.general_untyped, Invoke::UntypedRetype, {2, 0, kRootReply, 64, to, 1}, {kRootCNode}) == "FailedLookup(0, 2, 64)");
+  CHECK(lab.invoke(lab.general_untyped, Invoke::UntypedRetype, {2, 0, 0, 0, to, 1}, {kRootReply}) ==
+        "FailedLookup(0, 2, 0)");
+  CHECK(lab.invoke(lab.general_untyped, Invoke::UntypedRetype, {2, 0, kRootReply, 64, to, 1}, {kRootCNode}) ==
+        "FailedLookup(0, 2, 64)");
   CHECK(lab.caps() == before);
 }
 
@@ -170,7 +192,8 @@ TEST_CASE("Retype puts objects into a CNode found by index and depth", "[kernel]
   for (u64 i = 0; i < 16; ++i) CHECK(lab.slot_in(inner, i).cap.is_null() == (i < 3 || i >= 8));
 }
 
-TEST_CASE("One occupied slot in the window is DeleteFirst and nothing is created.", "[kernel][untyped][exhaustive][kernel.UT05]") {
+TEST_CASE("One occupied slot in the window is DeleteFirst and nothing is created.",
+          "[kernel][untyped][exhaustive][kernel.UT05]") {
   Lab lab;
   const Cptr memory = lab.untyped(14);
   const Cptr window = lab.slots(8);
@@ -186,7 +209,8 @@ TEST_CASE("One occupied slot in the window is DeleteFirst and nothing is created
   CHECK(lab.retype(memory, ObjectType::Tcb, 0, window, 8) == "ok");
 }
 
-TEST_CASE("After the last child is gone the next Retype starts at 0 in zeroed memory.", "[kernel][untyped][kernel.UT06]") {
+TEST_CASE("After the last child is gone the next Retype starts at 0 in zeroed memory.",
+          "[kernel][untyped][kernel.UT06]") {
   Lab lab;
   const Cptr memory = lab.untyped(16);
   const Cptr one = lab.make(ObjectType::Frame, 12, memory);
@@ -248,8 +272,10 @@ TEST_CASE("Resetting 64 MiB is interruptible; each stop leaves the watermark on 
   CHECK(lab.all_zero(base + 64, (u64{64} << 20) - 64));
 }
 
-TEST_CASE("Copying an Untyped with children is RevokeFirst; while a copy lives its source cannot retype; a copy of used memory hands out zeroes.",
-          "[kernel][untyped][kernel.UT08]") {
+TEST_CASE(
+    "Copying an Untyped with children is RevokeFirst; while a copy lives its source cannot retype; a copy of used "
+    "memory hands out zeroes.",
+    "[kernel][untyped][kernel.UT08]") {
   Lab lab;
   const Cptr memory = lab.untyped(14);
   const Cptr twin = lab.slot();
@@ -328,9 +354,10 @@ TEST_CASE("A realm cannot create one byte more than it was granted, by any seque
   const u64 base = lab.cap(original).object;
   const u64 end = base + (1 << 15);
   const Cptr slots = lab.slots(40);
-  const std::pair<ObjectType, u32> kinds[] = {{ObjectType::Endpoint, 0}, {ObjectType::Reply, 0}, {ObjectType::CNode, 2},
-                                              {ObjectType::Frame, 12}, {ObjectType::SchedContext, 8}, {ObjectType::Tcb, 0},
-                                              {ObjectType::Untyped, 10}, {ObjectType::Untyped, 13}, {ObjectType::Untyped, 6}};
+  const std::pair<ObjectType, u32> kinds[] = {
+      {ObjectType::Endpoint, 0}, {ObjectType::Reply, 0},        {ObjectType::CNode, 2},
+      {ObjectType::Frame, 12},   {ObjectType::SchedContext, 8}, {ObjectType::Tcb, 0},
+      {ObjectType::Untyped, 10}, {ObjectType::Untyped, 13},     {ObjectType::Untyped, 6}};
   u64 created = 0;
   u64 refused = 0;
   for (u32 step = 0; step < 10'000; ++step) {
@@ -338,7 +365,10 @@ TEST_CASE("A realm cannot create one byte more than it was granted, by any seque
     const Cptr a = slots + prng.below(40);
     const Cptr b = slots + prng.below(40);
     switch (prng.below(8)) {
-      case 0: case 1: case 2: case 3: {
+      case 0:
+      case 1:
+      case 2:
+      case 3: {
         const auto [type, bits] = kinds[prng.below(9)];
         const bool inner = !lab.is_null(b) && lab.cap(b).type == CapType::Untyped && prng.below(2) == 0;
         const Outcome outcome = lab.retype(inner ? b : granted, type, bits, a, 1 + prng.below(3));
@@ -346,7 +376,9 @@ TEST_CASE("A realm cannot create one byte more than it was granted, by any seque
         refused += outcome.label == static_cast<u64>(ResultLabel::NotEnoughMemory) ? 1 : 0;
         break;
       }
-      case 4: if (prng.below(3) == 0) lab.copy(a, b); break;
+      case 4:
+        if (prng.below(3) == 0) lab.copy(a, b);
+        break;
       case 5: lab.remove(a); break;
       case 6: lab.move(a, b); break;
       case 7:

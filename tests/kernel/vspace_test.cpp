@@ -12,8 +12,11 @@ constexpr u64 kAt = 0x12'3460'0000;  // 2 MiB aligned
 
 /// "RWX" as translation allows at the address, "-" where it does not.
 std::string access_at(Lab& lab, Cptr space, u64 vaddr) {
-  const auto can = [&](Access access) { return vspace::translate(lab.kernel(), lab.object<VSpace>(space), vaddr, access).ok(); };
-  return std::string(can(Access::Read) ? "R" : "-") + (can(Access::Write) ? "W" : "-") + (can(Access::Fetch) ? "X" : "-");
+  const auto can = [&](Access access) {
+    return vspace::translate(lab.kernel(), lab.object<VSpace>(space), vaddr, access).ok();
+  };
+  return std::string(can(Access::Read) ? "R" : "-") + (can(Access::Write) ? "W" : "-") +
+         (can(Access::Fetch) ? "X" : "-");
 }
 u64 offset_at(Lab& lab, Cptr space, u64 vaddr) {
   const auto found = vspace::translate(lab.kernel(), lab.object<VSpace>(space), vaddr, Access::Read);
@@ -143,7 +146,8 @@ TEST_CASE("page tables go where one is missing and nowhere else", "[kernel][vspa
   CHECK(lab.all_zero(lab.cap(table).object + 2048, 2048));
 }
 
-TEST_CASE("Remapping in place changes rights; rights never exceed the capability's.", "[kernel][vspace][exhaustive][kernel.VS04]") {
+TEST_CASE("Remapping in place changes rights; rights never exceed the capability's.",
+          "[kernel][vspace][exhaustive][kernel.VS04]") {
   Lab lab;
   const Cptr space = lab.vspace();
   tables_for(lab, space, kAt);
