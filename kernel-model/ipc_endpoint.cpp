@@ -82,6 +82,7 @@ void send(Kernel& kernel, Ref<Tcb> thread, Ref<Endpoint> endpoint_ref, const Sen
   server.state = ThreadState::Running;
   if (fast) {
     kernel.core(kernel.current_core()).current = server_ref;
+    kernel.entry().queue_grew = true;  // as on the slow path, which queues it
   } else {
     sched::wake(kernel, server_ref);
   }

@@ -254,6 +254,7 @@ bool fast_reply_recv(Kernel& kernel, Ref<Tcb> self) {
   tcb.reply = reply_ref;
   queue_on(kernel, endpoint_ref, self, EndpointState::Recv);
   kernel.core(kernel.current_core()).current = caller_ref;
+  kernel.entry().queue_grew = true;  // as on the slow path, which queues it
   return true;
 }
 

@@ -69,12 +69,10 @@ u32 preempt(Kernel& kernel, CoreState& core) {
 
 // Picks the head of the highest level. False: too many were not eligible, the core is to be entered again.
 bool pick(Kernel& kernel, CoreState& core, u32 misses) {
-  bool tried_others = false;
   while (misses <= kReleaseBatch) {
     const i32 level = highest_level(core);
     if (level < 0) {
-      if (tried_others || !steal(kernel)) return true;
-      tried_others = true;
+      if (!steal(kernel)) return true;  // each round takes at least one thread from the others
       continue;
     }
     const Ref<Tcb> chosen = pick_from(kernel, core.levels[level]);

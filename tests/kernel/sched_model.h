@@ -626,12 +626,10 @@ class Model {
         go_broke(all[0]);
       }
     }
-    bool tried = false;
     while (c.current < 0) {
       const std::vector<int> all = in_pick_order(c);
       if (all.empty()) {
-        if (tried || !steal()) break;
-        tried = true;
+        if (!steal()) break;
         continue;
       }
       const int t = all[0];

@@ -25,7 +25,7 @@ class Twins {
 
   /// Empty while both agree.
   std::string run(const RawSteps& steps) {
-    for (std::size_t i = 0; i < steps.size() && trouble_.empty(); ++i) step(steps[i]);
+    for (std::size_t i = 0; i < steps.size() && trouble_.empty() && !finished_; ++i) step(steps[i]);
     if (trouble_.empty()) check_windows();
     return trouble_;
   }
@@ -186,7 +186,12 @@ class Twins {
     for (u32 i = 0; i < cores; ++i) {
       const u32 core = static_cast<u32>((raw.raw[0] + i) % cores);
       if (!restart_[core]) continue;
-      enter(core, EntryKind::Syscall, model_.threads[static_cast<std::size_t>(model_.cores[core].current)].pending);
+      const std::optional<Op> again = model_.threads[static_cast<std::size_t>(model_.cores[core].current)].pending;
+      // Suspending and resuming callers is the IPC model's affair; a call put off may have come to mean that.
+      const bool about_life = again->kind == Op::Suspend || again->kind == Op::Resume;
+      const Life target = model_.threads[static_cast<std::size_t>(about_life ? again->target : kRoot)].life;
+      finished_ = target == Life::Called || target == Life::Sending;
+      if (!finished_) enter(core, EntryKind::Syscall, again);
       return;
     }
     const u64 limit = *std::min_element(deadlines_.begin(), deadlines_.end());
@@ -440,6 +445,7 @@ class Twins {
   std::vector<bool> restart_;
   std::vector<u32> poked_;
   u64 now_ = 0;
+  bool finished_ = false;
   std::string trouble_;
 };
 
