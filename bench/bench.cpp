@@ -16,6 +16,12 @@ bool meets(double value, double bar, Better better) {
   return better == Better::Lower ? value <= bar : value >= bar;
 }
 
+double read_clock(clockid_t clock) {
+  timespec time{};
+  clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
+}
+
 }  // namespace
 
 bool Row::holds() const { return meets(value, bar, better) && meets(ratio, ratio_bar, better); }
@@ -54,11 +60,8 @@ void Session::measure(const Subject& subject, const std::vector<Peer>& peers) {
   }
 }
 
-double now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
-}
+double now_ns() { return read_clock(CLOCK_MONOTONIC); }
+double used_ns() { return read_clock(CLOCK_PROCESS_CPUTIME_ID); }
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());

@@ -1,5 +1,6 @@
 // bench/bench.h — measuring beside a peer: every figure is the median of interleaved rounds (subject, peers, subject,
 // peers, …) in one process, so that a slow minute of the host hits both sides, and the ratio outlives the machine.
+// What runs in this process alone is measured in processor time, what other processes take part in by the wall clock.
 #pragma once
 #include <functional>
 #include <limits>
@@ -75,8 +76,10 @@ class Session {
   std::vector<Row> rows_;
 };
 
-/// Nanoseconds of the host's monotonic clock.
+/// Nanoseconds of the host's monotonic clock; for what other processes or the kernel of the host take part in.
 double now_ns();
+/// Nanoseconds of processor time of this process; for what happens in it alone. Other work on the host adds nothing to it.
+double used_ns();
 double median(std::vector<double> values);
 
 void ipc_group(Session& session);
@@ -85,5 +88,6 @@ void process_group(Session& session);
 void revoke_group(Session& session);
 void scale_group(Session& session);
 void world_group(Session& session);
+void shell_group(Session& session);
 
 }  // namespace bench

@@ -1,5 +1,5 @@
 // bench/guest_run.h — a world whose root task measures itself. Programs of a benchmark read the host's clock, which no
-// program of the system may: what they measure is how fast the host gets through a stretch of virtual time.
+// program of the system may: what they measure is how much processor time a stretch of virtual time takes.
 #pragma once
 #include <cstdio>
 #include <cstdlib>
@@ -22,10 +22,10 @@ struct Probe {
 
   void start() {
     start_events = world->trace().count();
-    start_ns = now_ns();
+    start_ns = used_ns();
   }
   void stop() {
-    end_ns = now_ns();
+    end_ns = used_ns();
     events = world->trace().count() - start_events;
   }
   double ns_each() const { return (end_ns - start_ns) / static_cast<double>(rounds); }

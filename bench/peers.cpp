@@ -1,6 +1,7 @@
 // bench/peers.cpp — see peers.h.
 #include "bench/peers.h"
 
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <spawn.h>
 #include <sys/mman.h>
@@ -52,9 +53,9 @@ void futex_set(std::atomic<u32>& word, u32 value) {
 double fcontext_pair_ns(u64 rounds) {
   const machine::Stack stack = machine::stack_acquire(64 << 10);
   machine::Context other = machine::context_make(stack, echo_context);
-  const double start = now_ns();
+  const double start = used_ns();
   for (u64 i = 0; i < rounds; ++i) other = machine::context_switch(other, nullptr).from;
-  const double ns = (now_ns() - start) / static_cast<double>(rounds);
+  const double ns = (used_ns() - start) / static_cast<double>(rounds);
   machine::stack_release(stack);
   return ns;
 }
@@ -66,9 +67,9 @@ double swapcontext_pair_ns(u64 rounds) {
   other_context.uc_stack.ss_size = stack.bytes;
   other_context.uc_link = &main_context;
   makecontext(&other_context, echo_ucontext, 0);
-  const double start = now_ns();
+  const double start = used_ns();
   for (u64 i = 0; i < rounds; ++i) swapcontext(&main_context, &other_context);
-  const double ns = (now_ns() - start) / static_cast<double>(rounds);
+  const double ns = (used_ns() - start) / static_cast<double>(rounds);
   machine::stack_release(stack);
   return ns;
 }
@@ -130,6 +131,28 @@ double posix_spawn_ns(u64 rounds) {
     waitpid(child, nullptr, 0);
   }
   return (now_ns() - start) / static_cast<double>(rounds);
+}
+
+double run_command_ns(const std::vector<std::string>& words, const std::string& input) {
+  std::FILE* const script = std::tmpfile();
+  if (script == nullptr || std::fwrite(input.data(), 1, input.size(), script) != input.size()) give_up("tmpfile");
+  std::rewind(script);
+  std::vector<char*> arguments;
+  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  posix_spawn_file_actions_t files;
+  posix_spawn_file_actions_init(&files);
+  posix_spawn_file_actions_adddup2(&files, fileno(script), 0);
+  posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
+  const double start = now_ns();
+  pid_t child = 0;
+  int status = -1;
+  if (posix_spawn(&child, arguments[0], &files, nullptr, arguments.data(), environ) == 0) waitpid(child, &status, 0);
+  const double ns = now_ns() - start;
+  posix_spawn_file_actions_destroy(&files);
+  std::fclose(script);
+  return status == 0 ? ns : -1;
 }
 
 double in_child(double (*measure)(u64), u64 argument) {

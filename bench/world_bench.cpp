@@ -1,4 +1,4 @@
-// bench/world_bench.cpp — worlds in which little happens: how much faster than the wall clock virtual time runs.
+// bench/world_bench.cpp — worlds in which little happens: how much virtual time a second of a processor gets through.
 #include "bench/guest_run.h"
 
 using namespace guest;
@@ -35,7 +35,7 @@ constexpr machine::NativeEntry kTickers[] = {{"root", ticker_root}};
 void world_group(Session& session) {
   if (!session.group("world")) return;
   const u64 virtual_ns = session.scaled(20'000'000'000, 100'000'000);
-  session.measure({.name = "5 nodes with a 100 Hz tick: virtual ÷ wall",
+  session.measure({.name = "5 nodes with a 100 Hz tick: virtual ÷ processor time",
                    .unit = "×",
                    .run =
                        [&] {
