@@ -27,7 +27,7 @@ Manager::Manager(base::Heap& memory, SlotPool slots, UntypedPool untyped, const 
       core_count_(boot.core_count), node_id_(boot.node_id), request_(memory), mounts_(memory), table_(memory), free_indices_(memory),
       free_replies_(memory), free_object_slots_(memory), buffer_frames_(memory), free_buffers_(memory),
       asid_pools_(memory), devices_(memory), image_frames_(memory), services_(memory), workers_(memory), jobs_(memory),
-      log_(memory) {
+      log_(memory), tree_answer_(memory) {
   workers_.reserve(kWorkersMax);  // they are referred to while others are added
 }
 
@@ -47,6 +47,9 @@ void Manager::start(const kernel::BootInfo& boot) {
   for (u32 slot = boot.image_frames.first; slot < boot.image_frames.end; ++slot) image_frames_.push_back(slot);
   image_bytes_ = boot.image_bytes;
   find_devices(boot);
+  trees_ = new (memory_.allocate(sizeof(Trees), alignof(Trees))) Trees(*this, memory_);
+  tree_answer_.resize(schema::kMessageBytesMax);
+  services_.push_back({.name = base::String(memory_, "proc"), .slot = endpoint_, .instance = kInstanceProc});
   log("root: memory and devices are ready");
   const Result<void> started = start_servers(boot);
   if (!started.ok()) log("root: init could not be started");
@@ -73,7 +76,7 @@ Result<void> Manager::start_servers(const kernel::BootInfo& boot) {
                                               .priority = kPriorityServerMax, .hold = true, .served = served}));
     const std::string_view image[] = {"image"};
     TRY(grant_devices(files, image));
-    services_.push_back({base::String(memory_, "boot"), served, files.pid});
+    services_.push_back({.name = base::String(memory_, "boot"), .slot = served, .pid = files.pid});
     release(files);
   }
   release(init);
@@ -230,6 +233,29 @@ void Manager::complete(u32 reply, const Answer& answer) {
   ASSERT(answer.ending == Ending::Answered && reply != current_reply_);
   sys::send(reply, answer.info);
   free_replies_.push_back(reply);
+}
+
+Result<u32> Manager::take_slot() {
+  const u32 slot = slots_.take();
+  if (slot == 0) return fs::fail(ErrorCode::OutOfMemory);
+  return slot;
+}
+
+void Manager::drop_slot(u32 slot) {
+  remove(own(slot));
+  slots_.give(slot);
+}
+
+Result<u32> Manager::copy_endpoint() {
+  const u32 slot = TRY(take_slot());
+  MUST_OK(copy(own(slot), own(endpoint_), kRightsWithoutRead));
+  return slot;
+}
+
+void Manager::complete_parked(u32 reply, u64 label, base::Bytes message) {
+  __builtin_memcpy(sys::buffer().msg, message.data(), message.size());
+  const u32 words = static_cast<u32>(message.size() / schema::kWordBytes);
+  complete(reply, {Ending::Answered, kernel::MessageInfo::make(label, words, 0, kernel::MessageInfo::kInBuffer)});
 }
 
 Result<u32> Manager::keep_received() {

@@ -11,6 +11,7 @@
 #include "fs/gate.h"
 #include "user/root/boot.h"
 #include "user/root/records.h"
+#include "user/root/trees.h"
 
 namespace user::root {
 
@@ -49,6 +50,7 @@ struct Service {
   u32 pid = 0;         // who published it; 0: the manager
   u32 generation = 1;
   bool per_client = false;  // every client gets a copy badged with its pid
+  u8 instance = 0;          // of our own trees: which one
 };
 
 /// Something a worker does with the files of a process, because it may block.
@@ -130,6 +132,9 @@ class Manager {
   void stop(ProcessRecord& record, u32 note);
   Result<void> resume(ProcessRecord& record);
   void fault(ProcessRecord& record, kernel::MessageInfo info);
+  Result<void> set_priority(ProcessRecord& record, u64 priority);
+  /// Ties the process to a core; −1: it may run on any.
+  Result<void> wire(ProcessRecord& record, i32 core);
   ProcessRecord* find(u32 pid) { return by_pid_.find(pid); }
   ProcessRecord* find_badge(u64 badge);
   Group* find_group(u32 id) { return groups_.find(id); }
@@ -159,6 +164,7 @@ class Manager {
   Result<void> unmount(ProcessRecord& record, std::string_view path, u32 member);
   /// The slot of a capability to send to the asker; `temporary` is set when it is to be deleted afterwards.
   Result<u32> directory(ProcessRecord& record, u32 member);
+  Result<u32> self_directory(ProcessRecord& record);
   void append_namespace_text(const ProcessRecord& record, base::String& out);
   Result<void> publish(ProcessRecord& record, std::string_view name, bool per_client);
   Result<void> withdraw(ProcessRecord& record, std::string_view name);
@@ -176,6 +182,7 @@ class Manager {
   Result<void> control_realm(Realm& realm, std::string_view line);
   /// Removes a destroyed realm once nothing is left in it, and then those above that waited for it.
   void end_realm(Realm& realm);
+  void append_realm_path(const Realm& realm, base::String& out) const;
   /// By a path of names below `from`; null: there is none.
   Realm* find_realm(Realm& from, std::string_view path);
   Result<void> charge(Realm& realm, Resource Realm::*resource, u64 amount);
@@ -187,6 +194,15 @@ class Manager {
   void worker_faulted(Worker& worker);
   Worker* worker_of(const ProcessRecord& record);
 
+  // ── for the trees ────────────────────────────────────────────────────────────────────────────────────────
+  Result<u32> take_slot();
+  /// Deletes what is in the slot and gives it back.
+  void drop_slot(u32 slot);
+  Result<u32> copy_endpoint();
+  /// Takes the capability that came with the request out of the receive slot; gives its new slot.
+  Result<u32> keep_received();
+  void complete_parked(u32 reply, u64 label, base::Bytes message);
+
   // ── small things ─────────────────────────────────────────────────────────────────────────────────────────
   u64 uptime_ns();
   void log(std::string_view text);
@@ -197,7 +213,6 @@ class Manager {
   base::Tree<ProcessRecord, &ProcessRecord::by_pid, ByPid>& processes() { return by_pid_; }
 
  private:
-  friend class Trees;
   struct AsidPool {
     u32 slot = 0;
     u32 used = 0;
@@ -205,7 +220,7 @@ class Manager {
 
   // requests.cpp
   Answer handle(const sys::Received& received);
-  Answer handle_process(ProcessRecord& record, u64 label, base::Bytes body);
+  Answer handle_tree(const sys::Received& received);
   Answer dispatch(ProcessRecord& record, u16 ordinal, base::Bytes body);
   template <class Method>
   Answer run(ProcessRecord& record, base::Bytes body,
@@ -275,8 +290,6 @@ class Manager {
   Result<void> map_own(u32 frame, u64 address);
   void complete_with_capability(const Answer& answer);
   Result<void> start_servers(const kernel::BootInfo& boot);
-  /// Takes the capability that came with the request out of the receive slot; gives its new slot.
-  Result<u32> keep_received();
 
   // processes.cpp
   void publish_end(ProcessRecord& record);
@@ -331,6 +344,8 @@ class Manager {
   u64 log_start_ = 0;   // offset of log_[0]
   Realm* root_realm_ = nullptr;
   ProcessRecord* init_ = nullptr;
+  Trees* trees_ = nullptr;
+  base::Vector<u8> tree_answer_;
 };
 
 }  // namespace user::root

@@ -31,7 +31,8 @@ bool needs_quotes(std::string_view word) {
   return word.empty();
 }
 
-/// A word as fsh reads it back.
+}  // namespace
+
 void append_word(base::String& out, std::string_view word) {
   if (!needs_quotes(word)) {
     out.append(word);
@@ -47,8 +48,6 @@ void append_word(base::String& out, std::string_view word) {
   }
   out.push('\'');
 }
-
-}  // namespace
 
 Namespace& Manager::new_namespace() {
   return *new (memory_.allocate(sizeof(Namespace), alignof(Namespace))) Namespace(memory_);
@@ -171,11 +170,22 @@ Result<u32> Manager::directory(ProcessRecord& record, u32 id) {
   for (const MountEntry& entry : record.names->entries) {
     for (const MemberUse& use : entry.members) {
       if (use.member->id != id) continue;
-      if (use.member->slot == 0) return fs::fail(ErrorCode::NotSupported);
-      return use.member->slot;
+      if (use.member->slot != 0) return use.member->slot;
+      if (use.member->kind != MemberKind::Self) return fs::fail(ErrorCode::NotSupported);
+      return self_directory(record);
     }
   }
   return fs::fail(ErrorCode::NotMounted);
+}
+
+/// A capability to the process's own directory in /proc, made for this one answer.
+Result<u32> Manager::self_directory(ProcessRecord& record) {
+  if (record.self_badge == 0) record.self_badge = TRY(trees_->self_root(record));
+  const u32 slot = TRY(take_slot());
+  MUST_OK(mint(own(slot), own(endpoint_), kernel::kRightWrite | kernel::kRightGrant | kernel::kRightGrantReply,
+               record.self_badge));
+  send_temporary_ = true;
+  return slot;
 }
 
 void Manager::append_namespace_text(const ProcessRecord& record, base::String& out) {
@@ -226,7 +236,7 @@ Result<void> Manager::publish(ProcessRecord& record, std::string_view name, bool
   }
   if (find_service(name) != nullptr) return fs::fail(ErrorCode::AlreadyExists, name);
   const u32 slot = TRY(keep_received());
-  services_.push_back({base::String(memory_, name), slot, record.pid, 1, per_client});
+  services_.push_back({.name = base::String(memory_, name), .slot = slot, .pid = record.pid, .per_client = per_client});
   return {};
 }
 

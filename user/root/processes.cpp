@@ -171,6 +171,30 @@ Result<void> Manager::resume(ProcessRecord& record) {
   return {};
 }
 
+Result<void> Manager::set_priority(ProcessRecord& record, u64 priority) {
+  const u8 ceiling = record.parent == nullptr ? kPriorityServerMax : std::max(record.parent->priority, record.priority);
+  if (priority == 0 || priority > ceiling) return fs::fail(ErrorCode::BadArgument, "priority");
+  const u32 tcb = record.objects.slots + kObjectTcb;
+  if (!sys::invoke(tcb, sys::Invoke::TcbSetPriority, {priority}, {kernel::kRootTcb}).ok()) {
+    return fs::fail(ErrorCode::NoSuchProcess);
+  }
+  record.priority = static_cast<u8>(priority);
+  return {};
+}
+
+Result<void> Manager::wire(ProcessRecord& record, i32 core) {
+  const BudgetNode leaf{.budget = kSlicePeriodNs, .period = kSlicePeriodNs, .badge = record.pid,
+                        .flags = core < 0 ? 0 : kernel::kSchedPinned,
+                        .home = core < 0 ? record.home_core : static_cast<u32>(core)};
+  if (record.state == ProcessState::Ending || record.state == ProcessState::Zombie ||
+      !configure_child_budget(record.realm->node_effort, record.objects.slots + kObjectContext, leaf)) {
+    return fs::fail(ErrorCode::NoSuchProcess);
+  }
+  record.wired_core = core;
+  if (core >= 0) record.home_core = static_cast<u32>(core);
+  return {};
+}
+
 // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 void Manager::terminate(ProcessRecord& record, u32 code, u32 note, std::string_view cause, bool files_closed) {
@@ -180,7 +204,7 @@ void Manager::terminate(ProcessRecord& record, u32 code, u32 note, std::string_v
   const u64 cause_bytes = std::min<u64>(cause.size(), sizeof record.end.cause - 1);
   __builtin_memcpy(record.end.cause, cause.data(), cause_bytes);
   record.end.real_ns = uptime_ns() - record.start_ns;
-  record.end.user_ns = take_consumed(record.objects.slots + kObjectContext);
+  record.end.user_ns = record.consumed_ns + take_consumed(record.objects.slots + kObjectContext);
   const bool never_ran = !record.resumed;
   record.state = ProcessState::Ending;
   if (record.waiting.reply != 0) {
@@ -210,6 +234,8 @@ void Manager::terminate(ProcessRecord& record, u32 code, u32 note, std::string_v
 
 void Manager::publish_end(ProcessRecord& record) {
   record.state = ProcessState::Zombie;
+  if (record.self_badge != 0) trees_->process_gone(record.pid);
+  record.self_badge = 0;
   leave_group(record);
   leave_namespace(record);
   drop_environment(record);

@@ -120,6 +120,15 @@ void Manager::end_realm(Realm& realm) {
   }
 }
 
+void Manager::append_realm_path(const Realm& realm, base::String& out) const {
+  if (realm.parent == nullptr) {
+    out.push('/');
+    return;
+  }
+  if (realm.parent->parent != nullptr) append_realm_path(*realm.parent, out);
+  out.append("/").append(realm.name.view());
+}
+
 Realm* Manager::find_realm(Realm& from, std::string_view path) {
   Realm* at = &from;
   while (!path.empty()) {

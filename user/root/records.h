@@ -55,6 +55,9 @@ struct Environment {
 constexpr u64 kEnvironmentBytesMax = 64 << 10;
 constexpr u64 kStartBytesMax = 128 << 10;
 
+/// A word as fsh reads it back.
+void append_word(base::String& out, std::string_view word);
+
 // ── Processes ────────────────────────────────────────────────────────────────────────────────────────────────
 /// Held: made, not yet let run. Ending: no thread of it runs any more, its end is not yet told to the parent.
 enum class ProcessState : u8 { Held, Running, Stopped, Ending, Zombie };
@@ -122,6 +125,10 @@ struct ProcessRecord {
   u64 ignored_notes = 0;
   u64 handled_notes = 0;
   u64 start_ns = 0;
+  u64 consumed_ns = 0;       // of the processor, up to the last question
+  u64 self_badge = 0;        // of its session with /proc, 0: none
+  u32 home_core = 0;
+  i32 wired_core = -1;       // −1: any
 
   ProcessRecord* parent = nullptr;
   Group* group = nullptr;

@@ -64,6 +64,7 @@ Answer Manager::handle(const sys::Received& received) {
   received_badge_ = received_unwrapped_ ? buffer.caps_or_badges[0] : 0;
   received_cap_ = info.extra_caps() > 0 && !received_unwrapped_;
 
+  if (fs::Badge::of(received.badge).kind != fs::BadgeKind::Foreign) return handle_tree(received);
   ProcessRecord* const record = find_badge(received.badge);
   if (record == nullptr) return failure(ErrorCode::AccessRevoked);
   if (record->state == ProcessState::Ending || record->state == ProcessState::Zombie) return Answer::gone();
@@ -75,6 +76,23 @@ Answer Manager::handle(const sys::Received& received) {
     return failure(ErrorCode::ProtocolError);
   }
   return dispatch(*record, schema::ordinal_of_label(info.label()), request_.span());
+}
+
+/// A request on one of our own files. The answer is built outside the IPC buffer: minting uses that.
+Answer Manager::handle_tree(const sys::Received& received) {
+  fs::Request request{.badge = received.badge, .label = received.info.label(), .body = request_.span(),
+                      .cap_count = received.info.extra_caps(), .unwrapped = received_unwrapped_ ? 1u : 0u,
+                      .received_cap = received_cap_, .reply = current_reply_};
+  request.cap_badges[0] = received_badge_;
+  const fs::Outcome outcome = trees_->handle(request, tree_answer_.span());
+  if (outcome.parked) return Answer::deferred();
+  if (outcome.cap_slot != 0) {
+    send_slot_ = static_cast<u32>(outcome.cap_slot);
+    send_temporary_ = true;
+  }
+  __builtin_memcpy(sys::buffer().msg, tree_answer_.data(), outcome.bytes);
+  return {Ending::Answered, kernel::MessageInfo::make(outcome.label, outcome.bytes / schema::kWordBytes, 0,
+                                                      kernel::MessageInfo::kInBuffer)};
 }
 
 Answer Manager::dispatch(ProcessRecord& record, u16 ordinal, base::Bytes body) {
@@ -228,7 +246,7 @@ Result<Process::Service::Reply> Manager::on_service(ProcessRecord& record, const
   // Of an unbadged endpoint: the badge says who attaches, so that no client can claim to be another.
   const u32 slot = slots_.take();
   if (slot == 0) return fs::fail(ErrorCode::OutOfMemory);
-  const u64 badge = service->per_client ? record.pid : fs::service_badge(0, record.uid, record.gid);
+  const u64 badge = service->per_client ? record.pid : fs::service_badge(service->instance, record.uid, record.gid);
   if (!mint(own(slot), own(service->slot), kRightsOfClients, badge)) {
     // Its server published it with a badge of its own choice: everybody gets the same.
     slots_.give(slot);

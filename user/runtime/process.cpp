@@ -219,7 +219,9 @@ Result<void> Process::sleep(u64 ns) {
   Result<void> result = {};
   if (armed.ok()) {
     for (;;) {
+      sys::buffer().user_data = kSlotNotification;  // what it waits for, for /proc
       const u64 badge = sys::wait(kSlotNotification).badge;
+      sys::buffer().user_data = 0;
       if ((badge & kSignalTimer) != 0) break;
       if (run_pending_notes(state_)) {
         static_cast<void>(call<Timer::Cancel>(kSlotTimer, {}));

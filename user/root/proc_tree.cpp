@@ -1,0 +1,244 @@
+// user/root/proc_tree.cpp — /proc/N: what the manager knows of a process, and what may be done to it.
+// Node ids    pid << 8 | place in kFiles + 1; 0 in the low bits is the process's directory, pid 0 the root.
+#include "base/format.h"
+#include "base/parse.h"
+#include "user/root/manager.h"
+#include "user/root/trees.h"
+#include "user/runtime/notes.h"
+
+#include "base/enforce.h"
+
+namespace user::root {
+namespace {
+
+using fs::Attributes;
+using fs::Caller;
+using fs::Kind;
+using fs::NodeId;
+
+enum class ProcFile : u8 { Status, Ctl, Args, Cwd, Ns, Env, Note, Notepg, Meminfo };
+struct Entry {
+  std::string_view name;
+  ProcFile file;
+  Kind kind;
+  u16 mode;
+};
+constexpr Entry kFiles[] = {
+    {"args", ProcFile::Args, Kind::File, 0444},     {"ctl", ProcFile::Ctl, Kind::Control, 0600},
+    {"cwd", ProcFile::Cwd, Kind::File, 0444},       {"env", ProcFile::Env, Kind::File, 0400},
+    {"note", ProcFile::Note, Kind::Control, 0600},  {"notepg", ProcFile::Notepg, Kind::Control, 0600},
+    {"ns", ProcFile::Ns, Kind::File, 0400},         {"status", ProcFile::Status, Kind::File, 0444},
+};
+constexpr u32 kFileCount = std::size(kFiles);
+constexpr NodeId kRootId = 0x100'0000'0000;  // pid 0 is nobody
+constexpr NodeId kMeminfo = kRootId | 1;
+constexpr NodeId kSelf = kRootId | 2;  // a place to mount @self on
+constexpr u64 kPageBytes = 4096;
+
+constexpr u32 pid_of(NodeId node) { return static_cast<u32>(node >> 8); }
+constexpr NodeId node_of(u32 pid, u32 place) { return u64{pid} << 8 | place; }
+
+std::string_view state_text(ProcessState state, bool waits) {
+  switch (state) {
+    case ProcessState::Held: return "ready";
+    case ProcessState::Running: return waits ? "blocked" : "running";
+    case ProcessState::Stopped: return "stopped";
+    case ProcessState::Ending: case ProcessState::Zombie: return "zombie";
+  }
+  return {};
+}
+
+}  // namespace
+
+fs::Result<NodeId> ProcTree::root(std::string_view tree, const Caller& caller) {
+  if (tree.empty()) return kRootId;
+  if (tree == "self" && caller.owner != 0) return node_of(static_cast<u32>(caller.owner), 0);
+  return fs::fail(ErrorCode::NotFound, tree);
+}
+
+fs::Result<Attributes> ProcTree::stat(NodeId node, const Caller&) {
+  Attributes attributes{.id = node};
+  if (node == kRootId || node == kSelf) {
+    attributes.kind = Kind::Directory;
+    attributes.mode = 0555;
+    return attributes;
+  }
+  if (node == kMeminfo) {
+    attributes.mode = 0444;
+    return attributes;
+  }
+  const ProcessRecord* const record = manager_.find(pid_of(node));
+  const u32 place = node & 0xFF;
+  if (record == nullptr || place > kFileCount) return fs::fail(ErrorCode::NotFound);
+  attributes.uid = record->uid;
+  attributes.gid = record->gid;
+  attributes.kind = place == 0 ? Kind::Directory : kFiles[place - 1].kind;
+  attributes.mode = place == 0 ? u16{0555} : kFiles[place - 1].mode;
+  return attributes;
+}
+
+fs::Result<NodeId> ProcTree::lookup(NodeId directory, std::string_view name, const Caller&) {
+  if (directory == kRootId) {
+    if (name == "meminfo") return kMeminfo;
+    if (name == "self") return kSelf;
+    const auto pid = base::parse_u64(name);
+    if (!pid.ok() || pid.value() > ~u32{0} || name.starts_with("0")) return fs::fail(ErrorCode::NotFound);
+    if (manager_.find(static_cast<u32>(pid.value())) == nullptr) return fs::fail(ErrorCode::NotFound);
+    return node_of(static_cast<u32>(pid.value()), 0);
+  }
+  for (u32 i = 0; i < kFileCount && directory != kSelf; ++i) {
+    if (kFiles[i].name == name) return directory | (i + 1);
+  }
+  return fs::fail(ErrorCode::NotFound);
+}
+
+fs::Result<void> ProcTree::list(fs::OpenFile& open, u64 cookie, fs::RecordWriter& out) {
+  if (open.node == kSelf) return {};
+  if (open.node != kRootId) {
+    for (u64 i = cookie; i < kFileCount; ++i) {
+      const Attributes attributes = TRY(stat(open.node | (i + 1), open.caller));
+      if (!out.add(kFiles[i].name, attributes, i + 1)) return {};
+    }
+    return {};
+  }
+  // Processes first, by pid: a cookie is the pid listed last, plus one; meminfo ends the list.
+  constexpr u64 kEnd = u64{1} << 33;
+  if (cookie < kEnd - 1) {
+    for (ProcessRecord* at = manager_.processes().lower_bound(static_cast<u32>(cookie)); at != nullptr;
+         at = manager_.processes().next(*at)) {
+      char name[16];
+      const Attributes attributes = TRY(stat(node_of(at->pid, 0), open.caller));
+      if (!out.add(base::format(name, "{}", at->pid), attributes, u64{at->pid} + 1)) return {};
+    }
+  }
+  if (cookie >= kEnd) return {};
+  const Attributes attributes = TRY(stat(kMeminfo, open.caller));
+  out.add("meminfo", attributes, kEnd);
+  return {};
+}
+
+void ProcTree::close(fs::OpenFile& open) { snapshots_.forget(open); }
+
+fs::Result<fs::ReadReply> ProcTree::read(fs::OpenFile& open, const fs::ReadRequest& request) {
+  return snapshots_.read(memory_, open, request, [&](base::String& out) { return text(open.node, out); });
+}
+
+fs::Result<void> ProcTree::status(ProcessRecord& record, base::String& out) {
+  u64 cpu_ns = record.end.user_ns;
+  bool waits = false;
+  if (record.state != ProcessState::Ending && record.state != ProcessState::Zombie) {
+    record.consumed_ns += take_consumed(record.objects.slots + kObjectContext);
+    cpu_ns = record.consumed_ns;
+    waits = record.waiting.reply != 0 || manager_.buffer_of(record).user_data != 0;
+  }
+  const ProcessRecord* const leader = manager_.find(record.session_id);
+  out.append_format("pid {}\nppid {}\nstate {}\n", record.pid, record.parent == nullptr ? 0 : record.parent->pid,
+                    state_text(record.state, waits));
+  out.append_format("pages {}\nuid {}\ngid {}\n", record.objects.charged_bytes / kPageBytes, record.uid, record.gid);
+  if (record.wired_core < 0) {
+    out.append_format("core {}\naffinity any\n", record.home_core);
+  } else {
+    out.append_format("core {}\naffinity {}\n", record.wired_core, record.wired_core);
+  }
+  if (leader == nullptr || leader->console < 0) {
+    out.append("vt -\n");
+  } else {
+    out.append_format("vt {}\n", leader->console);
+  }
+  out.append_format("name {}\npgid {}\nsid {}\nrealm ", record.name.view(), record.group_id, record.session_id);
+  manager_.append_realm_path(*record.realm, out);
+  out.append_format("\nthreads 1\npriority {}\ncpu_us {}\nstart_ms {}\n", record.priority, cpu_ns / 1000,
+                    record.start_ns / 1'000'000);
+  return {};
+}
+
+fs::Result<void> ProcTree::text(NodeId node, base::String& out) {
+  if (node == kMeminfo) {
+    const u64 total = manager_.untyped().bytes_total();
+    const u64 free = manager_.untyped().bytes_free();
+    out.append_format("total_pages {}\nfree_pages {}\npage_size {}\n", total / kPageBytes, free / kPageBytes, kPageBytes);
+    out.append_format("total_bytes {}\nfree_bytes {}\nused_pages {}\n", total, free, (total - free) / kPageBytes);
+    return {};
+  }
+  ProcessRecord* const record = manager_.find(pid_of(node));
+  if (record == nullptr) return fs::fail(ErrorCode::NotFound);
+  switch (kFiles[(node & 0xFF) - 1].file) {
+    case ProcFile::Status: return status(*record, out);
+    case ProcFile::Args: {
+      std::string_view rest = record->arguments.view();
+      bool first = true;
+      while (!rest.empty()) {
+        const std::size_t end = std::min(rest.find('\0'), rest.size());
+        if (!first) out.push(' ');
+        append_word(out, rest.substr(0, end));
+        first = false;
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+      }
+      out.push('\n');
+      return {};
+    }
+    case ProcFile::Cwd: out.append(record->cwd.view()).push('\n'); return {};
+    case ProcFile::Ns:
+      if (record->names != nullptr) manager_.append_namespace_text(*record, out);
+      return {};
+    case ProcFile::Env:
+      if (record->environment == nullptr) return {};
+      for (const auto& entry : record->environment->values) {
+        out.append_format("{}={}\n", entry.key.view(), entry.value.view());
+      }
+      return {};
+    case ProcFile::Ctl: case ProcFile::Note: case ProcFile::Notepg: case ProcFile::Meminfo: return {};
+  }
+  return {};
+}
+
+fs::Result<void> ProcTree::control(ProcessRecord& record, std::string_view line) {
+  std::string_view rest = line;
+  const std::string_view verb = fs::take_word(rest);
+  if (verb == "kill") {
+    if (record.pid == 1) return fs::fail(ErrorCode::OperationNotPermitted);
+    manager_.post_number(record, kNoteKill);
+    return {};
+  }
+  if (verb == "stop") {
+    manager_.post_number(record, kNoteStop);
+    return {};
+  }
+  if (verb == "start") return manager_.resume(record);
+  if (verb == "killgrp") return manager_.post_group(record.group_id, "kill");
+  if (verb == "pri" || verb == "wired") {
+    const std::string_view word = fs::take_word(rest);
+    const auto number = base::parse_u64(word);
+    if (verb == "wired" && word == "any") return manager_.wire(record, -1);
+    if (!number.ok()) return fs::fail(ErrorCode::BadArgument, word);
+    if (verb == "pri") return manager_.set_priority(record, number.value());
+    char detail[32];
+    if (number.value() >= manager_.core_count()) {
+      return fs::fail(ErrorCode::BadArgument, base::format(detail, "core {}", number.value()));
+    }
+    return manager_.wire(record, static_cast<i32>(number.value()));
+  }
+  return fs::fail(ErrorCode::UnknownControl, verb);
+}
+
+fs::Result<fs::WriteReply> ProcTree::write(fs::OpenFile& open, const fs::WriteRequest& request) {
+  const fs::WriteReply done{.count = static_cast<u32>(request.data.size())};
+  const u32 place = open.node & 0xFF;
+  if (open.node >= kRootId || place == 0) return fs::fail(ErrorCode::NotSupported);
+  const ProcFile file = kFiles[place - 1].file;
+  const u32 pid = pid_of(open.node);
+  TRY(fs::for_each_command(request.data, [&](std::string_view line) -> fs::Result<void> {
+    ProcessRecord* const record = manager_.find(pid);
+    if (record == nullptr) return fs::fail(ErrorCode::NoSuchProcess);
+    if (file == ProcFile::Ctl) return control(*record, line);
+    if (line.size() > kNoteBytesMax) return fs::fail(ErrorCode::BadArgument);
+    if (file == ProcFile::Notepg) return manager_.post_group(record->group_id, line);
+    if (file != ProcFile::Note) return fs::fail(ErrorCode::NotSupported);
+    if (record->pid == 1 && note_number(line) == kNoteKill) return fs::fail(ErrorCode::OperationNotPermitted);
+    manager_.post(*record, line);
+    return {};
+  }));
+  return done;
+}
+
+}  // namespace user::root

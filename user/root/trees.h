@@ -1,0 +1,70 @@
+// user/root/trees.h — the file trees that the root manager serves itself, on its own endpoint: /proc.
+#pragma once
+#include "fs/server.h"
+#include "fs/text_tree.h"
+#include "user/root/records.h"
+
+namespace user::root {
+
+class Manager;
+
+constexpr u8 kInstanceProc = 1;
+
+/// The framework's kernel calls, made by the manager.
+class ManagerGate final : public fs::Gate {
+ public:
+  ManagerGate(Manager& manager, base::Allocator& memory) : manager_(manager), sessions_(memory) {}
+  fs::Result<void> open_session(u32 session) override;
+  void close_session(u32 session) override;
+  fs::Result<u64> mint(u32 session, u64 badge) override;
+  fs::Result<fs::Identity> identify(const fs::Request& request) override;
+  fs::Result<u32> keep_signal() override;
+  void signal(u32 kept) override;
+  void drop_signal(u32 kept) override;
+  void complete(u32 reply, u64 label, base::Bytes message) override;
+  void work(u64 units) override;
+
+ private:
+  Manager& manager_;
+  base::Vector<u32> sessions_;  // slot of each session's copy of the endpoint
+};
+
+/// /proc: a directory for each process, and meminfo. `self` is a tree of its own: the directory of the process that asks.
+class ProcTree final : public fs::FileSystem {
+ public:
+  ProcTree(Manager& manager, base::Allocator& memory) : manager_(manager), memory_(memory), snapshots_(memory) {}
+
+  fs::Result<fs::NodeId> root(std::string_view tree, const fs::Caller& caller) override;
+  fs::Result<fs::Attributes> stat(fs::NodeId node, const fs::Caller& caller) override;
+  fs::Result<fs::NodeId> lookup(fs::NodeId directory, std::string_view name, const fs::Caller& caller) override;
+  fs::Result<void> list(fs::OpenFile& open, u64 cookie, fs::RecordWriter& out) override;
+  void close(fs::OpenFile& open) override;
+  fs::Result<fs::ReadReply> read(fs::OpenFile& open, const fs::ReadRequest& request) override;
+  fs::Result<fs::WriteReply> write(fs::OpenFile& open, const fs::WriteRequest& request) override;
+
+ private:
+  fs::Result<void> text(fs::NodeId node, base::String& out);
+  fs::Result<void> status(ProcessRecord& record, base::String& out);
+  fs::Result<void> control(ProcessRecord& record, std::string_view line);
+
+  Manager& manager_;
+  base::Allocator& memory_;
+  fs::Snapshots snapshots_;
+};
+
+/// Routes requests with the framework's badges to the trees.
+class Trees {
+ public:
+  Trees(Manager& manager, base::Allocator& memory);
+  fs::Outcome handle(const fs::Request& request, base::MutableBytes out);
+  /// The badge of the /proc directory of one process.
+  fs::Result<u64> self_root(const ProcessRecord& record);
+  void process_gone(u32 pid);
+
+ private:
+  ManagerGate proc_gate_;
+  ProcTree proc_;
+  fs::Server proc_server_;
+};
+
+}  // namespace user::root
