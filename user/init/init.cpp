@@ -5,6 +5,7 @@
 #include "schema/file.capnp.h"
 #include "user/init/services.h"
 #include "user/runtime/call.h"
+#include "user/runtime/spawn.h"
 #include "user/runtime/state.h"
 
 #include "base/enforce.h"
@@ -15,6 +16,7 @@ namespace {
 using Manager = schema::process::Process;
 
 constexpr u64 kManifestBytesMax = 64 << 10;
+constexpr u8 kShellPriority = 100;  // programs run below every server
 constexpr std::string_view kBootServices = "/boot/service";
 
 class Init {
@@ -108,11 +110,14 @@ Result<void> Init::login(std::string_view number) {
   const std::string_view args[] = {"fsh"};
   const EnvSetting environment[] = {{"HOME", "/root"}, {"PATH", "/bin"}, {"SHELL", "/bin/fsh"}, {"TERM", "linux"},
                                     {"USER", "root"}};
-  const auto shell = process_.spawn({.path = "/bin/fsh", .args = args, .descriptors = descriptors,
-                                     .environment = environment, .flags = kRfSession, .foreground = true});
+  const auto shell = start_program(ProcessAccess::state(process_),
+                                   {.program = "fsh", .args = args, .descriptors = descriptors,
+                                    .environment = environment, .flags = kRfSession, .priority = kShellPriority,
+                                    .hold = true});
   static_cast<void>(process_.close(console));
   shell_ = TRY(shell);
-  return {};
+  TRY(process_.set_foreground(shell_));
+  return release_program(shell_);
 }
 
 void Init::halt(u32 status) {

@@ -252,7 +252,9 @@ void Manager::publish_end(ProcessRecord& record) {
     reap(*child);
   }
   if (record.session_id == record.pid) {
-    for (ProcessRecord* at = by_pid_.first(); at != nullptr; at = by_pid_.next(*at)) {
+    u32 next_pid = 0;  // the tree changes while members end
+    while (ProcessRecord* at = by_pid_.lower_bound(next_pid)) {
+      next_pid = at->pid + 1;
       if (at->session_id == record.pid && at != &record) post_number(*at, kNoteHangup);
     }
   }
@@ -265,8 +267,9 @@ void Manager::publish_end(ProcessRecord& record) {
   }
   parent->children.remove(record);
   parent->zombies.push_back(record);
-  post_number(*parent, kNoteChild);
+  // First the answer, which may forget the record; then the note, which would end the wait.
   if (parent->waiting.reply != 0 && matches(record, parent->waiting)) answer_wait(*parent, record);
+  post_number(*parent, kNoteChild);
 }
 
 void Manager::reclaim(ProcessRecord& record) {
