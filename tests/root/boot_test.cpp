@@ -1,0 +1,83 @@
+// tests/root/boot_test.cpp — whole nodes with the programs and the boot image of this build, from boot to halt.
+#include <catch2/catch.hpp>
+
+#include <string>
+#include <vector>
+
+#include "sim/host/machine_host.h"
+#include "user/image.h"
+#include "user/native.h"
+
+namespace {
+
+struct Run {
+  sim::Outcome outcome = sim::Outcome::Running;
+  u32 status = 0;
+  u64 now = 0;
+  bool tainted = false;
+  bool sound = false;  // every invariant of the kernel holds at the end
+  std::string output;
+  base::Digest root;
+  u32 faults = 0;
+};
+
+constexpr u64 kLimitNs = 600'000'000'000;
+
+Run boot(u64 seed, u32 cores, const std::string& script, u64 ram_bytes = u64{64} << 20) {
+  Run run;
+  sim::host::Machine machine({.seed = seed,
+                              .cores = cores,
+                              .ram_bytes = ram_bytes,
+                              .image = std::string(base::text_of(user::boot_image())),
+                              .console = sim::ConsoleKind::Script,
+                              .script = script,
+                              .entries = user::native_entries()});
+  machine.on_output = [&](u32, base::Bytes bytes) { run.output += base::text_of(bytes); };
+  machine.on_event = [&](const base::Event& event) {
+    run.faults += static_cast<base::EventKind>(event.kind) == base::EventKind::TrapFault ? 1 : 0;
+  };
+  REQUIRE(machine.start() == "");
+  run.outcome = machine.world().run(kLimitNs);
+  run.now = machine.world().now();
+  run.status = machine.world().status();
+  run.tainted = machine.world().tainted();
+  std::vector<u8> scratch(ram_bytes / 16);
+  run.sound = !kernel::check_invariants(machine.world().nodes()[0].kernel(), scratch);
+  run.root = machine.world().finish();
+  return run;
+}
+
+}  // namespace
+
+TEST_CASE("a node boots its image, runs its manifest and halts by itself, on any number of cores", "[user][root][boot]") {
+  for (const u32 cores : {1u, 2u, 4u, 8u}) {
+    CAPTURE(cores);
+    const Run run = boot(1, cores, "");
+    CHECK(run.outcome == sim::Outcome::Ended);
+    CHECK(run.now < 1'000'000'000);
+    CHECK_FALSE(run.tainted);
+    CHECK(run.sound);
+    CHECK(run.faults == 0);
+  }
+}
+
+TEST_CASE("two boots with one seed are the same run, event for event", "[user][root][determinism]") {
+  for (const u64 seed : {1u, 7u, 4711u}) {
+    CAPTURE(seed);
+    const Run first = boot(seed, 4, "");
+    const Run second = boot(seed, 4, "");
+    CHECK(first.root == second.root);
+    CHECK(first.now == second.now);
+    CHECK(first.output == second.output);
+  }
+}
+
+TEST_CASE("the smallest and a large memory boot alike", "[user][root][boot]") {
+  for (const u64 ram_bytes : {u64{16} << 20, u64{96} << 20, u64{512} << 20}) {
+    CAPTURE(ram_bytes);
+    const Run run = boot(1, 1, "", ram_bytes);
+    CHECK(run.outcome == sim::Outcome::Ended);
+    CHECK(run.sound);
+    CHECK(run.faults == 0);
+  }
+}
