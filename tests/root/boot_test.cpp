@@ -81,3 +81,19 @@ TEST_CASE("the smallest and a large memory boot alike", "[user][root][boot]") {
     CHECK(run.faults == 0);
   }
 }
+
+TEST_CASE("the node ends with the status of the shell on its console, and what it wrote is there", "[user][root][boot]") {
+  const Run run = boot(1, 2, "echo one | cat\nhead -n 2 /proc/1/status\nexit 7\n");
+  CHECK(run.outcome == sim::Outcome::Ended);
+  CHECK(run.status == 7);
+  CHECK(run.output == "one\npid 1\nppid 0\n");
+}
+
+TEST_CASE("processes that ended leave no memory behind", "[user][root][property]") {
+  const std::string pipes = "for i in 1 2 3 4 5 6 7 8 9; do echo x | cat > /dev/null; done\n";
+  const std::string free = "head -n 2 /proc/meminfo | tail -n 1\n";
+  const Run run = boot(1, 4, pipes + free + pipes + pipes + free);
+  const std::size_t line = run.output.find('\n') + 1;
+  REQUIRE(run.output.size() == 2 * line);
+  CHECK(run.output.substr(0, line) == run.output.substr(line));
+}
