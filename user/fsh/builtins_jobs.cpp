@@ -58,7 +58,7 @@ i32 resume_foreground(Shell& shell, Tool& tool) {
   job->background = false;
   const u32 number = job->number;
   if (job->group != 0) {
-    if (shell.process().has_console()) (void)shell.process().set_foreground(job->group).ok();
+    if (shell.process().is_console(kStdin)) (void)shell.process().set_foreground(job->group).ok();
     (void)shell.process().post_group(job->group, "continue").ok();
   }
   return shell.wait_foreground(number);

@@ -191,7 +191,7 @@ i32 Shell::wait_foreground(u32 number) {
   }
   if (note != 0 && options.interactive) {
     // A program that was killed may have left the console as it liked it.
-    if (process_.has_console()) (void)process_.write_file("/dev/consctl", "rawoff\necho on\n").ok();
+    if (process_.is_console(kStdin)) (void)process_.write_file("/dev/consctl", "rawoff\necho on\n").ok();
     constexpr u32 kInterrupt = 2;
     constexpr u32 kPipe = 13;
     if (note != kInterrupt && note != kPipe) {

@@ -76,9 +76,10 @@ void become_interactive(Shell& shell) {
   shell.options.interactive = true;
   Process& process = shell.process();
   for (const std::string_view note : {"interrupt", "quit", "suspend", "ttyin", "ttyout", "terminate"}) {
-    (void)process.on_note(note_number(note), NoteAction::Ignore).ok();
+    // Handled, not ignored: what is ignored stays so in the commands it starts.
+    (void)process.on_note(note_number(note), NoteAction::Handle, [](Process&, u32, void*) {}).ok();
   }
-  if (!process.has_console()) return;
+  if (!process.is_console(kStdin)) return;
   (void)process.set_group(process.pid(), process.pid()).ok();
   shell.options.monitor = process.set_foreground(process.group()).ok();
 }
