@@ -147,6 +147,7 @@ class Manager {
   Result<void> post_group(u32 group, std::string_view note);
   /// Makes whatever the process waits for return Interrupted.
   void interrupt(ProcessRecord& record);
+  void flush_request(ProcessRecord& record);
 
   // ── names (names.cpp, environment.cpp) ───────────────────────────────────────────────────────────────────
   Namespace& new_namespace();

@@ -55,6 +55,14 @@ Result<void> Manager::post_group(u32 id, std::string_view note) {
   }
 }
 
+/// Makes the server answer the request the process waits for on a File, if there is one.
+void Manager::flush_request(ProcessRecord& record) {
+  const u32 slot = static_cast<u32>(buffer_of(record).user_data);
+  if (slot < kSlotDescriptors || slot >= kSlotDescriptorsEnd) return;
+  enqueue({.kind = schema::process::JobKind::Flush, .pid = record.pid, .index = record.index, .slot = static_cast<u16>(slot),
+           .tag = record.pid});
+}
+
 void Manager::interrupt(ProcessRecord& record) {
   if (record.waiting.reply != 0) {
     const u32 reply = record.waiting.reply;
@@ -62,11 +70,7 @@ void Manager::interrupt(ProcessRecord& record) {
     complete(reply, failure(ErrorCode::Interrupted));
     return;
   }
-  const u32 slot = static_cast<u32>(buffer_of(record).user_data);
-  if (slot >= kSlotDescriptors && slot < kSlotDescriptorsEnd) {
-    enqueue({.kind = schema::process::JobKind::Flush, .pid = record.pid, .index = record.index, .slot = static_cast<u16>(slot),
-             .tag = record.pid});
-  }
+  flush_request(record);
   const u32 signal = slots_.take();
   if (signal == 0) return;  // the note stays pending: it is met at the next system call
   MUST_OK(mint(own(signal), own(record.objects.slots + kObjectNotification), kernel::kRightWrite, kSignalNote));

@@ -152,6 +152,7 @@ void Manager::stop(ProcessRecord& record, u32 note) {
   record.state = ProcessState::Stopped;
   record.stop_note = note;
   record.stop_unreported = true;
+  flush_request(record);  // what is typed from now on is not for a stopped reader
   ProcessRecord* const parent = record.parent;
   if (parent == nullptr) return;
   if (parent->waiting.reply != 0 && parent->waiting.stopped && matches(record, parent->waiting)) {

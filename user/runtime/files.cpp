@@ -64,6 +64,12 @@ template <class Method>
 Result<typename Method::Reply> FileTable::ask(Fd fd, const typename Method::Request& request, Repeat repeat) {
   for (u32 attempt = 0;; ++attempt) {
     const Result<typename Method::Reply> reply = ask_slot<Method>(slot_of_descriptor(fd), request);
+    if (!reply.ok() && reply.error() == ErrorCode::Interrupted) {
+      // Flushed for a note that has a handler, or because the process was stopped: then the request is made again.
+      if (run_pending_notes(state_)) return reply;
+      attempt -= 1;
+      continue;
+    }
     if (reply.ok() || !(reply.error() == ErrorCode::ServerRestarted) || attempt == kRepeatsMax) return reply;
     TRY(reopen(fd));
     const Descriptor& open = descriptors_[fd];
