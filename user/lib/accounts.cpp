@@ -6,13 +6,54 @@
 
 namespace user {
 
-base::String Accounts::name_of(std::string_view path, base::String& text, bool& have, u32 id) {
+std::string_view Accounts::text_of_file(std::string_view path, base::String& text, bool& have) {
   if (!have) {
     auto read = process_.read_file(path);
     if (read.ok()) text = std::move(*read);
     have = true;
   }
-  std::string_view rest = text.view();
+  return text.view();
+}
+
+namespace {
+
+std::string_view take_part(std::string_view& text, char end_mark) {
+  const u64 end = std::min<u64>(text.find(end_mark), text.size());
+  const std::string_view part = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return part;
+}
+
+}  // namespace
+
+Result<Identity> Accounts::find_user(std::string_view name) {
+  for (std::string_view rest = passwd(); !rest.empty();) {
+    std::string_view line = take_part(rest, '\n');
+    if (take_part(line, ':') != name || name.empty()) continue;
+    take_part(line, ':');
+    const auto uid = base::parse_u64(take_part(line, ':'));
+    const auto gid = base::parse_u64(take_part(line, ':'));
+    if (uid.ok() && gid.ok()) return Identity{static_cast<u32>(*uid), static_cast<u32>(*gid)};
+  }
+  return fs::fail(ErrorCode::NotFound);
+}
+
+base::Vector<u32> Accounts::groups_of(std::string_view name) {
+  base::Vector<u32> groups(process_.heap());
+  for (std::string_view rest = group(); !rest.empty() && !name.empty();) {
+    std::string_view line = take_part(rest, '\n');
+    take_part(line, ':');
+    take_part(line, ':');
+    const auto gid = base::parse_u64(take_part(line, ':'));
+    while (gid.ok() && !line.empty()) {
+      if (take_part(line, ',') == name) groups.push_back(static_cast<u32>(*gid));
+    }
+  }
+  return groups;
+}
+
+base::String Accounts::name_of(std::string_view path, base::String& text, bool& have, u32 id) {
+  std::string_view rest = text_of_file(path, text, have);
   while (!rest.empty()) {
     const u64 end = std::min<u64>(rest.find('\n'), rest.size());
     const std::string_view line = rest.substr(0, end);

@@ -11,8 +11,15 @@ class Accounts {
   /// Empty when there is none.
   base::String user_name(u32 uid) { return name_of("/etc/passwd", passwd_, have_passwd_, uid); }
   base::String group_name(u32 gid) { return name_of("/etc/group", group_, have_group_, gid); }
+  /// Errors: NotFound.
+  Result<Identity> find_user(std::string_view name);
+  /// The groups that list `name` as a member, in the order of the file.
+  base::Vector<u32> groups_of(std::string_view name);
 
  private:
+  std::string_view passwd() { return text_of_file("/etc/passwd", passwd_, have_passwd_); }
+  std::string_view group() { return text_of_file("/etc/group", group_, have_group_); }
+  std::string_view text_of_file(std::string_view path, base::String& text, bool& have);
   base::String name_of(std::string_view path, base::String& text, bool& have, u32 id);
   Process& process_;
   base::String passwd_;
