@@ -1,5 +1,6 @@
-// user/lib/accounts.h — names of users and groups, modes and dates as commands show them.
+// user/lib/accounts.h — names of users and groups, and modes as commands show them.
 #pragma once
+#include "user/lib/civil_time.h"
 #include "user/runtime/process.h"
 
 namespace user {
@@ -34,22 +35,5 @@ struct ModeText {
   operator std::string_view() const { return {text, 9}; }
 };
 ModeText mode_text(u16 mode);
-
-/// A moment in UTC, proleptic Gregorian. Algorithm: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", 2021,
-/// civil_from_days.
-struct CivilTime {
-  i64 year = 1970;
-  u32 month = 1;  // 1–12
-  u32 day = 1;
-  u32 hour = 0;
-  u32 minute = 0;
-  u32 second = 0;
-  u32 weekday = 4;  // 0 = Sunday
-};
-CivilTime civil_time(i64 wall_ns);
-/// Seconds since 1970 of a civil time.
-i64 seconds_of(const CivilTime& time);
-std::string_view month_name(u32 month);
-std::string_view weekday_name(u32 weekday);
 
 }  // namespace user

@@ -63,11 +63,6 @@ TimeZone parse_zone(std::string_view text) {
   return zone;
 }
 
-TimeZone zone_of(Process& process) {
-  const auto text = process.env("TZ");
-  return text.ok() ? parse_zone(text->view()) : TimeZone{};
-}
-
 void append_date(base::String& out, std::string_view format, i64 seconds, const TimeZone& zone) {
   const CivilTime time = civil_time((seconds + zone.east_seconds) * kNsPerSecond);
   const u32 hour12 = time.hour % 12 == 0 ? 12 : time.hour % 12;

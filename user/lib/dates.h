@@ -1,8 +1,11 @@
 // user/lib/dates.h — moments as people write them: date's formats, time zones of TZ, and reading them back.
 #pragma once
-#include "user/lib/accounts.h"
+#include "base/string.h"
+#include "user/lib/civil_time.h"
 
 namespace user {
+
+class Process;
 
 /// A zone of TZ: `NAME±H[:MM]`, where what is added to the local time gives UTC (POSIX.1-2017 XBD §8.3).
 struct TimeZone {
