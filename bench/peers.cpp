@@ -5,10 +5,13 @@
 #include <linux/futex.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
+
+#include <boost/context/detail/fcontext.hpp>
 
 #include <atomic>
 #include <cstdio>
@@ -19,6 +22,8 @@
 
 extern char** environ;
 
+namespace fcontext = boost::context::detail;
+
 namespace bench {
 
 namespace {
@@ -28,8 +33,12 @@ namespace {
   std::exit(5);
 }
 
-void echo_context(machine::Transfer transfer) {
-  for (;;) transfer = machine::context_switch(transfer.from, nullptr);
+double in_ns(const timeval& time) {
+  return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_usec) * 1e3;
+}
+
+void echo_context(fcontext::transfer_t transfer) {
+  for (;;) transfer = fcontext::jump_fcontext(transfer.fctx, nullptr);
 }
 
 ucontext_t main_context;
@@ -52,9 +61,9 @@ void futex_set(std::atomic<u32>& word, u32 value) {
 
 double fcontext_pair_ns(u64 rounds) {
   const machine::Stack stack = machine::stack_acquire(64 << 10);
-  machine::Context other = machine::context_make(stack, echo_context);
+  fcontext::fcontext_t other = fcontext::make_fcontext(stack.base + stack.bytes, stack.bytes, echo_context);
   const double start = used_ns();
-  for (u64 i = 0; i < rounds; ++i) other = machine::context_switch(other, nullptr).from;
+  for (u64 i = 0; i < rounds; ++i) other = fcontext::jump_fcontext(other, nullptr).fctx;
   const double ns = (used_ns() - start) / static_cast<double>(rounds);
   machine::stack_release(stack);
   return ns;
@@ -133,7 +142,7 @@ double posix_spawn_ns(u64 rounds) {
   return (now_ns() - start) / static_cast<double>(rounds);
 }
 
-double run_command_ns(const std::vector<std::string>& words, const std::string& input) {
+double run_command_used_ns(const std::vector<std::string>& words, const std::string& input) {
   std::FILE* const script = std::tmpfile();
   if (script == nullptr || std::fwrite(input.data(), 1, input.size(), script) != input.size()) give_up("tmpfile");
   std::rewind(script);
@@ -145,14 +154,14 @@ double run_command_ns(const std::vector<std::string>& words, const std::string& 
   posix_spawn_file_actions_adddup2(&files, fileno(script), 0);
   posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
-  const double start = now_ns();
   pid_t child = 0;
   int status = -1;
-  if (posix_spawn(&child, arguments[0], &files, nullptr, arguments.data(), environ) == 0) waitpid(child, &status, 0);
-  const double ns = now_ns() - start;
+  rusage usage{};
+  if (posix_spawn(&child, arguments[0], &files, nullptr, arguments.data(), environ) == 0)
+    wait4(child, &status, 0, &usage);
   posix_spawn_file_actions_destroy(&files);
   std::fclose(script);
-  return status == 0 ? ns : -1;
+  return status == 0 ? in_ns(usage.ru_utime) + in_ns(usage.ru_stime) : -1;
 }
 
 double in_child(double (*measure)(u64), u64 argument) {

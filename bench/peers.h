@@ -18,9 +18,9 @@ double pipe_round_trip_ns(u64 rounds);
 /// posix_spawn and waitpid of /bin/true. ns each.
 double posix_spawn_ns(u64 rounds);
 
-/// Runs a program with `input` as its standard input, its output thrown away. Wall ns from start to exit; -1 when it cannot
-/// be started or does not exit with 0.
-double run_command_ns(const std::vector<std::string>& words, const std::string& input);
+/// Runs a program with `input` as its standard input, its output thrown away. Processor time of it and
+/// of what it waited for, ns; -1 when it cannot be started or does not exit with 0.
+double run_command_used_ns(const std::vector<std::string>& words, const std::string& input);
 
 /// Runs `measure` in a child process and returns its figure, so that memory it leaves behind disturbs no other.
 double in_child(double (*measure)(u64 argument), u64 argument);

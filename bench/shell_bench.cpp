@@ -21,8 +21,8 @@ std::string orrery_path() {
   return self.substr(0, self.rfind('/') + 1) + "orrery";
 }
 
-double guest_ms(const std::string& script) { return run_command_ns({orrery_path(), "run", "-"}, script) / 1e6; }
-double host_ms(const std::string& script) { return run_command_ns({"/bin/sh"}, script) / 1e6; }
+double guest_ms(const std::string& script) { return run_command_used_ns({orrery_path(), "run", "-"}, script) / 1e6; }
+double host_ms(const std::string& script) { return run_command_used_ns({"/bin/sh"}, script) / 1e6; }
 
 std::string repeated(const std::string& line, u64 count) {
   std::string script;
