@@ -69,6 +69,21 @@ TEST_CASE("a stalled world is exit 10 with its threads", "[sim][cli]") {
   CHECK(contains(finished.out, "waiting"));
 }
 
+TEST_CASE("a boot image that is none is refused with the byte, before anything runs", "[sim][cli][hostile]") {
+  const std::string script = script_file("exit 0\n");
+  const std::string image = "/tmp/orrery-cli-test-image-" + std::to_string(getpid());
+  std::ofstream(image) << std::string(1024, 'x');
+  const Finished text = shell(kOrrery + " run " + script + " --image " + image + " 2>&1");
+  CHECK(text.code == 8);
+  CHECK(contains(text.out, "not a boot image: at byte"));
+  std::ofstream(image) << std::string(1024, '\0');
+  const Finished empty = shell(kOrrery + " run " + script + " --image " + image + " 2>&1");
+  CHECK(empty.code == 8);
+  CHECK(contains(empty.out, "no boot/manifest"));
+  CHECK(shell(kOrrery + " live --image /nonexistent </dev/null 2>&1").code == 8);
+  std::remove(image.c_str());
+}
+
 TEST_CASE("a virtual time limit is exit 11", "[sim][cli]") {
   CHECK(shell("printf 'sleep\\nsleep\\n' | " + kOrrery + " run - --until 500ms 2>/dev/null").code == 11);
 }

@@ -84,6 +84,9 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
 
 /// A file's bytes; false when it cannot be read.
 bool read_file(const std::string& path, std::string& out);
+/// Another boot image: a whole ustar archive with a /boot/manifest. −1, or the exit code after saying what is wrong with
+/// it and at which byte; an empty path keeps the image that is built in.
+int load_image(const std::string& path, std::string& image);
 /// `-` is standard input.
 bool read_script(const std::string& path, std::string& out);
 std::string quote(std::string_view text);        // for a shell

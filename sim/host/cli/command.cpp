@@ -1,6 +1,8 @@
 // sim/host/cli/command.cpp — the table of verbs, and what they share: flags, suggestions, texts.
 #include "sim/host/cli/cli.h"
 
+#include "base/ustar.h"
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -171,6 +173,36 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
 }
 
 // ── Texts ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+int load_image(const std::string& path, std::string& image) {
+  if (path.empty()) return -1;
+  std::string bytes;
+  if (!read_file(path, bytes)) {
+    std::fprintf(stderr, "orrery: %s: cannot be read\n", path.c_str());
+    return kUnreadable;
+  }
+  base::UstarReader reader(base::bytes_of(bytes));
+  bool has_manifest = false;
+  for (;;) {
+    const auto entry = reader.next();
+    if (!entry.ok()) {
+      const std::string what(base::describe(entry.error().code));
+      std::fprintf(stderr, "orrery: %s: not a boot image: at byte %llu, %s\n", path.c_str(),
+                   static_cast<unsigned long long>(entry.error().offset), what.c_str());
+      return kUnreadable;
+    }
+    if (!entry->has_value()) break;
+    std::string_view name = (*entry)->name();
+    while (name.starts_with("/") || name.starts_with("./")) name.remove_prefix(name[0] == '/' ? 1 : 2);
+    has_manifest = has_manifest || name == "boot/manifest";
+  }
+  if (!has_manifest) {
+    std::fprintf(stderr, "orrery: %s: not a boot image: it has no boot/manifest\n", path.c_str());
+    return kUnreadable;
+  }
+  image = std::move(bytes);
+  return -1;
+}
 
 bool read_file(const std::string& path, std::string& out) {
   std::ifstream file(path, std::ios::binary);

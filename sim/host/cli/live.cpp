@@ -238,10 +238,7 @@ int live_verb(Context& context) {
   if (const std::string mistake = run.flags.check(); !mistake.empty()) return usage_error(kLiveVerb, mistake);
   if (!(speed >= 0.01 && speed <= 1000)) return usage_error(kLiveVerb, "--speed: allowed is 0.01 to 1000");
   Guest guest = context.guest;
-  if (!run.flags.image.empty() && !read_file(run.flags.image, guest.image)) {
-    std::fprintf(stderr, "orrery: %s: cannot be read\n", run.flags.image.c_str());
-    return kUnreadable;
-  }
+  if (const int code = load_image(run.flags.image, guest.image); code >= 0) return code;
   std::signal(SIGPIPE, SIG_IGN);
   if (!stdin_is_terminal()) return run_piped(run, guest);
 

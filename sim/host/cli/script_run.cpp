@@ -39,10 +39,7 @@ MachineOptions options_of(const ScriptRun& run, const Guest& guest) {
 
 int prepare(ScriptRun& run, Guest& guest, const Verb& verb) {
   if (const std::string mistake = run.flags.check(); !mistake.empty()) return usage_error(verb, mistake);
-  if (!run.flags.image.empty() && !read_file(run.flags.image, guest.image)) {
-    std::fprintf(stderr, "orrery: %s: cannot be read\n", run.flags.image.c_str());
-    return kUnreadable;
-  }
+  if (const int code = load_image(run.flags.image, guest.image); code >= 0) return code;
   if (!read_script(run.script_name, run.script)) {
     std::fprintf(stderr, "orrery: %s: cannot be read\n", run.script_name.c_str());
     return kUnreadable;
