@@ -97,7 +97,6 @@ class RegexCompiler {
   std::string_view pattern_;
   RegexOptions options_;
   u64 at_ = 0;
-  u32 open_groups_ = 0;
   const char* error_ = nullptr;
   u32 error_offset_ = 0;
 };
@@ -247,11 +246,11 @@ void RegexCompiler::add_class(Set& set, std::string_view name) {
     std::string_view name;
     std::string_view ranges;  // pairs
   };
-  static constexpr Class kClasses[] = {{"alnum", "azAZ09"},    {"alpha", "azAZ"},       {"blank", "  \t\t"},
-                                       {"cntrl", {"\0\x1F\x7F\x7F", 4}}, {"digit", "09"}, {"graph", "!~"},
-                                       {"lower", "az"},        {"print", " ~"},         {"punct", "!/:@[`{~"},
-                                       {"space", "  \t\r"},    {"upper", "AZ"},         {"word", "azAZ09__"},
-                                       {"xdigit", "09afAF"}};
+  static constexpr Class kClasses[] = {
+      {"alnum", "azAZ09"},   {"alpha", "azAZ"},   {"blank", "  \t\t"}, {"cntrl", {"\0\x1F\x7F\x7F", 4}},
+      {"digit", "09"},       {"graph", "!~"},     {"lower", "az"},     {"print", " ~"},
+      {"punct", "!/:@[`{~"}, {"space", "  \t\r"}, {"upper", "AZ"},     {"word", "azAZ09__"},
+      {"xdigit", "09afAF"}};
   for (const Class& each : kClasses) {
     if (each.name != name) continue;
     for (u64 i = 0; i < each.ranges.size(); i += 2) {

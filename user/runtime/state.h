@@ -28,6 +28,23 @@ class FileHalf {
   ~FileHalf() = default;
 };
 
+/// The heap of a native process: when the arena cannot grow any more, `allocate` is the end of the thread, a fault that
+/// says so; `try_allocate` is an ordinary question.
+class ProcessHeap final : public base::Allocator {
+ public:
+  ProcessHeap(void* region, u64 bytes, base::Heap::Grow grow) : heap_(region, bytes, grow) {}
+  void* allocate(u64 bytes, u64 align) override {
+    void* block = heap_.try_allocate(bytes, align);
+    if (block == nullptr) machine::crash(kernel::CrashKind::ArenaSpent);
+    return block;
+  }
+  void* try_allocate(u64 bytes, u64 align) override { return heap_.try_allocate(bytes, align); }
+  void release(void* block, u64 bytes) override { heap_.release(block, bytes); }
+
+ private:
+  base::Heap heap_;
+};
+
 struct NoteHandler {
   void (*run)(Process& process, u32 number, void* context) = nullptr;
   void* context = nullptr;
@@ -36,18 +53,18 @@ struct NoteHandler {
 struct Process::State {
   State(void* region, u64 bytes);
 
-  base::Heap heap;
+  ProcessHeap heap;
   Process process{*this};
   u32 pid = 0;
   u32 parent = 0;
   Identity identity;
   u16 umask = 022;
-  bool has_timer = false;          // kSlotTimer is filled
+  bool has_timer = false;  // kSlotTimer is filled
   bool in_handler = false;
-  base::String argument_text;      // each ended by 0
+  base::String argument_text;  // each ended by 0
   base::Vector<std::string_view> args;
   base::String cwd;
-  base::String inherited;          // what the parent's file half left for ours
+  base::String inherited;  // what the parent's file half left for ours
   FileHalf* files = nullptr;
   NoteHandler handlers[kNotesMax];
 };
