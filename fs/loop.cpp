@@ -84,11 +84,11 @@ Request Loop::take_request(const sys::Received& received) {
   }
   const u32 bytes = received.info.length() * schema::kWordBytes;
   if (received.info.in_buffer()) {
-    __builtin_memcpy(body_.data(), buffer.msg, bytes);
+    if (bytes > 0) __builtin_memcpy(body_.data(), buffer.msg, bytes);
   } else {
     // Short messages travel in registers; the rest follows in the buffer.
     const u32 in_registers = std::min<u32>(bytes, sizeof sys::frame().mr);
-    __builtin_memcpy(body_.data(), sys::frame().mr, in_registers);
+    if (in_registers > 0) __builtin_memcpy(body_.data(), sys::frame().mr, in_registers);
     __builtin_memcpy(body_.data() + in_registers, reinterpret_cast<const u8*>(buffer.msg) + in_registers,
                      bytes - in_registers);
   }
@@ -168,7 +168,7 @@ void Loop::drop_signal(u32 kept) {
 }
 
 void Loop::complete(u32 reply, u64 label, base::Bytes message) {
-  __builtin_memcpy(message_room().data(), message.data(), message.size());
+  if (message.size() > 0) __builtin_memcpy(message_room().data(), message.data(), message.size());
   sys::send(reply,
             MessageInfo::make(label, static_cast<u32>(message.size() / schema::kWordBytes), 0, MessageInfo::kInBuffer));
   free_replies_.push_back(reply);

@@ -15,7 +15,7 @@ void Output::text(std::string_view text) {
     flush();
     if (text.size() >= sizeof buffer_) return write(text);
   }
-  __builtin_memcpy(buffer_ + size_, text.data(), text.size());
+  if (text.size() > 0) __builtin_memcpy(buffer_ + size_, text.data(), text.size());
   size_ += static_cast<u32>(text.size());
 }
 

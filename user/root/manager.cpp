@@ -253,7 +253,7 @@ Result<u32> Manager::copy_endpoint() {
 }
 
 void Manager::complete_parked(u32 reply, u64 label, base::Bytes message) {
-  __builtin_memcpy(sys::buffer().msg, message.data(), message.size());
+  if (message.size() > 0) __builtin_memcpy(sys::buffer().msg, message.data(), message.size());
   const u32 words = static_cast<u32>(message.size() / schema::kWordBytes);
   complete(reply, {Ending::Answered, kernel::MessageInfo::make(label, words, 0, kernel::MessageInfo::kInBuffer)});
 }

@@ -203,7 +203,7 @@ void Manager::terminate(ProcessRecord& record, u32 code, u32 note, std::string_v
   record.end.code = code;
   record.end.note = note;
   const u64 cause_bytes = std::min<u64>(cause.size(), sizeof record.end.cause - 1);
-  __builtin_memcpy(record.end.cause, cause.data(), cause_bytes);
+  if (cause_bytes > 0) __builtin_memcpy(record.end.cause, cause.data(), cause_bytes);
   record.end.real_ns = uptime_ns() - record.start_ns;
   record.end.user_ns = record.consumed_ns + take_consumed(record.objects.slots + kObjectContext);
   const bool never_ran = !record.resumed;

@@ -90,7 +90,7 @@ Answer Manager::handle_tree(const sys::Received& received) {
     send_slot_ = static_cast<u32>(outcome.cap_slot);
     send_temporary_ = true;
   }
-  __builtin_memcpy(sys::buffer().msg, tree_answer_.data(), outcome.bytes);
+  if (outcome.bytes > 0) __builtin_memcpy(sys::buffer().msg, tree_answer_.data(), outcome.bytes);
   return {Ending::Answered, kernel::MessageInfo::make(outcome.label, outcome.bytes / schema::kWordBytes, 0,
                                                       kernel::MessageInfo::kInBuffer)};
 }

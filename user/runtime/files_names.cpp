@@ -152,7 +152,7 @@ Result<void> FileTable::list_member(u32 slot, std::string_view rest, u32 order, 
     // Allocating may use the IPC buffer, in which the records lie.
     const u64 bytes = reply->data.size();
     cookie = reply->next;
-    __builtin_memcpy(records, reply->data.data(), bytes);
+    if (bytes > 0) __builtin_memcpy(records, reply->data.data(), bytes);
     fs::RecordReader reader(base::Bytes(records, bytes));
     while (!reader.done()) {
       const fs::Result<fs::Record> record = reader.next();

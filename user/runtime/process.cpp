@@ -103,7 +103,7 @@ Result<WaitStatus> Process::wait(const WaitOptions& options) {
   WaitStatus status{.pid = end.pid, .code = end.code, .stopped = end.stopped, .note = end.note, .user_ns = end.user_ns,
                     .system_ns = end.system_ns, .real_ns = end.real_ns};
   const u64 bytes = std::min<u64>(end.cause.size(), sizeof status.cause - 1);
-  __builtin_memcpy(status.cause, end.cause.data(), bytes);
+  if (bytes > 0) __builtin_memcpy(status.cause, end.cause.data(), bytes);
   return status;
 }
 
@@ -137,7 +137,7 @@ Result<base::String> Process::env(std::string_view name) {
     total = reply.value().total;
     u8 part[4096];
     const u64 bytes = std::min<u64>(reply.value().value.size(), sizeof part);
-    __builtin_memcpy(part, reply.value().value.data(), bytes);
+    if (bytes > 0) __builtin_memcpy(part, reply.value().value.data(), bytes);
     if (bytes == 0) break;
     value.append(base::text_of({part, bytes}));
   }
@@ -169,7 +169,7 @@ Result<base::Vector<base::String>> Process::env_names() {
     if (reply.value().names.empty()) break;
     u8 message[8064];  // the list is a view of the buffer, which allocating may use
     const base::Bytes body = message_body(kernel::MessageInfo{sys::frame().info});
-    __builtin_memcpy(message, body.data(), body.size());
+    if (body.size() > 0) __builtin_memcpy(message, body.data(), body.size());
     const auto copied = schema::decode<Manager::EnvNames::Reply>(base::Bytes(message, body.size()));
     if (!copied.ok()) return fs::fail(ErrorCode::ProtocolError);
     for (const std::string_view name : copied.value().names) names.emplace_back(state_.heap, name);

@@ -53,8 +53,9 @@ void fetch_start(ProcessState& state) {
     char cwd[4096];
     const u64 cwd_bytes = offset == 0 ? std::min<u64>(start.cwd.size(), sizeof cwd) : 0;
     ASSERT(part <= sizeof data && (part > 0 || total == 0));
-    __builtin_memcpy(data, start.data.data(), part);
-    __builtin_memcpy(cwd, start.cwd.data(), cwd_bytes);
+    // An empty view may point nowhere, which memcpy does not allow even for no bytes.
+    if (part > 0) __builtin_memcpy(data, start.data.data(), part);
+    if (cwd_bytes > 0) __builtin_memcpy(cwd, start.cwd.data(), cwd_bytes);
     if (offset == 0) state.cwd.assign({cwd, cwd_bytes});
     const u64 of_arguments = offset < argument_bytes ? std::min<u64>(part, argument_bytes - offset) : 0;
     state.argument_text.append(base::text_of({data, of_arguments}));

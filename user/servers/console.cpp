@@ -177,7 +177,7 @@ void ConsoleFiles::print(std::string_view text) {
 void ConsoleFiles::device_write(std::string_view bytes) {
   while (!bytes.empty()) {
     const u64 count = std::min<u64>(bytes.size(), port::kBytesMax);
-    __builtin_memcpy(sys::buffer().msg, bytes.data(), count);
+    if (count > 0) __builtin_memcpy(sys::buffer().msg, bytes.data(), count);
     sys::frame().mr[0] = count;
     port::call(device_address(0), port::Console::Write, 1);
     bytes.remove_prefix(count);
@@ -217,7 +217,7 @@ fs::Result<fs::ReadReply> ConsoleFiles::read(fs::OpenFile& open, const fs::ReadR
     const base::String text = control_text();
     if (request.offset_bytes >= text.size()) return fs::ReadReply{};
     const u64 count = std::min<u64>(text.size() - request.offset_bytes, request.room.size());
-    __builtin_memcpy(request.room.data(), text.data() + request.offset_bytes, count);
+    if (count > 0) __builtin_memcpy(request.room.data(), text.data() + request.offset_bytes, count);
     return fs::ReadReply{.data = request.room.first(count)};
   }
   if (!discipline_.can_read()) return fs::fail(ErrorCode::WouldBlock);

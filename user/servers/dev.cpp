@@ -101,7 +101,7 @@ fs::Result<fs::ReadReply> DevFs::read(fs::OpenFile& open, const fs::ReadRequest&
     sys::frame().mr[0] = request.room.size();
     if (!port::call(windows_.entropy, port::Entropy::Read).ok()) return fs::fail(ErrorCode::IoError);
     const u64 bytes = std::min<u64>(sys::frame().mr[0], request.room.size());
-    __builtin_memcpy(request.room.data(), sys::buffer().msg, bytes);
+    if (bytes > 0) __builtin_memcpy(request.room.data(), sys::buffer().msg, bytes);
     return fs::ReadReply{.data = request.room.first(bytes)};
   }
   return TextTree::read(open, request);
@@ -184,7 +184,7 @@ fs::Result<void> DevFs::kernel_log(base::String& out) {
     const u64 bytes = std::min<u64>(reply->data.size(), sizeof part);
     if (bytes == 0) break;
     offset = reply->offset + bytes;
-    __builtin_memcpy(part, reply->data.data(), bytes);
+    if (bytes > 0) __builtin_memcpy(part, reply->data.data(), bytes);
     out.append(base::text_of({part, bytes}));
   }
   return {};
