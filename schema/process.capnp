@@ -51,7 +51,8 @@ interface Process {
   stage     @18 (part :Part, restart :Bool, data :Data);  # text of the next spawn that does not fit into its message
   spawn     @19 (program :Text, flags :UInt32, group :UInt32, priority :UInt8, hold :Bool, realm :Text, cwd :Text,
                  umask :UInt16, arguments :Data, environment :Data, files :Data, copies :List(Copy),
-                 served :Endpoint, devices :List(Text)) -> (pid :UInt32);
+                 served :Endpoint, devices :List(Text), serve :Bool) -> (pid :UInt32);
+                 # serve: with an endpoint of its own, which others find as the service of that pid
   release   @20 (pid :UInt32);                           # lets a child spawned with `hold` run
   wait      @21 (pid :UInt32, group :UInt32, noHang :Bool, stopped :Bool)
               -> (pid :UInt32, code :UInt32, stopped :Bool, note :UInt8, cause :Text, userNs :UInt64, systemNs :UInt64, realNs :UInt64);

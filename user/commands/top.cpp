@@ -106,7 +106,8 @@ void Top::draw(const Sample& now) {
     const auto value = memory.ok() ? base::parse_u64(value_of(memory->view(), name)) : base::parse_u64("0");
     return value.ok() ? *value / 1024 : 0;
   };
-  out.format("\nMem: {}K used, {}K free, {}K total\n\n", kib("total_bytes") - kib("free_bytes"), kib("free_bytes"), kib("total_bytes"));
+  out.format("\nMem: {}K used, {}K free, {}K total\n\n", kib("total_bytes") - kib("free_bytes"), kib("free_bytes"),
+             kib("total_bytes"));
   print_processes(now);
   out.flush();
 }

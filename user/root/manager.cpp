@@ -11,7 +11,6 @@ namespace user::root {
 namespace {
 
 constexpr u32 kSmallBlockBits = 12;
-constexpr u32 kSmallObjectBits = 6;
 constexpr u64 kLogBytesMax = 256 << 10;
 constexpr u8 kRightsWithoutRead = kernel::kRightWrite | kernel::kRightGrant | kernel::kRightGrantReply;
 

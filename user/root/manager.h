@@ -92,6 +92,8 @@ struct SpawnRequest {
   u32 served = 0;  // slot of an endpoint, 0: none
 };
 
+constexpr u32 kSmallObjectBits = 6;  // of an Endpoint, a Notification, a Reply
+
 class Manager {
  public:
   /// Everything the root task starts with has been moved to `slots` and `untyped` already; see boot.cpp.

@@ -320,13 +320,27 @@ Result<Process::Spawn::Reply> Manager::on_spawn(ProcessRecord& record, const Pro
   record.staged_environment.clear();
   record.staged_files.clear();
   u32 served = 0;
+  if (request.served.present && request.serve) return fs::fail(ErrorCode::BadArgument);
   if (request.served.present) served = TRY(keep_received());
+  if (request.serve) {
+    // In the manager's memory: the server may outlive whoever has it started.
+    served = slots_.take();
+    if (served == 0) return fs::fail(ErrorCode::OutOfMemory);
+    if (!retype(small_objects_, kernel::ObjectType::Endpoint, kSmallObjectBits, own(served))) {
+      slots_.give(served);
+      return fs::fail(ErrorCode::OutOfMemory);
+    }
+  }
   const auto spawned = spawn(&record, {.program = request.program, .arguments = arguments.view(),
                                        .environment = environment.view(), .files = files.view(), .cwd = request.cwd,
                                        .realm = request.realm, .flags = request.flags, .group = request.group,
                                        .umask = request.umask, .priority = request.priority, .hold = true,
                                        .served = served});
-  if (served != 0) {
+  if (request.serve && spawned.ok()) {
+    char name[16];
+    const Pid pid = (*spawned)->pid;
+    services_.push_back({.name = base::String(memory_, base::format(name, "{}", pid)), .slot = served, .pid = pid});
+  } else if (served != 0) {
     remove(own(served));  // takes nothing from the child: its copy moves up to the parent's
     slots_.give(served);
   }

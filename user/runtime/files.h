@@ -97,7 +97,7 @@ class FileTable final : public FileHalf {
   struct Listed;
   Result<void> list_member(u32 slot, std::string_view rest, u32 order, base::Vector<Listed>& out);
   Result<u32> attach(std::string_view service, std::string_view tree, u32 slot);
-  Result<u32> start_private_server(std::string_view name, u32 slot);
+  Result<u32> start_private_server(std::string_view name);
   Result<void> add_member(std::string_view path, u8 flags, MemberKind kind, std::string_view source,
                           std::string_view tree, u32 slot);
   Result<void> begin_union(std::string_view old, u8 flags);

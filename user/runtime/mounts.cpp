@@ -78,28 +78,22 @@ Result<void> FileTable::walk(std::string_view path, u8 rights, u32 slot) {
   return {};
 }
 
-/// Starts `/bin/NAME` as a server of its own; gives the slot of its unbadged endpoint.
-Result<u32> FileTable::start_private_server(std::string_view name, u32 slot) {
+/// Starts `/bin/NAME` as a server of its own; gives its pid, by which its service is found.
+Result<u32> FileTable::start_private_server(std::string_view name) {
   base::String program(memory_, "/bin/");
   program.append(name);
   const Result<FileStat> facts = stat(program.view(), FollowLinks::Yes);
   if (!facts.ok()) return fs::fail(ErrorCode::NotFound, name);
-  TRY(call<Manager::Make>(kSlotRoot,
-                          {.kind = schema::process::ObjectKind::Endpoint, .slot = static_cast<u16>(slot), .count = 1}));
   base::String arguments(memory_, name);
   arguments.push('\0');
-  const Manager::Spawn::Request request{.program = program.view(),
-                                        .flags = kRfNoWait | kRfNoteg,
-                                        .cwd = "/",
-                                        .umask = 022,
-                                        .arguments = base::bytes_of(arguments.view()),
-                                        .served = schema::CapIndex::of(0)};
-  const auto spawned = call<Manager::Spawn>(kSlotRoot, request, {slot});
-  if (!spawned.ok()) {
-    Names::remove_slot(slot);
-    return spawned.take_failure();
-  }
-  return slot;
+  const auto spawned = call<Manager::Spawn>(kSlotRoot, {.program = name,
+                                                        .flags = kRfNoWait | kRfNoteg,
+                                                        .cwd = "/",
+                                                        .umask = 022,
+                                                        .arguments = base::bytes_of(arguments.view()),
+                                                        .serve = true});
+  if (!spawned.ok()) return spawned.take_failure();
+  return spawned->pid;
 }
 
 /// Attaches to a service by what `mount` takes; the root Directory comes to `slot`.
@@ -112,14 +106,9 @@ Result<u32> FileTable::attach(std::string_view service, std::string_view tree, u
   const auto posted = call<Manager::Service>(kSlotRoot, {.name = name});
   if (!posted.ok()) {
     if (!(posted.error() == ErrorCode::NotFound) || name.size() != service.size()) return posted.take_failure();
-    TRY(start_private_server(name, slot));
-    // The endpoint is ours: who attaches is said in the badge.
-    const u64 badge = fs::service_badge(0, state_.identity.uid, state_.identity.gid);
-    const sys::Answer minted =
-        sys::invoke(kSlotCNode, sys::Invoke::CNodeMint,
-                    {kSlotScratch, kSlotDepth, slot, kSlotDepth, kernel::kRightsAll, badge}, {kSlotCNode});
-    Names::remove_slot(slot);
-    if (!minted.ok()) return fs::fail(ErrorCode::OutOfMemory);
+    char pid[16];
+    const std::string_view number = base::format(pid, "{}", TRY(start_private_server(name)));
+    TRY(call<Manager::Service>(kSlotRoot, {.name = number}));
   }
   sys::set_receive_slot(kSlotCNode, slot, kSlotDepth);
   const auto root = call<Service::Attach>(kSlotScratch, {.tree = tree});
