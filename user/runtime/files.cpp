@@ -27,6 +27,8 @@ bool names_console(std::string_view path) {
   return last == "cons" || last == "tty";
 }
 
+}  // namespace
+
 FileStat file_stat(const schema::file::Stat& stat) {
   return {.id = stat.id,
           .size = stat.size,
@@ -45,8 +47,6 @@ FileStat file_stat(const schema::file::Stat& stat) {
           .flags = stat.flags,
           .kind = stat.kind};
 }
-
-}  // namespace
 
 FileTable::FileTable(ProcessState& state) : state_(state), memory_(state.heap), names_(state.heap) {}
 

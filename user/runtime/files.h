@@ -24,6 +24,9 @@ struct Descriptor {
   u64 position = 0;  // where the server's position was last seen
 };
 
+/// What the protocol says of a file, in the words of the runtime's own interface.
+FileStat file_stat(const schema::file::Stat& stat);
+
 class FileTable final : public FileHalf {
  public:
   explicit FileTable(ProcessState& state);
@@ -97,6 +100,8 @@ class FileTable final : public FileHalf {
   struct Listed;
   Result<void> list_member(u32 slot, std::string_view rest, u32 order, base::Vector<Listed>& out);
   Result<u32> attach(std::string_view service, std::string_view tree, u32 slot);
+  template <class Method>
+  Result<void> ask_two(std::string_view from, std::string_view to);
   Result<u32> start_private_server(std::string_view name);
   Result<void> add_member(std::string_view path, u8 flags, MemberKind kind, std::string_view source,
                           std::string_view tree, u32 slot);

@@ -30,25 +30,6 @@ FileStat file_stat(const fs::Attributes& facts) {
           .kind = facts.kind};
 }
 
-FileStat file_stat(const schema::file::Stat& stat) {
-  return {.id = stat.id,
-          .size = stat.size,
-          .allocated = stat.allocated,
-          .modified_ns = stat.modified,
-          .accessed_ns = stat.accessed,
-          .changed_ns = stat.changed,
-          .created_ns = stat.created,
-          .special = stat.special,
-          .version = stat.version,
-          .uid = stat.uid,
-          .gid = stat.gid,
-          .links = stat.links,
-          .device = stat.device,
-          .mode = stat.mode,
-          .flags = stat.flags,
-          .kind = stat.kind};
-}
-
 }  // namespace
 
 Result<base::String> FileTable::absolute(std::string_view path) {
@@ -258,18 +239,20 @@ Result<void> FileTable::make_directory(std::string_view path, u16 mode) {
   return {};
 }
 
-Result<void> FileTable::rename(std::string_view from, std::string_view to) {
+/// A request with two names, each relative to its own directory: rename and link.
+template <class Method>
+Result<void> FileTable::ask_two(std::string_view from, std::string_view to) {
   base::String source = TRY(absolute(from));
   base::String target = TRY(absolute(to));
   TRY(names_.walk_to_parent(source, Names::Want::Existing, kSlotReceive));
   const Result<void> walked = names_.walk_to_parent(target, Names::Want::Create, kSlotScratch);
   Result<void> result;
   if (walked.ok()) {
-    const auto renamed = call<Directory::Rename>(
+    const auto done = call<Method>(
         kSlotReceive,
         {.from = fs::last_name(source.view()), .into = schema::CapIndex::of(0), .to = fs::last_name(target.view())},
         {kSlotScratch});
-    if (!renamed.ok()) result = renamed.error();
+    if (!done.ok()) result = done.error();
     Names::remove_slot(kSlotScratch);
   } else {
     result = walked.error();
@@ -278,25 +261,11 @@ Result<void> FileTable::rename(std::string_view from, std::string_view to) {
   return result;
 }
 
-Result<void> FileTable::link(std::string_view from, std::string_view to) {
-  base::String source = TRY(absolute(from));
-  base::String target = TRY(absolute(to));
-  TRY(names_.walk_to_parent(source, Names::Want::Existing, kSlotReceive));
-  const Result<void> walked = names_.walk_to_parent(target, Names::Want::Create, kSlotScratch);
-  Result<void> result;
-  if (walked.ok()) {
-    const auto linked = call<Directory::Link>(
-        kSlotReceive,
-        {.from = fs::last_name(source.view()), .into = schema::CapIndex::of(0), .to = fs::last_name(target.view())},
-        {kSlotScratch});
-    if (!linked.ok()) result = linked.error();
-    Names::remove_slot(kSlotScratch);
-  } else {
-    result = walked.error();
-  }
-  Names::remove_slot(kSlotReceive);
-  return result;
+Result<void> FileTable::rename(std::string_view from, std::string_view to) {
+  return ask_two<Directory::Rename>(from, to);
 }
+
+Result<void> FileTable::link(std::string_view from, std::string_view to) { return ask_two<Directory::Link>(from, to); }
 
 Result<void> FileTable::symlink(std::string_view target, std::string_view path) {
   base::String whole = TRY(absolute(path));
