@@ -54,9 +54,10 @@ Result<Server::Found> Server::find(const Folder& folder, std::string_view path, 
     TRY(check_name(name));
     if (names.done() && path.back() == '/') ends_in_slash = true;
     if (!found.exists) return fail(ErrorCode::NotFound);
-    if (found.node.kind != Kind::Directory) return fail(ErrorCode::NotADirectory);
+    if (found.node.kind != Kind::Directory && !found.node.has_names) return fail(ErrorCode::NotADirectory);
     if ((folder.rights & kRightWalk) == 0) return fail(ErrorCode::PermissionDenied);
-    if (!may_access(caller.identity, found.node, kAccessExecute)) return fail(ErrorCode::PermissionDenied);
+    const u32 wanted = found.node.has_names ? kAccessRead : kAccessExecute;
+    if (!may_access(caller.identity, found.node, wanted)) return fail(ErrorCode::PermissionDenied);
     consumed += 1;
     gate_.work(5);
     found.parent = found.node.id;

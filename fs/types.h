@@ -66,6 +66,7 @@ struct Attributes {
   Kind kind = Kind::File;
   u16 mode = 0;
   u16 flags = 0;
+  bool has_names = false;  // a file that also has names below it; who may read it may walk to them
 };
 
 /// What `wstat` changes: bits of `mask`.

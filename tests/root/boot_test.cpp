@@ -92,7 +92,9 @@ TEST_CASE("the node ends with the status of the shell on its console, and what i
 TEST_CASE("processes that ended leave no memory behind", "[user][root][property]") {
   const std::string pipes = "for i in 1 2 3 4 5 6 7 8 9; do echo x | cat > /dev/null; done\n";
   const std::string free = "head -n 2 /proc/meminfo | tail -n 1\n";
-  const Run run = boot(1, 4, pipes + free + pipes + pipes + free);
+  // The first round makes what is kept for the next: a worker more, a larger heap of the manager.
+  const std::string warm_up = "head -n 2 /proc/meminfo | tail -n 1 > /dev/null\n";
+  const Run run = boot(1, 4, pipes + warm_up + pipes + free + pipes + pipes + free);
   const std::size_t line = run.output.find('\n') + 1;
   REQUIRE(run.output.size() == 2 * line);
   CHECK(run.output.substr(0, line) == run.output.substr(line));

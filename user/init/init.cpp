@@ -1,10 +1,16 @@
 // user/init/init.cpp — process 1. It mounts the boot image, does what /boot/manifest says line by line, keeps the servers
-// it started running, and ends the node with the status of the shell on console 0.
+// it started running, serves what is to know and to say about them, and ends the node with the status of the shell on
+// console 0.
 #include "base/format.h"
+#include "fs/badge.h"
+#include "fs/loop.h"
 #include "kernel-model/ports.h"
 #include "schema/file.capnp.h"
+#include "schema/timer.capnp.h"
 #include "user/init/services.h"
+#include "user/init/supervisor_tree.h"
 #include "user/runtime/call.h"
+#include "user/runtime/shared.h"
 #include "user/runtime/spawn.h"
 #include "user/runtime/state.h"
 
@@ -18,23 +24,56 @@ using Manager = schema::process::Process;
 constexpr u64 kManifestBytesMax = 64 << 10;
 constexpr u8 kShellPriority = 100;  // programs run below every server
 constexpr std::string_view kBootServices = "/boot/service";
+constexpr std::string_view kSupervisor = "supervisor";
+constexpr std::string_view kTimer = "timer";
+constexpr u32 kReplies = 8;  // init parks nothing: two would do
+constexpr u32 kSessions = 16;
+constexpr u64 kSignalAlarm = kSignalFree;  // of the timer device
 
-class Init {
+class Init final : public fs::LoopEvents {
  public:
-  explicit Init(Process& process) : process_(process), services_(process) {}
+  explicit Init(Process& process)
+      : process_(process),
+        services_(process),
+        tree_(services_, process.heap()),
+        loop_(process.heap(),
+              {.endpoint = kSlotServed,
+               .cnode = kSlotCNode,
+               .receive = kSlotReceive,
+               .mint = kSlotScratch,
+               .replies = kSlotReplies,
+               .reply_count = kReplies,
+               .sessions = kSlotSessions,
+               .session_count = kSessions,
+               .signals = kSlotSignals,
+               .signal_count = kSlotSignalsEnd - kSlotSignals},
+              *this),
+        server_(tree_, loop_, process.heap(),
+                {.sessions_max = kSessions, .parked_max = kReplies - 1, .polls_max = kSlotSignalsEnd - kSlotSignals}) {}
 
   Result<void> mount_boot();
+  Result<void> post_supervisor();
   void run_manifest();
+  /// Serves for ever; what has ended or is due is seen to whenever a signal comes.
   [[noreturn]] void keep();
 
+  void signalled(u64 bits) override;
+
  private:
+  void look_after();
+  void set_alarm(u64 due_ns);
+  Result<void> mount_supervisor(std::string_view path);
   Result<void> step(std::string_view line);
   Result<void> login(std::string_view number);
   [[noreturn]] void halt(u32 status);
 
   Process& process_;
   Services services_;
+  SupervisorTree tree_;
+  fs::Loop loop_;
+  fs::Server server_;
   Pid shell_ = 0;
+  bool mounted_ = false;
 };
 
 std::string_view take_word(std::string_view& line) {
@@ -89,6 +128,7 @@ Result<void> Init::step(std::string_view line) {
   }
   if (verb == "mount") {
     const std::string_view service = take_word(line);
+    if (service == kSupervisor) return mount_supervisor(take_word(line));
     return process_.mount(service, take_word(line), 0);
   }
   if (verb == "run") {
@@ -122,8 +162,78 @@ Result<void> Init::login(std::string_view number) {
 
 void Init::halt(u32 status) {
   sys::frame().mr[0] = status;
-  port::call(device_address(0), port::Power::Halt, 1);
+  port::call(device_address(kInitPowerGrant), port::Power::Halt, 1);
   UNREACHABLE("a halted node runs on");
+}
+
+// ── The supervisor ───────────────────────────────────────────────────────────────────────────────────────────
+
+Result<void> Init::post_supervisor() {
+  TRY(call<Manager::Make>(kSlotRoot,
+                          {.kind = schema::process::ObjectKind::Endpoint, .slot = kSlotServed, .count = 1}));
+  TRY(call<Manager::Make>(kSlotRoot,
+                          {.kind = schema::process::ObjectKind::Reply, .slot = kSlotReplies, .count = kReplies}));
+  TRY(server_.restore_session(0, {}, "", 0));
+  TRY(call<Manager::Publish>(kSlotRoot, {.name = kSupervisor, .service = schema::CapIndex::of(0)}, {kSlotServed}));
+  return {};
+}
+
+/// Init cannot attach to itself: it makes the root of its tree and puts it behind what is at `path`.
+Result<void> Init::mount_supervisor(std::string_view path) {
+  constexpr u8 kAfter = 4;
+  if (mounted_) return fs::fail(ErrorCode::AlreadyExists, kSupervisor);
+  mounted_ = true;
+  const u64 root = fs::Badge{fs::BadgeKind::Root, 0, 0, 0}.word();
+  const u32 slot = static_cast<u32>(TRY(loop_.mint(0, root)));
+  const Manager::Mount::Request request{.path = path, .flags = kAfter, .source = kSupervisor,
+                                        .directory = schema::CapIndex::of(0)};
+  const auto mounted = call<Manager::Mount>(kSlotRoot, request, {slot});
+  // The loop would remove it before its first message only: the runtime needs the slot until then.
+  sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {slot, kSlotDepth});
+  if (!mounted.ok()) return mounted.take_failure();
+  return {};
+}
+
+/// The notification is signalled at `due_ns`. Who keeps alarms is the timer server; while that is down, the device is
+/// asked itself, and the server takes it back when it starts.
+void Init::set_alarm(u64 due_ns) {
+  if (due_ns == Services::kNever) return;  // an alarm set before only makes init look once more
+  const ServiceRecord* const timer = services_.find(kTimer);
+  const bool serves = timer != nullptr && timer->state == ServiceState::Running;
+  const u64 badge = serves ? kSignalTimer : kSignalAlarm;
+  const sys::Answer minted = sys::invoke(
+      kSlotCNode, sys::Invoke::CNodeMint,
+      {kSlotScratch, kSlotDepth, kSlotNotification, kSlotDepth, kernel::kRightWrite, badge}, {kSlotCNode});
+  if (!minted.ok()) return;
+  if (serves) {
+    // When it ends meanwhile the answer is an error, and the note of its end brings us back here.
+    static_cast<void>(call<schema::timer::Timer::Arm>(
+        timer->endpoint, {.uptime = due_ns, .signal = schema::CapIndex::of(0)}, {kSlotScratch}));
+  } else {
+    const u32 handler = kSlotGrants + kInitTimerGrant;
+    sys::invoke(handler, sys::Invoke::IrqHandlerSetNotification, {}, {kSlotScratch});
+    sys::invoke(handler, sys::Invoke::IrqHandlerAck, {});
+    sys::frame().mr[0] = due_ns;
+    port::call(device_address(kInitTimerGrant), port::Timer::Arm, 1);
+  }
+  sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {kSlotScratch, kSlotDepth});
+}
+
+void Init::look_after() {
+  for (;;) {
+    const auto status = process_.wait({.no_hang = true});
+    if (!status.ok() && status.error().code == ErrorCode::Interrupted) continue;  // by the note that tells of a child
+    if (!status.ok() || status->pid == 0) break;
+    if (status->pid == shell_) halt(status->code);
+    services_.ended(*status);
+  }
+  set_alarm(services_.settle_all());
+  sys::set_receive_slot(kSlotCNode, kSlotReceive, kSlotDepth);
+}
+
+void Init::signalled(u64 bits) {
+  if ((bits & kSignalAlarm) != 0) sys::invoke(kSlotGrants + kInitTimerGrant, sys::Invoke::IrqHandlerAck, {});
+  look_after();
 }
 
 void Init::keep() {
@@ -131,22 +241,8 @@ void Init::keep() {
     log_line("init: no shell on console 0");
     halt(1);
   }
-  for (;;) {
-    const u64 due = services_.restart_due();
-    const auto status = process_.wait({.no_hang = due != ~u64{0}});
-    if (!status.ok()) {
-      if (status.error().code == ErrorCode::Interrupted) continue;  // by the note that tells of a child
-      halt(1);
-    }
-    if (status.value().pid == 0) {
-      const u64 now = process_.uptime_ns();
-      // A child that ends meanwhile posts `child`, which ends the sleep.
-      if (due > now) static_cast<void>(process_.sleep(due - now));
-      continue;
-    }
-    if (status.value().pid == shell_) halt(status.value().code);
-    services_.ended(status.value());
-  }
+  look_after();
+  loop_.run(server_);
 }
 
 }  // namespace
@@ -155,6 +251,8 @@ i32 init_main(Process& process) {
   Init init(process);
   const Result<void> handled = process.on_note(kNoteChild, NoteAction::Handle, [](Process&, u32, void*) {});
   const Result<void> mounted = init.mount_boot();
+  const Result<void> posted = init.post_supervisor();
+  if (!posted.ok()) log_line("init: the supervisor has no service");
   if (!handled.ok() || !mounted.ok()) log_line("init: no boot image");
   init.run_manifest();
   init.keep();

@@ -117,6 +117,10 @@ fs::Result<Manifest> parse_manifest(std::string_view text) {
       good = take_duration(line, manifest.backoff_max_ns);
     } else if (key == "settle") {
       good = take_duration(line, manifest.settle_ns);
+    } else if (key == "restart-on-dep") {
+      const std::string_view word = take_word(line);
+      manifest.restart_on_need = word == "yes";
+      good = word == "yes" || word == "no";
     } else if (key == "clients") {
       manifest.per_client = take_word(line) == "each";
       good = manifest.per_client;

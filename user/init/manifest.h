@@ -29,6 +29,7 @@ struct Manifest {
   u64 backoff_max_ns = 30'000'000'000;
   u64 settle_ns = 60'000'000'000;
   u8 priority = 200;
+  bool restart_on_need = false;     // `restart-on-dep yes`
   bool per_client = false;          // `clients each`: every client has a badge of its own
   u32 arg_count = 0;
   u32 need_count = 0;

@@ -1,8 +1,13 @@
 // user/init/services.cpp — see services.h.
 #include "user/init/services.h"
 
+#include <algorithm>
+
 #include "base/format.h"
+#include "fs/text_tree.h"
+#include "kernel-model/ports.h"
 #include "user/runtime/call.h"
+#include "user/runtime/shared.h"
 #include "user/runtime/spawn.h"
 
 #include "base/enforce.h"
@@ -11,7 +16,30 @@ namespace user {
 
 using Manager = schema::process::Process;
 
+namespace {
+
+constexpr u64 kNsPerMs = 1'000'000;
+constexpr u8 kStandInPriority = 200;
+
+}  // namespace
+
 void log_line(std::string_view text) { static_cast<void>(call<Manager::Log>(kSlotRoot, {.text = text})); }
+
+std::string_view text_of(ServiceState state) {
+  switch (state) {
+    case ServiceState::Stopped: return "stopped";
+    case ServiceState::Waiting: return "waiting";
+    case ServiceState::Running: return "running";
+    case ServiceState::Backoff: return "backoff";
+    case ServiceState::Stopping: return "stopping";
+    case ServiceState::Failed: return "failed";
+  }
+  return {};
+}
+
+u64 Services::uptime_ns() {
+  return port::call(device_address(kInitTimerGrant), port::Timer::Now, 0).ok() ? sys::frame().mr[0] : 0;
+}
 
 ServiceRecord* Services::find(std::string_view name) {
   for (ServiceRecord& record : records_) {
@@ -19,6 +47,15 @@ ServiceRecord* Services::find(std::string_view name) {
   }
   return nullptr;
 }
+
+void Services::note(const ServiceRecord& record, std::string_view event, std::string_view detail) {
+  if (log_.size() == kLogLinesMax) log_.erase(0);
+  base::String& line = log_.emplace_back(process_.heap());
+  line.append_format("{} {} {}{}{}\n", uptime_ns() / kNsPerMs, record.name.view(), event, detail.empty() ? "" : " ",
+                     detail);
+}
+
+// ── Starting ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 Result<void> Services::start(std::string_view folder, std::string_view name) {
   if (find(name) != nullptr) return fs::fail(ErrorCode::AlreadyExists, name);
@@ -52,6 +89,8 @@ Result<void> Services::start(std::string_view folder, std::string_view name) {
 }
 
 Result<void> Services::run(ServiceRecord& record) {
+  ASSERT(record.pid == 0);  // V1
+  drop_stand_in(record);
   const Manifest& manifest = record.manifest;
   std::string_view args[Manifest::kArgsMax + 1] = {record.name.view()};
   for (u32 i = 0; i < manifest.arg_count; ++i) args[i + 1] = manifest.args[i];
@@ -63,57 +102,277 @@ Result<void> Services::run(ServiceRecord& record) {
                                   .served = record.endpoint,
                                   .priority = manifest.priority}));
   record.state = ServiceState::Running;
-  record.started_ns = process_.uptime_ns();
+  record.started_ns = uptime_ns();
+  record.generation += 1;
+  note(record, "start");
   return {};
 }
 
-bool Services::ended(const WaitStatus& status) {
+void Services::start_now(ServiceRecord& record) {
+  const Result<void> started = run(record);
+  if (!started.ok()) fault(record, fs::text_of(started.error().code));
+}
+
+// ── Ending ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+void Services::ended(const WaitStatus& status) {
   for (ServiceRecord& record : records_) {
-    if (record.state != ServiceState::Running || record.pid != status.pid) continue;
+    if (record.stand_in == status.pid) {
+      record.stand_in = 0;
+      halt(record, record.state);  // V2: somebody killed it
+      return;
+    }
+    if (record.pid != status.pid) continue;
+    record.pid = 0;
+    if (record.state == ServiceState::Stopping) {
+      note(record, "stop");
+      switch (record.after) {
+        case AfterStop::Stay: return halt(record, ServiceState::Stopped);
+        case AfterStop::Start: return start_now(record);
+        case AfterStop::Wait: record.state = ServiceState::Waiting; return note(record, "waiting");
+      }
+    }
     const Manifest& manifest = record.manifest;
-    const u64 now = process_.uptime_ns();
     const bool wanted = manifest.restart == Restart::Always ||
                         (manifest.restart == Restart::OnFailure && status.code != 0);
     if (!wanted) {
-      record.state = ServiceState::Stopped;
-      return true;
+      note(record, "stop");
+      return halt(record, ServiceState::Stopped);
     }
-    if (now - record.started_ns >= manifest.settle_ns) {
+    char reason[96];
+    if (status.note != 0) return fault(record, base::format(reason, "note {}", note_name(status.note)));
+    return fault(record, base::format(reason, "exit {}", status.code));
+  }
+}
+
+/// The server is gone and was not asked to go: it comes back after its delay, or not at all.
+void Services::fault(ServiceRecord& record, std::string_view reason) {
+  const Manifest& manifest = record.manifest;
+  const u64 now = uptime_ns();
+  note(record, "fault", reason);
+  if (record.generation != 0 && now >= record.started_ns + manifest.settle_ns) {
+    record.restarts = 0;
+    record.backoff_ns = 0;
+  }
+  char text[160];
+  if (manifest.restart_max != 0 && record.restarts == manifest.restart_max) {
+    note(record, "failed");
+    log_line(base::format(text, "init: {} failed: {} restarts", record.name.view(), record.restarts));
+    return halt(record, ServiceState::Failed);
+  }
+  record.restarts += 1;
+  record.backoff_ns = record.backoff_ns == 0 ? manifest.backoff_ns
+                                             : std::min(record.backoff_ns * 2, manifest.backoff_max_ns);
+  record.start_at_ns = now + record.backoff_ns;
+  record.state = ServiceState::Backoff;
+  note(record, "backoff", base::format(text, "{}", record.backoff_ns / kNsPerMs));
+  log_line(base::format(text, "init: {} ended: {}, again in {} ms", record.name.view(), reason,
+                        record.backoff_ns / kNsPerMs));
+}
+
+void Services::begin_stop(ServiceRecord& record, AfterStop after) {
+  ASSERT(record.pid != 0);  // V1
+  record.state = ServiceState::Stopping;
+  record.after = after;
+  // It may have ended by itself just now: the wait that tells of it comes all the same.
+  static_cast<void>(process_.post(record.pid, "kill"));
+}
+
+/// Leaves the service without a server: the stand-in answers for it.
+void Services::halt(ServiceRecord& record, ServiceState state) {
+  record.state = state;
+  if (record.stand_in != 0) return;
+  const std::string_view args[] = {"stopped"};
+  const auto pid = start_program(ProcessAccess::state(process_), {.program = "stopped",
+                                                                  .args = args,
+                                                                  .flags = kRfSession,
+                                                                  .served = record.endpoint,
+                                                                  .priority = kStandInPriority});
+  if (pid.ok()) record.stand_in = *pid;
+}
+
+void Services::drop_stand_in(ServiceRecord& record) {
+  if (record.stand_in == 0) return;
+  static_cast<void>(process_.post(record.stand_in, "kill"));
+  record.stand_in = 0;
+}
+
+// ── What is due ──────────────────────────────────────────────────────────────────────────────────────────────
+
+bool Services::needs_are_running(const ServiceRecord& record) {
+  for (u32 i = 0; i < record.manifest.need_count; ++i) {
+    const ServiceRecord* const needed = find(record.manifest.needs[i]);
+    if (needed == nullptr || needed->state != ServiceState::Running) return false;
+  }
+  return true;
+}
+
+/// Servers that restart with what they need are stopped while that does not run.
+void Services::stop_dependents() {
+  for (bool changed = true; changed;) {  // each round stops one more service: ≤ kServicesMax rounds
+    changed = false;
+    for (ServiceRecord& record : records_) {
+      if (record.state != ServiceState::Running || !record.manifest.restart_on_need) continue;
+      if (needs_are_running(record)) continue;
+      record.restarts += 1;
+      begin_stop(record, AfterStop::Wait);
+      changed = true;
+    }
+  }
+}
+
+/// One step of one service; false: there is none to do now.
+bool Services::advance(ServiceRecord& record, u64 now) {
+  switch (record.state) {
+    case ServiceState::Backoff:
+      if (record.start_at_ns > now) return false;
+      if (needs_are_running(record)) {
+        start_now(record);
+      } else {
+        record.state = ServiceState::Waiting;
+        note(record, "waiting");
+      }
+      return true;
+    case ServiceState::Waiting:
+      if (!needs_are_running(record)) return false;
+      start_now(record);
+      return true;
+    case ServiceState::Running:
+      if (record.restarts == 0 || now < record.started_ns + record.manifest.settle_ns) return false;
       record.restarts = 0;
       record.backoff_ns = 0;
-    }
-    char line[160];
-    if (manifest.restart_max != 0 && record.restarts == manifest.restart_max) {
-      record.state = ServiceState::Failed;
-      log_line(base::format(line, "init: {} failed: {} restarts", record.name.view(), record.restarts));
+      note(record, "settle");
       return true;
-    }
-    record.restarts += 1;
-    record.backoff_ns = record.backoff_ns == 0 ? manifest.backoff_ns
-                                               : std::min(record.backoff_ns * 2, manifest.backoff_max_ns);
-    record.start_at_ns = now + record.backoff_ns;
-    record.state = ServiceState::Backoff;
-    log_line(base::format(line, "init: {} ended with {}, again in {} ms", record.name.view(), status.code,
-                          record.backoff_ns / 1'000'000));
-    return true;
+    case ServiceState::Stopped: case ServiceState::Stopping: case ServiceState::Failed: return false;
   }
   return false;
 }
 
-u64 Services::restart_due() {
-  u64 next = ~u64{0};
-  for (ServiceRecord& record : records_) {
-    if (record.state != ServiceState::Backoff) continue;
-    if (record.start_at_ns > process_.uptime_ns()) {
-      next = std::min(next, record.start_at_ns);
-      continue;
+u64 Services::settle_all() {
+  stop_dependents();
+  const u64 now = uptime_ns();
+  for (bool changed = true; changed;) {  // a service moves at most from Backoff to Running: ≤ 3 × kServicesMax rounds
+    changed = false;
+    for (ServiceRecord& record : records_) changed = advance(record, now) || changed;
+  }
+  u64 next = kNever;
+  for (const ServiceRecord& record : records_) {
+    if (record.state == ServiceState::Backoff) next = std::min(next, record.start_at_ns);
+    if (record.state == ServiceState::Running && record.restarts != 0) {
+      next = std::min(next, record.started_ns + record.manifest.settle_ns);
     }
-    const Result<void> started = run(record);
-    if (started.ok()) continue;
-    record.start_at_ns += record.manifest.backoff_max_ns;
-    next = std::min(next, record.start_at_ns);
   }
   return next;
+}
+
+// ── Commands ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+Result<void> Services::control(std::string_view line) {
+  const std::string_view verb = fs::take_word(line);
+  const bool known = verb == "restart" || verb == "stop" || verb == "start" || verb == "reset";
+  if (!known) return fs::fail(ErrorCode::UnknownControl, verb);
+  const std::string_view name = fs::take_word(line);
+  if (name.empty() || !line.empty()) return fs::fail(ErrorCode::BadArgument, line);
+  ServiceRecord* const record = find(name);
+  if (record == nullptr) return fs::fail(ErrorCode::NotFound, name);
+  if (verb == "reset") {
+    record->restarts = 0;
+    record->backoff_ns = 0;
+    if (record->state == ServiceState::Failed) record->state = ServiceState::Stopped;
+    return {};
+  }
+  const AfterStop after = verb == "stop" ? AfterStop::Stay : AfterStop::Start;
+  switch (record->state) {
+    case ServiceState::Running:
+      if (verb != "start") begin_stop(*record, after);
+      return {};
+    case ServiceState::Stopping: record->after = after; return {};
+    case ServiceState::Stopped: case ServiceState::Waiting: case ServiceState::Backoff: case ServiceState::Failed: break;
+  }
+  if (verb == "stop") {
+    if (record->state == ServiceState::Waiting || record->state == ServiceState::Backoff) note(*record, "stop");
+    halt(*record, ServiceState::Stopped);
+    return {};
+  }
+  record->state = ServiceState::Waiting;  // left at once when all it needs runs
+  return {};
+}
+
+// ── Text ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// How long the longest way down the needs is; 0: it needs nothing.
+u32 Services::depth_of(const ServiceRecord& record) {
+  // A service is loaded after all it needs: the depths of those before it are all there is to look at.
+  u32 depths[kServicesMax] = {};
+  for (u32 i = 0; i < records_.size(); ++i) {
+    for (u32 n = 0; n < records_[i].manifest.need_count; ++n) {
+      for (u32 before = 0; before < i; ++before) {
+        if (records_[before].name == records_[i].manifest.needs[n]) depths[i] = std::max(depths[i], depths[before] + 1);
+      }
+    }
+    if (&records_[i] == &record) return depths[i];
+  }
+  return 0;
+}
+
+void Services::append_table(base::String& out) {
+  struct Row {
+    u32 depth;
+    const ServiceRecord* record;
+  };
+  Row rows[kServicesMax];
+  u32 count = 0;
+  for (const ServiceRecord& record : records_) rows[count++] = {depth_of(record), &record};
+  std::sort(rows, rows + count, [](const Row& a, const Row& b) {
+    if (a.depth != b.depth) return a.depth < b.depth;
+    return a.record->name.view() < b.record->name.view();
+  });
+  const auto row = [&](std::string_view name, std::string_view pid, std::string_view state, std::string_view restarts,
+                       std::string_view backoff) {
+    char text[400];
+    base::Writer line(text);
+    line.padded(name, 12);
+    line.character(' ');
+    line.padded(pid, 5, base::Align::Right);
+    line.text("  ");
+    line.padded(state, 9);
+    line.character(' ');
+    line.padded(restarts, 8, base::Align::Right);
+    line.character(' ');
+    line.padded(backoff, 8, base::Align::Right);
+    line.text("  ");
+    out.append(line.view());
+  };
+  row("NAME", "PID", "STATE", "RESTARTS", "BACKOFF");
+  out.append("DEPS\n");
+  for (const Row& at : std::span(rows, count)) {
+    const ServiceRecord& record = *at.record;
+    char pid[16];
+    char restarts[16];
+    char backoff[24];
+    row(record.name.view(), record.pid == 0 ? std::string_view("-") : base::format(pid, "{}", record.pid),
+        text_of(record.state), base::format(restarts, "{}", record.restarts),
+        base::format(backoff, "{}", record.backoff_ns / kNsPerMs));
+    for (u32 i = 0; i < record.manifest.need_count; ++i) out.append(i == 0 ? "" : ",").append(record.manifest.needs[i]);
+    out.append(record.manifest.need_count == 0 ? "-\n" : "\n");
+  }
+}
+
+void Services::append_facts(const ServiceRecord& record, base::String& out) {
+  out.append_format("name {}\nstate {}\n", record.name.view(), text_of(record.state));
+  if (record.pid == 0) {
+    out.append("pid -\n");
+  } else {
+    out.append_format("pid {}\n", record.pid);
+  }
+  out.append_format("generation {}\nrestarts {}\nbackoff_ms {}\n", record.generation, record.restarts,
+                    record.backoff_ns / kNsPerMs);
+  out.append(record.text.view());
+  if (!record.text.empty() && record.text.view().back() != '\n') out.push('\n');
+}
+
+void Services::append_log(base::String& out) {
+  for (const base::String& line : log_) out.append(line.view());
 }
 
 }  // namespace user

@@ -1,13 +1,21 @@
 // user/init/services.h — the servers that init keeps running: it owns their endpoints, which outlive them, and starts a
 // server that ended again on the same endpoint, later each time it happens.
-// Bounds      kServicesMax services.
+// Bounds      kServicesMax services, kLogLinesMax lines of the log.
+// Invariants  V1 a service in Running or Stopping has a server, in any other state it has none.  V2 in Stopped and Failed
+//             a stand-in answers on its endpoint, so that nobody waits there for ever.  V3 a running service that says
+//             `restart-on-dep` has only running services it needs, once `settle_all` has returned.
+// Tested by   tests/root/supervisor_test.cpp
 #pragma once
 #include "user/init/manifest.h"
 #include "user/runtime/process.h"
 
 namespace user {
 
-enum class ServiceState : u8 { Stopped, Running, Backoff, Failed };
+enum class ServiceState : u8 { Stopped, Waiting, Running, Backoff, Stopping, Failed };
+std::string_view text_of(ServiceState state);
+
+/// What happens to a service in Stopping once its server has ended.
+enum class AfterStop : u8 { Stay, Start, Wait };
 
 struct ServiceRecord {
   explicit ServiceRecord(base::Allocator& memory) : name(memory), text(memory) {}
@@ -15,8 +23,11 @@ struct ServiceRecord {
   base::String text;      // of the manifest, which refers to it
   Manifest manifest;
   ServiceState state = ServiceState::Stopped;
+  AfterStop after = AfterStop::Stay;
   u32 endpoint = 0;       // slot
   Pid pid = 0;
+  Pid stand_in = 0;       // V2
+  u32 generation = 0;     // starts so far
   u32 restarts = 0;
   u64 backoff_ns = 0;     // of the last restart; 0: none since it settled
   u64 started_ns = 0;
@@ -26,25 +37,54 @@ struct ServiceRecord {
 class Services {
  public:
   static constexpr u32 kServicesMax = 24;
+  static constexpr u32 kLogLinesMax = 1000;
+  static constexpr u64 kNever = ~u64{0};
 
-  explicit Services(Process& process) : process_(process), records_(process.heap()) {}
+  explicit Services(Process& process) : process_(process), records_(process.heap()), log_(process.heap()) {}
 
   /// Reads the manifest FOLDER/NAME, makes the endpoint, starts the server, publishes and mounts it.
   Result<void> start(std::string_view folder, std::string_view name);
-  /// A process ended; true if it was one of the servers.
-  bool ended(const WaitStatus& status);
-  /// Starts what is due; gives when the next one is, ~0 when none waits.
-  u64 restart_due();
+  /// A process ended: a fault if it was one of the servers.
+  void ended(const WaitStatus& status);
+  /// Does what is due by now; gives when to come again, kNever when nothing is planned.
+  u64 settle_all();
+  /// One line for the supervisor: `restart|stop|start|reset NAME`. Errors: UnknownControl, NotFound, BadArgument.
+  Result<void> control(std::string_view line);
+
+  std::span<ServiceRecord> records() { return records_.span(); }
+  ServiceRecord* find(std::string_view name);
+  /// The table of all services, those that others need first.
+  void append_table(base::String& out);
+  /// `KEY VALUE` lines of one service, its manifest behind them.
+  void append_facts(const ServiceRecord& record, base::String& out);
+  void append_log(base::String& out);
+
+  /// Of the node, from the timer device: the timer server may be the one that is down.
+  static u64 uptime_ns();
 
  private:
   Result<void> run(ServiceRecord& record);
-  ServiceRecord* find(std::string_view name);
+  void fault(ServiceRecord& record, std::string_view reason);
+  void begin_stop(ServiceRecord& record, AfterStop after);
+  void halt(ServiceRecord& record, ServiceState state);
+  void start_now(ServiceRecord& record);
+  void drop_stand_in(ServiceRecord& record);
+  bool needs_are_running(const ServiceRecord& record);
+  void stop_dependents();
+  bool advance(ServiceRecord& record, u64 now);
+  u32 depth_of(const ServiceRecord& record);
+  void note(const ServiceRecord& record, std::string_view event, std::string_view detail = {});
 
   Process& process_;
   base::Vector<ServiceRecord> records_;
+  base::Vector<base::String> log_;
 };
 
 /// One line of the kernel log.
 void log_line(std::string_view text);
+
+/// The grants init has from the root manager (user/root/manager.cpp).
+constexpr u32 kInitPowerGrant = 0;
+constexpr u32 kInitTimerGrant = 1;
 
 }  // namespace user

@@ -58,7 +58,7 @@ Result<void> Manager::start_servers(const kernel::BootInfo& boot) {
   ProcessRecord& init = *TRY(spawn(nullptr, {.program = "init", .arguments = std::string_view("init\0", 5), .hold = true}));
   init_ = &init;
   init.may_grant = true;
-  const std::string_view devices[] = {"power"};
+  const std::string_view devices[] = {"power", "timer0"};  // in the order of user/init/services.h
   TRY(grant_devices(init, devices));
   ASSERT(init.pid == 1);
   if (find_program("ramfs") != nullptr) {
@@ -149,6 +149,7 @@ Result<void> Manager::grant_devices(ProcessRecord& record, std::span<const std::
     MUST_OK(copy(own(copied), own(device->frame), kernel::kRightsAll));
     record.objects.copies.push_back(copied);
     TRY(map_for(record, copied, device_address(i), kernel::kRightRead | kernel::kRightWrite, kernel::kMapDevice));
+    record.keeps_time = record.keeps_time || device->kind == kernel::DeviceKind::Timer;
     if (device->handler != 0) {
       MUST_OK(copy(slot_in(record, kSlotGrants + i), own(device->handler), kernel::kRightsAll));
     }

@@ -150,6 +150,7 @@ class Manager {
   /// Makes whatever the process waits for return Interrupted.
   void interrupt(ProcessRecord& record);
   void flush_request(ProcessRecord& record);
+  void wake(ProcessRecord& record);
 
   // ── names (names.cpp, environment.cpp) ───────────────────────────────────────────────────────────────────
   Namespace& new_namespace();

@@ -71,6 +71,11 @@ void Manager::interrupt(ProcessRecord& record) {
     return;
   }
   flush_request(record);
+  wake(record);
+}
+
+/// Ends a wait on the process's notification; whoever waits there looks why.
+void Manager::wake(ProcessRecord& record) {
   const u32 signal = slots_.take();
   if (signal == 0) return;  // the note stays pending: it is met at the next system call
   MUST_OK(mint(own(signal), own(record.objects.slots + kObjectNotification), kernel::kRightWrite, kSignalNote));

@@ -252,6 +252,12 @@ void Manager::publish_end(ProcessRecord& record) {
     child->parent = nullptr;
     reap(*child);
   }
+  if (record.keeps_time) {
+    // The alarms it kept are gone: who sleeps asks its successor.
+    for (ProcessRecord& at : by_pid_) {
+      if (at.state == ProcessState::Running || at.state == ProcessState::Stopped) wake(at);
+    }
+  }
   if (record.session_id == record.pid) {
     u32 next_pid = 0;  // the tree changes while members end
     while (ProcessRecord* at = by_pid_.lower_bound(next_pid)) {

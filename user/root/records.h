@@ -111,6 +111,7 @@ struct ProcessRecord {
   ProcessState state = ProcessState::Held;
   bool resumed = false;      // it has run
   bool may_grant = false;    // may hand out devices
+  bool keeps_time = false;   // drives a timer: sleepers look again when it ends
   bool no_mount = false;
   bool no_wait_record = false;
   bool reclaimed = false;    // its objects are gone

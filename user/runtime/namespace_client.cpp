@@ -169,7 +169,7 @@ Result<Names::Target> Names::choose(std::string_view path, Want want) {
     for (u64 i = covered.first; i < covered.end; ++i) {
       if ((table[i].flags & kMountCreate) != 0) return target_of(table[i]);
     }
-    return fs::fail(ErrorCode::OperationNotPermitted);
+    if (first_error.code == ErrorCode::None) return fs::fail(ErrorCode::OperationNotPermitted);
   }
   if (first_error.code != ErrorCode::None) return first_error;
   return fs::fail(ErrorCode::NotFound);

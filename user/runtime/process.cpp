@@ -189,24 +189,35 @@ Result<void> find_timer(ProcessState& state) {
   return {};
 }
 
+/// A request to the timer server; what it took along to its end is asked of its successor.
+template <class Method>
+Result<typename Method::Reply> ask_timer(const typename Method::Request& request,
+                                         std::initializer_list<u64> caps = {}) {
+  constexpr u32 kRepeatsMax = 3;
+  for (u32 attempt = 0;; ++attempt) {
+    const auto reply = call<Method>(kSlotTimer, request, caps);
+    if (reply.ok() || !(reply.error() == ErrorCode::ServerRestarted) || attempt == kRepeatsMax) return reply;
+  }
+}
+
 }  // namespace
 
 u64 Process::uptime_ns() {
   if (!find_timer(state_).ok()) return 0;
-  const auto now = call<Timer::Now>(kSlotTimer, {});
+  const auto now = ask_timer<Timer::Now>({});
   return now.ok() ? now.value().uptime : 0;
 }
 
 i64 Process::wall_ns() {
   if (!find_timer(state_).ok()) return 0;
-  const auto now = call<Timer::Now>(kSlotTimer, {});
+  const auto now = ask_timer<Timer::Now>({});
   return now.ok() ? now.value().wall : 0;
 }
 
 Result<void> Process::sleep(u64 ns) {
   if (run_pending_notes(state_)) return fs::fail(ErrorCode::Interrupted);
   TRY(find_timer(state_));
-  const auto now = call<Timer::Now>(kSlotTimer, {});
+  const auto now = ask_timer<Timer::Now>({});
   if (!now.ok()) return now.take_failure();
   const u64 until = now.value().uptime + ns;
   // The notification goes with a badge of its own, so that a note is told apart from the alarm.
@@ -214,26 +225,26 @@ Result<void> Process::sleep(u64 ns) {
                                          {kSlotScratch, kSlotDepth, kSlotNotification, kSlotDepth, kernel::kRightWrite,
                                           kSignalTimer}, {kSlotCNode});
   if (!minted.ok()) return fs::fail(ErrorCode::IoError);
-  const auto armed = call<Timer::Arm>(kSlotTimer, {.uptime = until, .signal = schema::CapIndex::of(0)},
-                                      {kSlotScratch});
   Result<void> result = {};
-  if (armed.ok()) {
-    for (;;) {
-      sys::buffer().user_data = kSlotNotification;  // what it waits for, for /proc
-      const u64 badge = sys::wait(kSlotNotification).badge;
-      sys::buffer().user_data = 0;
-      if ((badge & kSignalTimer) != 0) break;
-      if (run_pending_notes(state_)) {
-        static_cast<void>(call<Timer::Cancel>(kSlotTimer, {}));
-        // The alarm may have come meanwhile: the next sleep must not end with it.
-        static_cast<void>(sys::poll(kSlotNotification));
-        sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {kSlotScratch, kSlotDepth});
-        return fs::fail(ErrorCode::Interrupted);
-      }
+  for (bool alarm = false; !alarm && result.ok();) {
+    // A signal that is no note and no alarm: the timer server was restarted, and the alarm is set again.
+    const auto armed = ask_timer<Timer::Arm>({.uptime = until, .signal = schema::CapIndex::of(0)}, {kSlotScratch});
+    if (!armed.ok()) {
+      result = armed.error();
+      break;
+    }
+    sys::buffer().user_data = kSlotNotification;  // what it waits for, for /proc
+    const u64 badge = sys::wait(kSlotNotification).badge;
+    sys::buffer().user_data = 0;
+    alarm = (badge & kSignalTimer) != 0;
+    if (!alarm && run_pending_notes(state_)) {
+      static_cast<void>(ask_timer<Timer::Cancel>({}));
+      // The alarm may have come meanwhile: the next sleep must not end with it.
+      static_cast<void>(sys::poll(kSlotNotification));
+      result = fs::Error{ErrorCode::Interrupted};
     }
   }
   sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {kSlotScratch, kSlotDepth});
-  if (!armed.ok()) return armed.take_failure();
   return result;
 }
 

@@ -1,0 +1,145 @@
+// tests/root/supervisor_test.cpp — servers that are killed come back, those who use them go on, and /proc/supervisor
+// tells of it: sessions on whole nodes.
+#include <catch2/catch.hpp>
+
+#include <string>
+
+#include "sim/host/machine_host.h"
+#include "user/image.h"
+#include "user/native.h"
+
+namespace {
+
+struct Session {
+  sim::Outcome outcome = sim::Outcome::Running;
+  u32 status = 0;
+  u64 now = 0;
+  bool sound = false;
+  std::string output;
+};
+
+Session run(const std::string& script, u32 cores = 2, u64 seed = 1) {
+  constexpr u64 kRamBytes = u64{64} << 20;
+  constexpr u64 kLimitNs = 600'000'000'000;
+  Session session;
+  sim::host::Machine machine({.seed = seed,
+                              .cores = cores,
+                              .ram_bytes = kRamBytes,
+                              .image = std::string(base::text_of(user::boot_image())),
+                              .console = sim::ConsoleKind::Script,
+                              .script = script,
+                              .entries = user::native_entries()});
+  machine.on_output = [&](u32, base::Bytes bytes) { session.output += base::text_of(bytes); };
+  REQUIRE(machine.start() == "");
+  session.outcome = machine.world().run(kLimitNs);
+  session.status = machine.world().status();
+  session.now = machine.world().now();
+  std::vector<u8> scratch(kRamBytes / 16);
+  session.sound = !kernel::check_invariants(machine.world().nodes()[0].kernel(), scratch);
+  return session;
+}
+
+/// The milliseconds at which the log says `NAME EVENT…`.
+std::vector<u64> times_of(const std::string& log, const std::string& what) {
+  std::vector<u64> times;
+  for (std::size_t at = 0; at < log.size();) {
+    const std::size_t end = std::min(log.find('\n', at), log.size());
+    const std::string line = log.substr(at, end - at);
+    const std::size_t word = line.find(' ');
+    if (word != std::string::npos && line.compare(word + 1, what.size(), what) == 0) {
+      times.push_back(std::stoull(line.substr(0, word)));
+    }
+    at = end + 1;
+  }
+  return times;
+}
+
+}  // namespace
+
+TEST_CASE("a server killed five times comes back each time, after twice the delay of the last", "[user][init][boot]") {
+  for (const u32 cores : {1u, 2u, 4u}) {
+    CAPTURE(cores);
+    const Session session = run(
+        "for i in 1 2 3 4 5; do kill -9 $(pidof dev); cat /dev/sysname; done\n"
+        "cat /proc/supervisor/log; grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5\nexit 4\n",
+        cores);
+    CAPTURE(session.output);
+    CHECK(session.status == 4);
+    CHECK(session.sound);
+    CHECK(session.output.starts_with("orrery\norrery\norrery\norrery\norrery\n"));
+    CHECK(session.output.ends_with("\nrunning 5 1600\n"));
+    const std::vector<u64> faults = times_of(session.output, "dev fault note kill");
+    const std::vector<u64> starts = times_of(session.output, "dev start");
+    REQUIRE(faults.size() == 5);
+    REQUIRE(starts.size() == 6);
+    u64 delay = 100;
+    for (u32 i = 0; i < 5; ++i, delay *= 2) {
+      CAPTURE(i);
+      CHECK(starts[i + 1] - faults[i] >= delay);
+      CHECK(starts[i + 1] - faults[i] <= delay + 1);  // the log cuts to milliseconds
+      CHECK(session.output.find("dev backoff " + std::to_string(delay) + "\n") != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("after a minute of running the delay starts anew", "[user][init][files.A59]") {
+  const Session session = run(
+      "kill -9 $(pidof dev)\nsleep 59\ngrep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f4,5\n"
+      "sleep 3\ngrep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f4,5\n");
+  CHECK(session.output == "1 100\n0 0\n");
+}
+
+TEST_CASE("pipes work again after their server was killed, and who reads one of the old is told", "[user][init]") {
+  for (const u32 cores : {1u, 4u}) {
+    const Session session = run(
+        "echo a | cat\nkill -9 $(pidof pipe)\necho b | cat\n{ sleep 1; echo lost; } | cat &\nsleep 0.5\n"
+        "kill -9 $(pidof pipe)\nwait\necho c | cat\necho alive\n",
+        cores);
+    CAPTURE(session.output);
+    CHECK(session.outcome == sim::Outcome::Ended);
+    CHECK(session.output.starts_with("a\nb\n"));
+    CHECK(session.output.ends_with("c\nalive\n"));
+    CHECK(session.output.find("lost") == std::string::npos);
+  }
+}
+
+TEST_CASE("who sleeps wakes in time though the timer server was killed", "[user][init]") {
+  for (const u32 cores : {1u, 2u}) {
+    const Session session = run(
+        "sleep 2 &\nsleep 1\nkill -9 $(pidof timer)\nwait $!\ncat /dev/time | cut -d' ' -f2\n"
+        "grep '^timer ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5\n",
+        cores);
+    CHECK(session.output == "2\nrunning 1 100\n");
+  }
+}
+
+TEST_CASE("a stopped service answers at once, and serves again when it is started", "[user][init][files.A62]") {
+  const Session session = run(
+      "echo 'stop dev' > /proc/supervisor/ctl; cat /dev/sysname; echo x > /dev/null\n"
+      "grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f2,3\n"
+      "echo 'start dev' > /proc/supervisor/ctl; cat /dev/sysname; echo x > /dev/null; echo $?\n");
+  CHECK(session.output == "cat: /dev/sysname: server stopped\nfsh: /dev/null: server stopped\n- stopped\norrery\n0\n");
+}
+
+TEST_CASE("a restart by command is no fault: it counts nothing and waits for nothing", "[user][init]") {
+  const Session session = run(
+      "service restart dev; cat /dev/sysname; grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5\n"
+      "service reset dev; echo $?\n");
+  CHECK(session.output == "orrery\nrunning 0 0\n0\n");
+}
+
+TEST_CASE("the table has its columns, and a service that is not there is not found", "[user][init][files.A56][files.A63]") {
+  const Session session = run(
+      "cat /proc/supervisor; echo 'stop nope' > /proc/supervisor/ctl; echo 'frob dev' > /proc/supervisor/ctl\n"
+      "head -n 2 /proc/supervisor/dev; cat /proc/supervisor/none\n");
+  CHECK(session.output ==
+        "NAME           PID  STATE     RESTARTS  BACKOFF  DEPS\n"
+        "console          6  running          0        0  -\n"
+        "dev              5  running          0        0  -\n"
+        "pipe             4  running          0        0  -\n"
+        "timer            3  running          0        0  -\n"
+        "echo: write error: not found: nope\n"
+        "echo: write error: unknown control message: frob\n"
+        "name dev\nstate running\n"
+        "cat: /proc/supervisor/none: not found\n");
+}
