@@ -2,7 +2,9 @@
 // tells of it: sessions on whole nodes.
 #include <catch2/catch.hpp>
 
+#include <cstdio>
 #include <string>
+#include <vector>
 
 #include "sim/host/machine_host.h"
 #include "user/image.h"
@@ -18,14 +20,44 @@ struct Session {
   std::string output;
 };
 
-Session run(const std::string& script, u32 cores = 2, u64 seed = 1) {
+/// The boot image with another text, of at most one block, in a file that is there.
+std::string with_file(std::string image, const std::string& name, const std::string& text) {
+  constexpr std::size_t kBlock = 512;
+  constexpr std::size_t kSizeField = 124;
+  constexpr std::size_t kSumField = 148;
+  REQUIRE(text.size() <= kBlock);
+  for (std::size_t at = 0; at + kBlock <= image.size() && image[at] != 0;) {
+    const std::size_t size = std::stoull(image.substr(at + kSizeField, 11), nullptr, 8);
+    if (name != image.c_str() + at) {
+      at += kBlock + (size + kBlock - 1) / kBlock * kBlock;
+      continue;
+    }
+    REQUIRE((size > 0 && size <= kBlock));
+    char octal[16];
+    std::snprintf(octal, sizeof octal, "%011zo", text.size());
+    image.replace(at + kSizeField, 11, octal);
+    image.replace(at + kSumField, 8, 8, ' ');
+    u32 sum = 0;
+    for (std::size_t i = 0; i < kBlock; ++i) sum += static_cast<u8>(image[at + i]);
+    std::snprintf(octal, sizeof octal, "%06o", sum);
+    image.replace(at + kSumField, 7, std::string(octal) + '\0');
+    image.replace(at + kBlock, kBlock, text + std::string(kBlock - text.size(), '\0'));
+    return image;
+  }
+  FAIL("no such file in the boot image: " << name);
+  return image;
+}
+
+std::string plain_image() { return std::string(base::text_of(user::boot_image())); }
+
+Session run(const std::string& script, u32 cores = 2, const std::string& image = plain_image()) {
   constexpr u64 kRamBytes = u64{64} << 20;
   constexpr u64 kLimitNs = 600'000'000'000;
   Session session;
-  sim::host::Machine machine({.seed = seed,
+  sim::host::Machine machine({.seed = 1,
                               .cores = cores,
                               .ram_bytes = kRamBytes,
-                              .image = std::string(base::text_of(user::boot_image())),
+                              .image = image,
                               .console = sim::ConsoleKind::Script,
                               .script = script,
                               .entries = user::native_entries()});
@@ -142,4 +174,47 @@ TEST_CASE("the table has its columns, and a service that is not there is not fou
         "echo: write error: unknown control message: frob\n"
         "name dev\nstate running\n"
         "cat: /proc/supervisor/none: not found\n");
+}
+
+TEST_CASE("the shell goes on after its console's server was killed", "[user][init]") {
+  // The server has read some of the script ahead, which goes with it: what is lost are lines that do nothing.
+  std::string script = "echo before\nkill -9 $(pidof console)\n";
+  for (u32 i = 0; i < 20'000; ++i) script += ":\n";
+  script += "echo after; grep '^console ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5\nexit 5\n";
+  for (const u32 cores : {1u, 4u}) {
+    const Session session = run(script, cores);
+    CHECK(session.status == 5);
+    CHECK(session.output == "before\nafter\nrunning 1 100\n");
+  }
+}
+
+TEST_CASE("a service that restarts with what it needs is stopped and started with it", "[user][init]") {
+  const std::string image =
+      with_file(plain_image(), "boot/service/dev",
+                "program dev\nargs --world 0 --entropy 1 --power 2\nsrv dev\nmount /dev\n"
+                "device world entropy power\nneeds pipe\nrestart-on-dep yes\n");
+  const Session session = run(
+      "kill -9 $(pidof pipe)\nsleep 1\ncat /dev/sysname\ntail -n 1 /proc/supervisor\n"
+      "grep -E ' (pipe|dev) ' /proc/supervisor/log | cut -d' ' -f2-\n",
+      2, image);
+  CAPTURE(session.output);
+  CHECK(session.output.starts_with("orrery\ndev"));
+  CHECK(session.output.find("running          1        0  pipe\n") != std::string::npos);
+  CHECK(session.output.ends_with("pipe start\ndev start\npipe fault note kill\npipe backoff 100\ndev stop\n"
+                                 "dev waiting\npipe start\ndev start\n"));
+}
+
+TEST_CASE("more faults than restart-max leave a service failed until it is reset and started", "[user][init]") {
+  const std::string image =
+      with_file(plain_image(), "boot/service/dev",
+                "program dev\nargs --world 0 --entropy 1 --power 2\nsrv dev\nmount /dev\n"
+                "device world entropy power\nrestart-max 2\nbackoff 10ms\n");
+  const Session session = run(
+      "for i in 1 2 3; do kill -9 $(pidof dev); cat /dev/sysname; done\n"
+      "grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f2-5\n"
+      "service reset dev; service start dev; cat /dev/sysname\n"
+      "grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5; grep -c 'dev failed' /dev/kmesg\n",
+      2, image);
+  CHECK(session.output == "orrery\norrery\ncat: /dev/sysname: server stopped\n- failed 2 20\n"
+                          "orrery\nrunning 0 0\n1\n");
 }

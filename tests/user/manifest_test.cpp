@@ -9,7 +9,7 @@ using user::parse_manifest;
 TEST_CASE("a manifest gives program, arguments, place, devices and delays", "[user][init][exchange]") {
   const auto parsed = parse_manifest(
       "# the file server\nprogram fxfs\nargs --blocks 4096\n\nsrv fxfs\nmount /data -bc\ndevice blk0\nneeds partfs dev\n"
-      "restart on-failure\nrestart-max 5\nbackoff 200ms\nbackoff-max 3s\nsettle 10s\npriority 180\n");
+      "restart on-failure\nrestart-max 5\nbackoff 200ms\nbackoff-max 3s\nsettle 10s\npriority 180\nrestart-on-dep yes\n");
   REQUIRE(parsed.ok());
   const Manifest& manifest = parsed.value();
   CHECK(manifest.program == "fxfs");
@@ -28,6 +28,7 @@ TEST_CASE("a manifest gives program, arguments, place, devices and delays", "[us
   CHECK(manifest.backoff_max_ns == 3'000'000'000);
   CHECK(manifest.settle_ns == 10'000'000'000);
   CHECK(manifest.priority == 180);
+  CHECK(manifest.restart_on_need);
 }
 
 TEST_CASE("what a manifest does not say has its default", "[user][init]") {
@@ -35,6 +36,7 @@ TEST_CASE("what a manifest does not say has its default", "[user][init]") {
   REQUIRE(parsed.ok());
   CHECK(parsed.value().restart == user::Restart::Always);
   CHECK(parsed.value().restart_max == 0);
+  CHECK_FALSE(parsed.value().restart_on_need);
   CHECK(parsed.value().backoff_ns == 100'000'000);
   CHECK(parsed.value().backoff_max_ns == 30'000'000'000);
   CHECK(parsed.value().settle_ns == 60'000'000'000);

@@ -149,13 +149,19 @@ LineSource::Got InteractiveLines::next_line(base::String& line, bool first) {
   editor_.begin(prompt(first), size.columns == 0 ? kColumnsDefault : size.columns, out);
   Editor::Outcome outcome = Editor::Outcome::More;
   bool gone = false;
+  u32 restarts = 0;
   while (outcome == Editor::Outcome::More && !gone) {
     if (pending_start_ == pending_end_) {
-      gone = !shell_.process().write(shell_.actual_fd(kStderr), base::bytes_of(out.view())).ok();
+      const auto written = shell_.process().write(shell_.actual_fd(kStderr), base::bytes_of(out.view()));
+      gone = !written.ok() && !(written.error() == ErrorCode::ServerRestarted);
       out.clear();
       const auto count = shell_.process().read(shell_.actual_fd(kStdin), pending_);
       if (!count.ok() && count.error().code == ErrorCode::Interrupted) {
         shell_.run_pending_traps();
+        continue;
+      }
+      if (!count.ok() && count.error().code == ErrorCode::ServerRestarted && ++restarts <= kServerRestartsMax) {
+        set_raw(true);  // a new console server knows nothing of it
         continue;
       }
       gone = gone || !count.ok() || *count == 0;

@@ -28,9 +28,11 @@ class StreamLines final : public LineSource {
     u8 bytes[4096];
     const u64 step = whole_lines_ || can_seek_ ? sizeof bytes : 1;
     const u64 before = line.size();
-    for (;;) {
+    for (u32 restarts = 0;;) {
       const auto count = process_.read(fd_, {bytes, step});
       if (!count.ok() && count.error().code == ErrorCode::Interrupted) continue;
+      // What the server had read ahead is lost; what comes now is not.
+      if (!count.ok() && count.error().code == ErrorCode::ServerRestarted && ++restarts <= kServerRestartsMax) continue;
       if (!count.ok() || *count == 0) return line.size() > before ? Got::Line : Got::End;
       const std::string_view text = base::text_of({bytes, *count});
       const u64 end = text.find('\n');

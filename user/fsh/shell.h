@@ -13,6 +13,7 @@ namespace user::fsh {
 constexpr i32 kStatusNotFound = 127;
 constexpr i32 kStatusNotRunnable = 126;
 constexpr i32 kStatusSyntax = 2;
+constexpr u32 kServerRestartsMax = 16;  // of the input's server, while one line is read
 constexpr u32 kShellFdsMax = 64;   // descriptors a script can name
 constexpr u32 kCallDepthMax = 64;  // functions, `.`, eval and traps inside one another
 

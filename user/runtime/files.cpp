@@ -71,7 +71,10 @@ Result<typename Method::Reply> FileTable::ask(Fd fd, const typename Method::Requ
       continue;
     }
     if (reply.ok() || !(reply.error() == ErrorCode::ServerRestarted) || attempt == kRepeatsMax) return reply;
+    // The next instance answered, which knows nothing of the old open: the request has had no effect.
+    const bool untouched = !kernel::MessageInfo{sys::frame().info}.from_kernel();
     TRY(reopen(fd));
+    if (untouched) continue;
     const Descriptor& open = descriptors_[fd];
     const bool at_known_place =
         repeat == Repeat::AtKnownPlace && open.kind == Kind::File && (open.flags & schema::file::kOpenAppend) == 0;
@@ -243,7 +246,8 @@ Result<FileStat> FileTable::stat_fd(Fd fd) {
 
 /// Makes `target`, which is free, a second holder of `fd`.
 Result<Fd> FileTable::duplicate(Fd fd, Fd target) {
-  TRY(ask<File::Share>(fd, {}, Repeat::Never));
+  // Of an open that was made again: the holder that was told of went with the server.
+  TRY(ask<File::Share>(fd, {}, Repeat::Always));
   const sys::Answer copied = sys::invoke(
       kSlotCNode, sys::Invoke::CNodeCopy,
       {slot_of_descriptor(target), kSlotDepth, slot_of_descriptor(fd), kSlotDepth, kernel::kRightsAll}, {kSlotCNode});
@@ -309,7 +313,7 @@ Result<void> FileTable::pass(std::span<const FdMapping> wanted, base::String& te
     const Result<Descriptor*> open =
         mapping.child < kFdsMax ? in_use(mapping.parent) : Result<Descriptor*>(ErrorCode::BadFileDescriptor);
     const auto shared =
-        open.ok() ? ask<File::Share>(mapping.parent, {}, Repeat::Never) : Result<File::Share::Reply>(open.error());
+        open.ok() ? ask<File::Share>(mapping.parent, {}, Repeat::Always) : Result<File::Share::Reply>(open.error());
     if (!shared.ok()) {
       take_back(copies.span().subspan(first));
       copies.truncate(first);
