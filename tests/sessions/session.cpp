@@ -32,11 +32,11 @@ struct Key {
   std::string_view name;
   std::string_view bytes;
 };
-constexpr Key kKeys[] = {{"Enter", "\r"},    {"Esc", "\x1B"},     {"Tab", "\t"},      {"Space", " "},
-                         {"Up", "\x1B[A"},   {"Down", "\x1B[B"},  {"Right", "\x1B[C"}, {"Left", "\x1B[D"},
-                         {"Home", "\x1B[H"}, {"End", "\x1B[F"},   {"Del", "\x1B[3~"}, {"Backspace", "\x7F"}};
+constexpr Key kKeys[] = {{"Enter", "\r"},    {"Esc", "\x1B"},    {"Tab", "\t"},       {"Space", " "},
+                         {"Up", "\x1B[A"},   {"Down", "\x1B[B"}, {"Right", "\x1B[C"}, {"Left", "\x1B[D"},
+                         {"Home", "\x1B[H"}, {"End", "\x1B[F"},  {"Del", "\x1B[3~"},  {"Backspace", "\x7F"}};
 
-/// The bytes of the key that `name` names; empty: nobody knows it.
+/// The bytes of the key that `name` names; empty: it names none.
 std::string bytes_of_key(std::string_view name) {
   if (name.size() == 3 && name.starts_with("C-")) return std::string(1, static_cast<char>(name[2] & 0x1F));
   if (name.size() == 3 && name.starts_with("A-")) return {'\x1B', name[2]};
@@ -92,21 +92,21 @@ void Terminal::type(std::string_view bytes) {
   }
 }
 
-bool Terminal::keys(std::string_view text) {
+void Terminal::keys(std::string_view text) {
   while (!text.empty()) {
     std::string bytes(text.substr(0, 1));
     std::size_t length = 1;
     if (const std::size_t end = text.find('>'); text.front() == '<' && end != std::string_view::npos) {
-      bytes = bytes_of_key(text.substr(1, end - 1));
-      if (bytes.empty()) return false;
-      length = end + 1;
+      if (const std::string key = bytes_of_key(text.substr(1, end - 1)); !key.empty()) {
+        bytes = key;
+        length = end + 1;
+      }
     }
     text.remove_prefix(length);
     type(bytes);
     if (length > 1) wait(kPauseNs);
   }
   wait(kPauseNs);
-  return true;
 }
 
 void Terminal::hang_up() {

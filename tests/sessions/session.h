@@ -28,8 +28,8 @@ class Terminal {
 
   /// Types bytes as they are.
   void type(std::string_view bytes);
-  /// Types text in which keys have names: `ls<Enter>`, `<C-c>`, `<Up>`, `<Tab>`. False: a name nobody knows.
-  bool keys(std::string_view text);
+  /// Types text in which keys have names: `ls<Enter>`, `<C-c>`, `<Up>`, `<Tab>`. Any other `<` is itself.
+  void keys(std::string_view text);
   /// Lets virtual time pass.
   void wait(u64 nanoseconds);
   void hang_up();

@@ -327,12 +327,15 @@ i32 Shell::run_lines(LineSource& lines, std::string_view source) {
     ended = got == LineSource::Got::End;
     if (ended && text.empty()) break;
     if (!ended && is_line_continued(text)) continue;
+    const bool last = ended;
+    // Ctrl-D within a command ends the command; the person at the keyboard is still there.
+    if (options.interactive && source == "-") ended = false;
     Pool pool(heap());
     const AliasPort aliases{aliases_.empty() ? nullptr : &find_alias, &aliases_};
     const auto parsed = parse_line(pool, text, 0, line_number, aliases);
     process_.work(text.size() / 16 + 1);
     if (!parsed.ok()) {
-      if (parsed.error().incomplete && !ended) continue;
+      if (parsed.error().incomplete && !last) continue;
       report_syntax(parsed.error(), source);
       status_ = kStatusSyntax;
       if (!options.interactive || source != "-") {

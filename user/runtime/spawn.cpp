@@ -43,10 +43,17 @@ struct Resolved {
 };
 
 Result<base::String> first_line(Process& process, std::string_view path) {
-  const Fd fd = TRY(process.open(path, schema::file::kOpenRead | schema::file::kOpenExecute));
+  const auto opened = process.open(path, schema::file::kOpenRead | schema::file::kOpenExecute);
+  if (!opened.ok()) {
+    // A directory may be searched but not run; saying so is clearer than the denial.
+    const auto facts = process.stat(path);
+    const bool directory = facts.ok() && facts->kind == schema::file::Kind::Directory;
+    if (directory) return fs::fail(ErrorCode::IsADirectory);
+    return opened.take_failure();
+  }
   u8 head[kHeadBytes];
-  const auto count = process.read_at(fd, 0, head);
-  static_cast<void>(process.close(fd));
+  const auto count = process.read_at(*opened, 0, head);
+  static_cast<void>(process.close(*opened));
   if (!count.ok()) return count.take_failure();
   const std::string_view text = base::text_of({head, count.value()});
   return base::String(process.heap(), text.substr(0, text.find('\n')));
