@@ -6,9 +6,15 @@
 #include "base/enforce.h"
 
 namespace user::fsh {
+namespace {
+
+constexpr u64 kNodeWorkUnits = 50;  // half a microsecond: what walking a node costs, roughly
+
+}  // namespace
 
 i32 Shell::run(const Node& node) {
   line_ = node.at.line;
+  process_.work(kNodeWorkUnits);
   switch (node.kind) {
     case NodeKind::Simple: status_ = run_simple(node); break;
     case NodeKind::Pipeline: status_ = run_pipeline(node); break;
@@ -84,7 +90,7 @@ namespace {
 
 /// After a loop's body: whether the loop goes on. `break 2` and `continue 2` pass through to the loop around.
 bool loop_goes_on(Shell& shell) {
-  if (shell.exiting() || shell.flow.returning) return false;
+  if (shell.exiting() || shell.flow.returning || shell.flow.interrupted) return false;
   if (shell.flow.break_levels > 0) {
     shell.flow.break_levels -= 1;
     return false;
@@ -106,14 +112,14 @@ i32 Shell::run_loop(const Node& node) {
     conditions_ += 1;
     const i32 condition = run(*node.parts[0]);
     conditions_ -= 1;
-    if (exiting_ || flow.returning) break;
+    if (exiting_ || flow.returning || flow.interrupted) break;
     if (flow.any() && !loop_goes_on(*this)) break;
     if ((condition == 0) != (node.kind == NodeKind::While)) break;
     status = run(*node.parts[1]);
     if (!loop_goes_on(*this)) break;
   }
   loop_depth -= 1;
-  return exiting_ || flow.returning ? status_ : status;
+  return exiting_ || flow.returning || flow.interrupted ? status_ : status;
 }
 
 i32 Shell::run_for(const Node& node) {
@@ -142,7 +148,7 @@ i32 Shell::run_for(const Node& node) {
     if (!loop_goes_on(*this)) break;
   }
   loop_depth -= 1;
-  return exiting_ || flow.returning ? status_ : status;
+  return exiting_ || flow.returning || flow.interrupted ? status_ : status;
 }
 
 i32 Shell::run_case(const Node& node) {
@@ -303,8 +309,8 @@ i32 Shell::call_function(Function& function, std::span<const base::String> words
   call_depth -= 1;
   function_depth -= 1;
   loop_depth = loops_before;
-  if (flow.returning) status = status_;
-  flow = {};
+  if (flow.returning || flow.interrupted) status = status_;
+  flow = {.interrupted = flow.interrupted};
   while (locals_.size() > locals_before) {
     SavedLocal local = locals_.take_back();
     if (Variable* variable = variables_.find(local.name)) *variable = std::move(local.variable);

@@ -194,6 +194,8 @@ i32 Shell::wait_foreground(u32 number) {
     if (process_.is_console(kStdin)) (void)process_.write_file("/dev/consctl", "rawoff\necho on\n").ok();
     constexpr u32 kInterrupt = 2;
     constexpr u32 kPipe = 13;
+    // The keys went to the command in front; the loop or list it stood in is meant as well.
+    if (note == kInterrupt) flow.interrupted = true;
     if (note != kInterrupt && note != kPipe) {
       base::String line(heap());
       line.append_format("{}\n", note_name(note));

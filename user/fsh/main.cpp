@@ -8,6 +8,9 @@
 namespace user::fsh {
 namespace {
 
+constexpr u32 kNoteInterrupt = 2;
+constexpr u32 kNoteQuit = 3;
+
 constexpr std::string_view kUsage =
     "usage: fsh [-c TEXT [NAME [ARGUMENT…]]] [-i] [-l] [-efnuvxC] [-o NAME] [FILE [ARGUMENT…]]\n"
     "  -c TEXT  run TEXT\n"
@@ -79,7 +82,10 @@ void become_interactive(Shell& shell) {
   Process& process = shell.process();
   for (const std::string_view note : {"interrupt", "quit", "suspend", "ttyin", "ttyout", "terminate"}) {
     // Handled, not ignored: what is ignored stays so in the commands it starts.
-    (void)process.on_note(note_number(note), NoteAction::Handle, [](Process&, u32, void*) {}).ok();
+    const auto drop = [](Process&, u32 number, void* context) {
+      if (number == kNoteInterrupt || number == kNoteQuit) static_cast<Shell*>(context)->flow.interrupted = true;
+    };
+    (void)process.on_note(note_number(note), NoteAction::Handle, drop, &shell).ok();
   }
   if (!process.is_console(kStdin)) return;
   (void)process.set_group(process.pid(), process.pid()).ok();

@@ -348,6 +348,10 @@ i32 Shell::run_lines(LineSource& lines, std::string_view source) {
     if (options.verbose) print_error(text);
     line_number = parsed->next_line;
     if (parsed->list != nullptr && !options.noexec) run(*parsed->list);
+    if (flow.interrupted && call_depth == 0) {
+      flow = {};
+      status_ = 130;
+    }
     text.clear();
   }
   source_ = std::move(saved_source);

@@ -14,8 +14,8 @@ constexpr i32 kStatusNotFound = 127;
 constexpr i32 kStatusNotRunnable = 126;
 constexpr i32 kStatusSyntax = 2;
 constexpr u32 kServerRestartsMax = 16;  // of the input's server, while one line is read
-constexpr u32 kShellFdsMax = 64;   // descriptors a script can name
-constexpr u32 kCallDepthMax = 64;  // functions, `.`, eval and traps inside one another
+constexpr u32 kShellFdsMax = 64;        // descriptors a script can name
+constexpr u32 kCallDepthMax = 64;       // functions, `.`, eval and traps inside one another
 
 struct Variable {
   base::String value;
@@ -133,7 +133,8 @@ class Shell final : public Parameters {
     u32 break_levels = 0;
     u32 continue_levels = 0;
     bool returning = false;
-    bool any() const { return break_levels != 0 || continue_levels != 0 || returning; }
+    bool interrupted = false;  // Ctrl-C in front of an interactive shell: the whole line is given up
+    bool any() const { return break_levels != 0 || continue_levels != 0 || returning || interrupted; }
   };
   Flow flow;
   u32 loop_depth = 0;

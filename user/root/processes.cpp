@@ -8,7 +8,6 @@
 namespace user::root {
 namespace {
 
-constexpr u32 kNoteKill = 9;
 constexpr u32 kNoteChild = 17;
 constexpr u32 kNoteHangup = 1;
 
@@ -52,8 +51,8 @@ Result<ProcessRecord*> Manager::spawn(ProcessRecord* parent, const SpawnRequest&
   } else {
     index = free_indices_.take_back();
   }
-  ProcessRecord& record = *new (memory_.allocate(sizeof(ProcessRecord), alignof(ProcessRecord)))
-                               ProcessRecord(memory_, pid, index);
+  ProcessRecord& record =
+      *new (memory_.allocate(sizeof(ProcessRecord), alignof(ProcessRecord))) ProcessRecord(memory_, pid, index);
   record.realm = realm;
   const u8 ceiling = parent == nullptr ? kPriorityServerMax : parent->priority;
   record.priority = request.priority == 0 ? ceiling : std::min(request.priority, ceiling);
@@ -95,7 +94,7 @@ Result<ProcessRecord*> Manager::spawn(ProcessRecord* parent, const SpawnRequest&
   }
   join_namespace(record, *names);
   record.environment = parent == nullptr || (request.flags & kRfCEnvg) != 0 ? &new_environment()
-                                                                           : &copy_environment(*parent->environment);
+                                                                            : &copy_environment(*parent->environment);
   record.environment->references += 1;
   apply_settings(*record.environment, request.environment);
 
@@ -148,7 +147,8 @@ void Manager::leave_group(ProcessRecord& record) {
 void Manager::stop(ProcessRecord& record, u32 note) {
   if (record.state != ProcessState::Running) return;
   const u32 context = record.objects.slots + kObjectContext;
-  if (!sys::invoke(context, sys::Invoke::SchedContextUnbindObject, {}, {record.objects.slots + kObjectTcb}).ok()) return;
+  if (!sys::invoke(context, sys::Invoke::SchedContextUnbindObject, {}, {record.objects.slots + kObjectTcb}).ok())
+    return;
   record.state = ProcessState::Stopped;
   record.stop_note = note;
   record.stop_unreported = true;
@@ -184,7 +184,9 @@ Result<void> Manager::set_priority(ProcessRecord& record, u64 priority) {
 }
 
 Result<void> Manager::wire(ProcessRecord& record, i32 core) {
-  const BudgetNode leaf{.budget = kSlicePeriodNs, .period = kSlicePeriodNs, .badge = record.pid,
+  const BudgetNode leaf{.budget = kSlicePeriodNs,
+                        .period = kSlicePeriodNs,
+                        .badge = record.pid,
                         .flags = core < 0 ? 0 : kernel::kSchedPinned,
                         .home = core < 0 ? record.home_core : static_cast<u32>(core)};
   if (record.state == ProcessState::Ending || record.state == ProcessState::Zombie ||
@@ -217,17 +219,24 @@ void Manager::terminate(ProcessRecord& record, u32 code, u32 note, std::string_v
   }
   const u32 pending = files_closed || never_ran ? 0 : static_cast<u32>(buffer_of(record).user_data);
   if (pending != 0) {
-    enqueue({.kind = schema::process::JobKind::Flush, .pid = record.pid, .index = record.index,
-             .slot = static_cast<u16>(pending), .tag = record.pid});
+    enqueue({.kind = schema::process::JobKind::Flush,
+             .pid = record.pid,
+             .index = record.index,
+             .slot = static_cast<u16>(pending),
+             .tag = record.pid});
   }
   if (cause_bytes != 0) {
-    enqueue({.kind = schema::process::JobKind::Print, .pid = record.pid, .index = record.index,
-             .slot = static_cast<u16>(slot_of_descriptor(kStderr)), .tag = record.pid});
+    enqueue({.kind = schema::process::JobKind::Print,
+             .pid = record.pid,
+             .index = record.index,
+             .slot = static_cast<u16>(slot_of_descriptor(kStderr)),
+             .tag = record.pid});
   } else {
     publish_end(record);
   }
   if (!files_closed) {
-    enqueue({.kind = schema::process::JobKind::Close, .pid = record.pid, .index = record.index, .slot = kSlotDescriptors});
+    enqueue(
+        {.kind = schema::process::JobKind::Close, .pid = record.pid, .index = record.index, .slot = kSlotDescriptors});
   } else {
     reclaim(record);
   }
@@ -316,9 +325,7 @@ void Manager::fault(ProcessRecord& record, kernel::MessageInfo info) {
     case kernel::FaultType::UserException: {
       const u64 number = words[2] - kernel::kCrashNumberBase;
       switch (static_cast<kernel::CrashKind>(number)) {
-        case kernel::CrashKind::NullAccess:
-          cause.text = base::format(text, "page fault at 0x{:x}", words[3]);
-          break;
+        case kernel::CrashKind::NullAccess: cause.text = base::format(text, "page fault at 0x{:x}", words[3]); break;
         case kernel::CrashKind::Segment: cause.text = "page fault"; break;
         case kernel::CrashKind::Bus: cause = {135, "bus error"}; break;
         case kernel::CrashKind::Arithmetic: cause = {136, "arithmetic"}; break;

@@ -48,6 +48,8 @@ void Process::exit(u32 code) {
 
 void Process::work(u64 units) {
   machine::charge(units * kWorkUnitNs);
+  // A loop that makes no system call meets its notes here.
+  if (sys::buffer().reserved[kSharedPending] != 0) static_cast<void>(run_pending_notes(state_));
 }
 
 // ── Notes ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -93,15 +95,21 @@ Result<void> Process::post_group(Pid group, std::string_view note) {
 
 Result<WaitStatus> Process::wait(const WaitOptions& options) {
   run_pending_notes(state_);
-  const auto reply = call<Manager::Wait>(kSlotRoot, {.pid = options.pid, .group = options.group,
-                                                     .no_hang = options.no_hang, .stopped = options.report_stopped});
+  const auto reply = call<Manager::Wait>(
+      kSlotRoot,
+      {.pid = options.pid, .group = options.group, .no_hang = options.no_hang, .stopped = options.report_stopped});
   if (!reply.ok()) {
     if (reply.error() == ErrorCode::Interrupted) run_pending_notes(state_);
     return reply.take_failure();
   }
   const Manager::Wait::Reply& end = reply.value();
-  WaitStatus status{.pid = end.pid, .code = end.code, .stopped = end.stopped, .note = end.note, .user_ns = end.user_ns,
-                    .system_ns = end.system_ns, .real_ns = end.real_ns};
+  WaitStatus status{.pid = end.pid,
+                    .code = end.code,
+                    .stopped = end.stopped,
+                    .note = end.note,
+                    .user_ns = end.user_ns,
+                    .system_ns = end.system_ns,
+                    .real_ns = end.real_ns};
   const u64 bytes = std::min<u64>(end.cause.size(), sizeof status.cause - 1);
   if (bytes > 0) __builtin_memcpy(status.cause, end.cause.data(), bytes);
   return status;
@@ -149,7 +157,8 @@ Result<void> Process::set_env(std::string_view name, std::string_view value) {
   u64 offset = 0;
   do {
     const std::string_view part = value.substr(offset, kPartBytes);
-    TRY(call<Manager::SetEnv>(kSlotRoot, {.name = name, .offset = static_cast<u32>(offset), .value = base::bytes_of(part)}));
+    TRY(call<Manager::SetEnv>(kSlotRoot,
+                              {.name = name, .offset = static_cast<u32>(offset), .value = base::bytes_of(part)}));
     offset += part.size();
   } while (offset < value.size());
   return {};
@@ -221,9 +230,9 @@ Result<void> Process::sleep(u64 ns) {
   if (!now.ok()) return now.take_failure();
   const u64 until = now.value().uptime + ns;
   // The notification goes with a badge of its own, so that a note is told apart from the alarm.
-  const sys::Answer minted = sys::invoke(kSlotCNode, sys::Invoke::CNodeMint,
-                                         {kSlotScratch, kSlotDepth, kSlotNotification, kSlotDepth, kernel::kRightWrite,
-                                          kSignalTimer}, {kSlotCNode});
+  const sys::Answer minted = sys::invoke(
+      kSlotCNode, sys::Invoke::CNodeMint,
+      {kSlotScratch, kSlotDepth, kSlotNotification, kSlotDepth, kernel::kRightWrite, kSignalTimer}, {kSlotCNode});
   if (!minted.ok()) return fs::fail(ErrorCode::IoError);
   Result<void> result = {};
   for (bool alarm = false; !alarm && result.ok();) {
