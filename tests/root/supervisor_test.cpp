@@ -218,3 +218,29 @@ TEST_CASE("more faults than restart-max leave a service failed until it is reset
   CHECK(session.output == "orrery\norrery\ncat: /dev/sysname: server stopped\n- failed 2 20\n"
                           "orrery\nrunning 0 0\n1\n");
 }
+
+TEST_CASE("a server that hangs is found by its probe and started anew; one that answers is left alone", "[user][init]") {
+  // The third service is asked first after two seconds, and has two to answer.
+  const std::string hung = with_file(plain_image(), "boot/service/dev", "program hang\nsrv dev\nprobe sysname\n");
+  const std::string script =
+      "sleep 3; grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5\n"
+      "sleep 2; grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5\n"
+      "tail -n 3 /proc/supervisor/log | cut -d' ' -f2-\n";
+  const Session session = run(script, 2, hung);
+  CHECK(session.output == "running 0 0\nrunning 1 100\ndev fault probe\ndev backoff 100\ndev start\n");
+
+  const std::string sound = with_file(plain_image(), "boot/service/dev",
+                                      "program dev\nargs --world 0 --entropy 1 --power 2\nsrv dev\nmount /dev\n"
+                                      "device world entropy power\nprobe sysname\n");
+  const Session good = run("sleep 30; grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5\n", 2, sound);
+  CHECK(good.output == "running 0 0\n");
+}
+
+TEST_CASE("a probe by command finds a hung server that has none planned", "[user][init]") {
+  const std::string hung = with_file(plain_image(), "boot/service/dev", "program hang\nsrv dev\n");
+  const Session session = run(
+      "sleep 20; service probe pipe; service probe timer; service probe dev; sleep 3\n"
+      "tail -n 4 /proc/supervisor | tr -s ' ' | cut -d' ' -f1,3-5\n",
+      2, hung);
+  CHECK(session.output == "console running 0 0\ndev running 1 100\npipe running 0 0\ntimer running 0 0\n");
+}

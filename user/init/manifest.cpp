@@ -115,6 +115,14 @@ fs::Result<Manifest> parse_manifest(std::string_view text) {
       good = take_duration(line, manifest.backoff_ns);
     } else if (key == "backoff-max") {
       good = take_duration(line, manifest.backoff_max_ns);
+    } else if (key == "probe") {
+      manifest.probe = take_word(line);
+      good = !manifest.probe.empty();
+      if (manifest.probe == "none") manifest.probe = {};
+    } else if (key == "probe-interval") {
+      good = take_duration(line, manifest.probe_interval_ns) && manifest.probe_interval_ns > 0;
+    } else if (key == "probe-timeout") {
+      good = take_duration(line, manifest.probe_timeout_ns) && manifest.probe_timeout_ns > 0;
     } else if (key == "settle") {
       good = take_duration(line, manifest.settle_ns);
     } else if (key == "restart-on-dep") {

@@ -104,6 +104,10 @@ Result<void> Services::run(ServiceRecord& record) {
   record.state = ServiceState::Running;
   record.started_ns = uptime_ns();
   record.generation += 1;
+  record.probe_failed = false;
+  // Not all at once: the first ones follow one another by a second.
+  const u64 place = static_cast<u64>(&record - records_.data()) % 10;
+  record.probe_at_ns = manifest.probe.empty() ? kNever : record.started_ns + place * 1'000'000'000;
   note(record, "start");
   return {};
 }
@@ -122,8 +126,15 @@ void Services::ended(const WaitStatus& status) {
       halt(record, record.state);  // V2: somebody killed it
       return;
     }
+    if (record.probe == status.pid) {
+      record.probe = 0;
+      record.probe_at_ns = record.manifest.probe.empty() ? kNever : uptime_ns() + record.manifest.probe_interval_ns;
+      if (status.code != 0) probe_fails(record);
+      return;
+    }
     if (record.pid != status.pid) continue;
     record.pid = 0;
+    end_probe(record);
     if (record.state == ServiceState::Stopping) {
       note(record, "stop");
       switch (record.after) {
@@ -140,6 +151,7 @@ void Services::ended(const WaitStatus& status) {
       return halt(record, ServiceState::Stopped);
     }
     char reason[96];
+    if (record.probe_failed) return fault(record, "probe");
     if (status.note != 0) return fault(record, base::format(reason, "note {}", note_name(status.note)));
     return fault(record, base::format(reason, "exit {}", status.code));
   }
@@ -197,6 +209,31 @@ void Services::drop_stand_in(ServiceRecord& record) {
   record.stand_in = 0;
 }
 
+// ── Probes ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// A process of its own asks: a server that hangs holds up nobody else.
+void Services::begin_probe(ServiceRecord& record, u64 now) {
+  const std::string_view args[] = {"probe", record.manifest.service, record.manifest.probe};
+  const auto pid = start_program(ProcessAccess::state(process_), {.program = "probe", .args = args, .flags = kRfSession,
+                                                                  .priority = kStandInPriority});
+  if (pid.ok()) record.probe = *pid;
+  record.probe_at_ns = now + (pid.ok() ? record.manifest.probe_timeout_ns : record.manifest.probe_interval_ns);
+}
+
+void Services::end_probe(ServiceRecord& record) {
+  if (record.probe != 0) static_cast<void>(process_.post(record.probe, "kill"));
+  record.probe = 0;
+  record.probe_at_ns = kNever;
+}
+
+/// A server that does not answer as it should is ended, which is its fault.
+void Services::probe_fails(ServiceRecord& record) {
+  if (record.state != ServiceState::Running) return;
+  end_probe(record);
+  record.probe_failed = true;
+  static_cast<void>(process_.post(record.pid, "kill"));
+}
+
 // ── What is due ──────────────────────────────────────────────────────────────────────────────────────────────
 
 bool Services::needs_are_running(const ServiceRecord& record) {
@@ -238,6 +275,14 @@ bool Services::advance(ServiceRecord& record, u64 now) {
       start_now(record);
       return true;
     case ServiceState::Running:
+      if (now >= record.probe_at_ns) {
+        if (record.probe == 0) {
+          begin_probe(record, now);
+        } else {
+          probe_fails(record);
+        }
+        return true;
+      }
       if (record.restarts == 0 || now < record.started_ns + record.manifest.settle_ns) return false;
       record.restarts = 0;
       record.backoff_ns = 0;
@@ -251,13 +296,14 @@ bool Services::advance(ServiceRecord& record, u64 now) {
 u64 Services::settle_all() {
   stop_dependents();
   const u64 now = uptime_ns();
-  for (bool changed = true; changed;) {  // a service moves at most from Backoff to Running: ≤ 3 × kServicesMax rounds
+  for (bool changed = true; changed;) {  // from Backoff to Running, a probe, settled: ≤ 4 × kServicesMax rounds
     changed = false;
     for (ServiceRecord& record : records_) changed = advance(record, now) || changed;
   }
   u64 next = kNever;
   for (const ServiceRecord& record : records_) {
     if (record.state == ServiceState::Backoff) next = std::min(next, record.start_at_ns);
+    if (record.state == ServiceState::Running) next = std::min(next, record.probe_at_ns);
     if (record.state == ServiceState::Running && record.restarts != 0) {
       next = std::min(next, record.started_ns + record.manifest.settle_ns);
     }
@@ -269,12 +315,17 @@ u64 Services::settle_all() {
 
 Result<void> Services::control(std::string_view line) {
   const std::string_view verb = fs::take_word(line);
-  const bool known = verb == "restart" || verb == "stop" || verb == "start" || verb == "reset";
+  const bool known = verb == "restart" || verb == "stop" || verb == "start" || verb == "reset" || verb == "probe";
   if (!known) return fs::fail(ErrorCode::UnknownControl, verb);
   const std::string_view name = fs::take_word(line);
   if (name.empty() || !line.empty()) return fs::fail(ErrorCode::BadArgument, line);
   ServiceRecord* const record = find(name);
   if (record == nullptr) return fs::fail(ErrorCode::NotFound, name);
+  if (verb == "probe") {
+    if (record->manifest.service.empty()) return fs::fail(ErrorCode::NotSupported, name);
+    if (record->state == ServiceState::Running && record->probe == 0) record->probe_at_ns = uptime_ns();
+    return {};
+  }
   if (verb == "reset") {
     record->restarts = 0;
     record->backoff_ns = 0;

@@ -27,6 +27,9 @@ struct ServiceRecord {
   u32 endpoint = 0;       // slot
   Pid pid = 0;
   Pid stand_in = 0;       // V2
+  Pid probe = 0;          // the process that asks whether the server answers
+  bool probe_failed = false;
+  u64 probe_at_ns = ~u64{0};  // without a probe: when to begin one; with one: when to give up
   u32 generation = 0;     // starts so far
   u32 restarts = 0;
   u64 backoff_ns = 0;     // of the last restart; 0: none since it settled
@@ -48,7 +51,7 @@ class Services {
   void ended(const WaitStatus& status);
   /// Does what is due by now; gives when to come again, kNever when nothing is planned.
   u64 settle_all();
-  /// One line for the supervisor: `restart|stop|start|reset NAME`. Errors: UnknownControl, NotFound, BadArgument.
+  /// One line for the supervisor: `restart|stop|start|reset|probe NAME`. Errors: UnknownControl, NotFound, BadArgument.
   Result<void> control(std::string_view line);
 
   std::span<ServiceRecord> records() { return records_.span(); }
@@ -69,6 +72,9 @@ class Services {
   void halt(ServiceRecord& record, ServiceState state);
   void start_now(ServiceRecord& record);
   void drop_stand_in(ServiceRecord& record);
+  void begin_probe(ServiceRecord& record, u64 now);
+  void end_probe(ServiceRecord& record);
+  void probe_fails(ServiceRecord& record);
   bool needs_are_running(const ServiceRecord& record);
   void stop_dependents();
   bool advance(ServiceRecord& record, u64 now);
