@@ -188,6 +188,13 @@ TEST_CASE("the shell goes on after its console's server was killed", "[user][ini
   }
 }
 
+TEST_CASE("a console server that is killed with all of the input leaves the shell its end", "[user][init]") {
+  const Session session = run("echo before\nkill -9 $(pidof console)\necho lost\nexit 5\n");
+  CHECK(session.outcome == sim::Outcome::Ended);
+  CHECK(session.status == 0);
+  CHECK(session.output == "before\n");
+}
+
 TEST_CASE("a service that restarts with what it needs is stopped and started with it", "[user][init]") {
   const std::string image =
       with_file(plain_image(), "boot/service/dev",

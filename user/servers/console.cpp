@@ -99,7 +99,8 @@ void ConsoleFiles::start() {
   const sys::Answer set = sys::invoke(kSlotGrants, sys::Invoke::IrqHandlerSetNotification, {}, {kSlotScratch});
   ASSERT(set.ok());
   sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {kSlotScratch, kSlotDepth});
-  sys::invoke(kSlotGrants, sys::Invoke::IrqHandlerAck, {});
+  // The device may have told an earlier server what it will not tell again: that it has bytes, or no more.
+  take_input();
 }
 
 void ConsoleFiles::signalled(u64 bits) {
