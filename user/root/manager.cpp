@@ -49,6 +49,7 @@ void Manager::start(const kernel::BootInfo& boot) {
   trees_ = new (memory_.allocate(sizeof(Trees), alignof(Trees))) Trees(*this, memory_);
   tree_answer_.resize(schema::kMessageBytesMax);
   services_.push_back({.name = base::String(memory_, "proc"), .slot = endpoint_, .instance = kInstanceProc});
+  services_.push_back({.name = base::String(memory_, "realm"), .slot = endpoint_, .instance = kInstanceRealm});
   log("root: memory and devices are ready");
   const Result<void> started = start_servers(boot);
   if (!started.ok()) log("root: init could not be started");

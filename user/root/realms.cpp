@@ -62,10 +62,19 @@ Result<void> Manager::set_cpu(Realm& realm, u64 budget_ns, u64 period_ns) {
   const BudgetNode max{.budget = budget, .period = period, .extra_refills = kNodeExtraRefills, .badge = realm.id,
                        .flags = kernel::kSchedInner};
   const BudgetNode effort = max;
+  if (realm.configured) {
+    // The kernel reconfigures only nodes without children, so that what runs below never sees a budget change its shape:
+    // E steps aside for the moment, and a realm in use keeps the limit it has.
+    if (!realm.members.empty() || !realm.children.empty()) return fs::fail(ErrorCode::InUse);
+    if (realm.parent != nullptr && !configure_child_budget(realm.parent->node_max, realm.node_effort, effort)) {
+      return fs::fail(ErrorCode::BadArgument);
+    }
+  }
   const bool done = realm.parent == nullptr
                         ? configure_root_budget(kernel::kRootSchedControl, realm.node_max, max)
                         : configure_child_budget(realm.parent->node_max, realm.node_max, max);
   if (!done || !configure_child_budget(realm.node_max, realm.node_effort, effort)) return fs::fail(ErrorCode::BadArgument);
+  realm.configured = true;
   realm.cpu_budget_ns = budget_ns;
   realm.cpu_period_ns = period;
   return {};

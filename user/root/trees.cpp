@@ -52,10 +52,13 @@ void ManagerGate::work(u64 units) { machine::charge(units * kWorkUnitNs); }
 Trees::Trees(Manager& manager, base::Allocator& memory)
     : proc_gate_(manager, memory), proc_(manager, memory),
       proc_server_(proc_, proc_gate_, memory,
-                   {.instance = kInstanceProc, .device = kInstanceProc, .sessions_max = kSessionsMax}) {}
+                   {.instance = kInstanceProc, .device = kInstanceProc, .sessions_max = kSessionsMax}),
+      realm_gate_(manager, memory), realm_(manager, memory),
+      realm_server_(realm_, realm_gate_, memory,
+                    {.instance = kInstanceRealm, .device = kInstanceRealm, .sessions_max = kSessionsMax}) {}
 
 fs::Outcome Trees::handle(const fs::Request& request, base::MutableBytes out) {
-  return proc_server_.handle(request, out);
+  return realm_server_.owns(request.badge) ? realm_server_.handle(request, out) : proc_server_.handle(request, out);
 }
 
 fs::Result<u64> Trees::self_root(const ProcessRecord& record) {

@@ -1,4 +1,4 @@
-// user/root/trees.h — the file trees that the root manager serves itself, on its own endpoint: /proc.
+// user/root/trees.h — the file trees that the root manager serves itself, on its own endpoint: /proc and /realm.
 #pragma once
 #include "fs/server.h"
 #include "fs/text_tree.h"
@@ -9,6 +9,7 @@ namespace user::root {
 class Manager;
 
 constexpr u8 kInstanceProc = 1;
+constexpr u8 kInstanceRealm = 2;
 
 /// The framework's kernel calls, made by the manager.
 class ManagerGate final : public fs::Gate {
@@ -52,6 +53,32 @@ class ProcTree final : public fs::FileSystem {
   fs::Snapshots snapshots_;
 };
 
+/// /realm: the files of the root realm, and of all below it in `child/NAME`.
+class RealmTree final : public fs::FileSystem {
+ public:
+  RealmTree(Manager& manager, base::Allocator& memory) : manager_(manager), memory_(memory), snapshots_(memory) {}
+
+  fs::Result<fs::NodeId> root(std::string_view tree, const fs::Caller& caller) override;
+  fs::Result<fs::Attributes> stat(fs::NodeId node, const fs::Caller& caller) override;
+  fs::Result<fs::NodeId> lookup(fs::NodeId directory, std::string_view name, const fs::Caller& caller) override;
+  fs::Result<void> list(fs::OpenFile& open, u64 cookie, fs::RecordWriter& out) override;
+  void close(fs::OpenFile& open) override;
+  fs::Result<fs::NodeId> create(fs::NodeId directory, std::string_view name, const fs::NewNode& node,
+                                const fs::Caller& caller) override;
+  fs::Result<void> remove(fs::NodeId directory, std::string_view name, bool is_directory,
+                          const fs::Caller& caller) override;
+  fs::Result<fs::ReadReply> read(fs::OpenFile& open, const fs::ReadRequest& request) override;
+  fs::Result<fs::WriteReply> write(fs::OpenFile& open, const fs::WriteRequest& request) override;
+
+ private:
+  fs::Result<Realm*> realm_of(fs::NodeId node);
+  fs::Result<void> text(Realm& realm, u32 place, base::String& out);
+
+  Manager& manager_;
+  base::Allocator& memory_;
+  fs::Snapshots snapshots_;
+};
+
 /// Routes requests with the framework's badges to the trees.
 class Trees {
  public:
@@ -65,6 +92,9 @@ class Trees {
   ManagerGate proc_gate_;
   ProcTree proc_;
   fs::Server proc_server_;
+  ManagerGate realm_gate_;
+  RealmTree realm_;
+  fs::Server realm_server_;
 };
 
 }  // namespace user::root
