@@ -1,6 +1,7 @@
 // tests/root/boot_test.cpp — whole nodes with the programs and the boot image of this build, from boot to halt.
 #include <catch2/catch.hpp>
 
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -49,7 +50,8 @@ Run boot(u64 seed, u32 cores, const std::string& script, u64 ram_bytes = u64{64}
 
 }  // namespace
 
-TEST_CASE("a node boots its image, runs its manifest and halts by itself, on any number of cores", "[user][root][boot]") {
+TEST_CASE("a node boots its image, runs its manifest and halts by itself, on any number of cores",
+          "[user][root][boot]") {
   for (const u32 cores : {1u, 2u, 4u, 8u}) {
     CAPTURE(cores);
     const Run run = boot(1, cores, "");
@@ -82,7 +84,8 @@ TEST_CASE("the smallest and a large memory boot alike", "[user][root][boot]") {
   }
 }
 
-TEST_CASE("the node ends with the status of the shell on its console, and what it wrote is there", "[user][root][boot]") {
+TEST_CASE("the node ends with the status of the shell on its console, and what it wrote is there",
+          "[user][root][boot]") {
   const Run run = boot(1, 2, "echo one | cat\nhead -n 2 /proc/1/status\nexit 7\n");
   CHECK(run.outcome == sim::Outcome::Ended);
   CHECK(run.status == 7);
@@ -98,4 +101,41 @@ TEST_CASE("processes that ended leave no memory behind", "[user][root][property]
   const std::size_t line = run.output.find('\n') + 1;
   REQUIRE(run.output.size() == 2 * line);
   CHECK(run.output.substr(0, line) == run.output.substr(line));
+}
+
+TEST_CASE("realms get the share of a core they were given, however many processes they have", "[user][root][realm]") {
+  // Shares are taken from the realms' own accounts over ten seconds, in hundredths of a per cent of one core.
+  const std::string script =
+      "realm make a; realm make b\n"
+      "realm limit a cpu 10%; realm limit b cpu 30%\n"
+      "for i in $(seq 50); do realm run a spin & done\n"
+      "realm run b spin &\n"
+      "used() { grep ^cpu /realm/child/$1/usage | cut -d' ' -f2; }\n"
+      "sleep 1; a=$(used a); b=$(used b); sleep 10\n"
+      "echo $((($(used a)-a)/1000000)) $((($(used b)-b)/1000000))\n"
+      "realm kill a; realm kill b; sleep 1; realm rm a && realm rm b && echo gone\n"
+      "exit\n";
+  const Run run = boot(1, 1, script);
+  CHECK(run.outcome == sim::Outcome::Ended);
+  CHECK(run.sound);
+  int share_a = 0;
+  int share_b = 0;
+  REQUIRE(std::sscanf(run.output.c_str(), "%d %d\ngone\n", &share_a, &share_b) == 2);
+  CHECK((share_a >= 900 && share_a <= 1100));
+  CHECK((share_b >= 2900 && share_b <= 3100));
+  CHECK(run.output.ends_with("gone\n"));
+}
+
+TEST_CASE("a realm's limit is told when it cannot hold, and a realm in use is not removed", "[user][root][realm]") {
+  const Run run =
+      boot(1, 2,
+           "realm make q; realm make q; realm limit q cpu 300%; realm limit q frob 1; realm limit q memory 1M\n"
+           "realm run q hog 4M; echo $?\n"
+           "realm run q sleep 9 & sleep 1; realm rm q; realm limit q cpu 10%\n"
+           "realm kill q; sleep 1; realm rm q; realm ls; realm rm q; exit 3\n");
+  CHECK(run.status == 3);
+  CHECK(run.sound);
+  CHECK(run.output ==
+        "realm: q: already exists\nrealm: q: bad argument: 300%\nrealm: q: bad argument: frob\n"
+        "hog: out of memory\n1\nrealm: q: in use\nrealm: q: in use\nrealm: q: not found\n");
 }

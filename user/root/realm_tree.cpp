@@ -22,9 +22,9 @@ struct Entry {
   u16 mode;
 };
 constexpr Entry kFiles[] = {
-    {"ctl", RealmFile::Ctl, Kind::Control, 0600},   {"name", RealmFile::Name, Kind::File, 0444},
-    {"path", RealmFile::Path, Kind::File, 0444},    {"procs", RealmFile::Procs, Kind::File, 0444},
-    {"quota", RealmFile::Quota, Kind::File, 0444},  {"status", RealmFile::Status, Kind::File, 0444},
+    {"ctl", RealmFile::Ctl, Kind::Control, 0600},  {"name", RealmFile::Name, Kind::File, 0444},
+    {"path", RealmFile::Path, Kind::File, 0444},   {"procs", RealmFile::Procs, Kind::File, 0444},
+    {"quota", RealmFile::Quota, Kind::File, 0444}, {"status", RealmFile::Status, Kind::File, 0444},
     {"usage", RealmFile::Usage, Kind::File, 0444},
 };
 constexpr u32 kFileCount = std::size(kFiles);
@@ -121,7 +121,8 @@ void RealmTree::close(fs::OpenFile& open) { snapshots_.forget(open); }
 
 fs::Result<NodeId> RealmTree::create(NodeId directory, std::string_view name, const fs::NewNode& node, const Caller&) {
   Realm& parent = *TRY(realm_of(directory));
-  if (place_of(directory) != kChildren || node.kind != Kind::Directory) return fs::fail(ErrorCode::OperationNotPermitted);
+  if (place_of(directory) != kChildren || node.kind != Kind::Directory)
+    return fs::fail(ErrorCode::OperationNotPermitted);
   const Realm* const made = TRY(manager_.make_realm(parent, name));
   return node_of(*made, 0);
 }
@@ -138,7 +139,9 @@ fs::Result<void> RealmTree::remove(NodeId directory, std::string_view name, bool
 fs::Result<void> RealmTree::text(Realm& realm, u32 place, base::String& out) {
   switch (kFiles[place - 1].file) {
     case RealmFile::Ctl: break;
-    case RealmFile::Name: out.append(realm.parent == nullptr ? std::string_view("/") : realm.name.view()).push('\n'); break;
+    case RealmFile::Name:
+      out.append(realm.parent == nullptr ? std::string_view("/") : realm.name.view()).push('\n');
+      break;
     case RealmFile::Path:
       manager_.append_realm_path(realm, out);
       out.push('\n');
@@ -184,11 +187,11 @@ fs::Result<fs::ReadReply> RealmTree::read(fs::OpenFile& open, const fs::ReadRequ
 
 fs::Result<fs::WriteReply> RealmTree::write(fs::OpenFile& open, const fs::WriteRequest& request) {
   const u32 place = place_of(open.node);
-  if (place == 0 || place == kChildren || kFiles[place - 1].file != RealmFile::Ctl) return fs::fail(ErrorCode::NotSupported);
-  const fs::Result<void> done =
-      fs::for_each_command(request.data, [&](std::string_view line) -> fs::Result<void> {
-        return manager_.control_realm(*TRY(realm_of(open.node)), line);  // looked up for each: one may destroy it
-      });
+  if (place == 0 || place == kChildren || kFiles[place - 1].file != RealmFile::Ctl)
+    return fs::fail(ErrorCode::NotSupported);
+  const fs::Result<void> done = fs::for_each_command(request.data, [&](std::string_view line) -> fs::Result<void> {
+    return manager_.control_realm(*TRY(realm_of(open.node)), line);  // looked up for each: one may destroy it
+  });
   if (!done.ok()) return done.take_failure();
   return fs::WriteReply{.count = static_cast<u32>(request.data.size())};
 }
