@@ -91,10 +91,10 @@ std::vector<u64> times_of(const std::string& log, const std::string& what) {
 TEST_CASE("a server killed five times comes back each time, after twice the delay of the last", "[user][init][boot]") {
   for (const u32 cores : {1u, 2u, 4u}) {
     CAPTURE(cores);
-    const Session session = run(
-        "for i in 1 2 3 4 5; do kill -9 $(pidof dev); cat /dev/sysname; done\n"
-        "cat /proc/supervisor/log; grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5\nexit 4\n",
-        cores);
+    const Session session =
+        run("for i in 1 2 3 4 5; do kill -9 $(pidof dev); cat /dev/sysname; done\n"
+            "cat /proc/supervisor/log; grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5\nexit 4\n",
+            cores);
     CAPTURE(session.output);
     CHECK(session.status == 4);
     CHECK(session.sound);
@@ -115,18 +115,18 @@ TEST_CASE("a server killed five times comes back each time, after twice the dela
 }
 
 TEST_CASE("after a minute of running the delay starts anew", "[user][init][files.A59]") {
-  const Session session = run(
-      "kill -9 $(pidof dev)\nsleep 59\ngrep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f4,5\n"
-      "sleep 3\ngrep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f4,5\n");
+  const Session session =
+      run("kill -9 $(pidof dev)\nsleep 59\ngrep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f4,5\n"
+          "sleep 3\ngrep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f4,5\n");
   CHECK(session.output == "1 100\n0 0\n");
 }
 
 TEST_CASE("pipes work again after their server was killed, and who reads one of the old is told", "[user][init]") {
   for (const u32 cores : {1u, 4u}) {
-    const Session session = run(
-        "echo a | cat\nkill -9 $(pidof pipe)\necho b | cat\n{ sleep 1; echo lost; } | cat &\nsleep 0.5\n"
-        "kill -9 $(pidof pipe)\nwait\necho c | cat\necho alive\n",
-        cores);
+    const Session session =
+        run("echo a | cat\nkill -9 $(pidof pipe)\necho b | cat\n{ sleep 1; echo lost; } | cat &\nsleep 0.5\n"
+            "kill -9 $(pidof pipe)\nwait\necho c | cat\necho alive\n",
+            cores);
     CAPTURE(session.output);
     CHECK(session.outcome == sim::Outcome::Ended);
     CHECK(session.output.starts_with("a\nb\n"));
@@ -137,33 +137,34 @@ TEST_CASE("pipes work again after their server was killed, and who reads one of 
 
 TEST_CASE("who sleeps wakes in time though the timer server was killed", "[user][init]") {
   for (const u32 cores : {1u, 2u}) {
-    const Session session = run(
-        "sleep 2 &\nsleep 1\nkill -9 $(pidof timer)\nwait $!\ncat /dev/time | cut -d' ' -f2\n"
-        "grep '^timer ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5\n",
-        cores);
+    const Session session =
+        run("sleep 2 &\nsleep 1\nkill -9 $(pidof timer)\nwait $!\ncat /dev/time | cut -d' ' -f2\n"
+            "grep '^timer ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5\n",
+            cores);
     CHECK(session.output == "2\nrunning 1 100\n");
   }
 }
 
 TEST_CASE("a stopped service answers at once, and serves again when it is started", "[user][init][files.A62]") {
-  const Session session = run(
-      "echo 'stop dev' > /proc/supervisor/ctl; cat /dev/sysname; echo x > /dev/null\n"
-      "grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f2,3\n"
-      "echo 'start dev' > /proc/supervisor/ctl; cat /dev/sysname; echo x > /dev/null; echo $?\n");
+  const Session session =
+      run("echo 'stop dev' > /proc/supervisor/ctl; cat /dev/sysname; echo x > /dev/null\n"
+          "grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f2,3\n"
+          "echo 'start dev' > /proc/supervisor/ctl; cat /dev/sysname; echo x > /dev/null; echo $?\n");
   CHECK(session.output == "cat: /dev/sysname: server stopped\nfsh: /dev/null: server stopped\n- stopped\norrery\n0\n");
 }
 
 TEST_CASE("a restart by command is no fault: it counts nothing and waits for nothing", "[user][init]") {
-  const Session session = run(
-      "service restart dev; cat /dev/sysname; grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5\n"
-      "service reset dev; echo $?\n");
+  const Session session =
+      run("service restart dev; cat /dev/sysname; grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5\n"
+          "service reset dev; echo $?\n");
   CHECK(session.output == "orrery\nrunning 0 0\n0\n");
 }
 
-TEST_CASE("the table has its columns, and a service that is not there is not found", "[user][init][files.A56][files.A63]") {
-  const Session session = run(
-      "cat /proc/supervisor; echo 'stop nope' > /proc/supervisor/ctl; echo 'frob dev' > /proc/supervisor/ctl\n"
-      "head -n 2 /proc/supervisor/dev; cat /proc/supervisor/none\n");
+TEST_CASE("the table has its columns, and a service that is not there is not found",
+          "[user][init][files.A56][files.A63]") {
+  const Session session =
+      run("cat /proc/supervisor; echo 'stop nope' > /proc/supervisor/ctl; echo 'frob dev' > /proc/supervisor/ctl\n"
+          "head -n 2 /proc/supervisor/dev; cat /proc/supervisor/none\n");
   CHECK(session.output ==
         "NAME           PID  STATE     RESTARTS  BACKOFF  DEPS\n"
         "console          6  running          0        0  -\n"
@@ -196,37 +197,38 @@ TEST_CASE("a console server that is killed with all of the input leaves the shel
 }
 
 TEST_CASE("a service that restarts with what it needs is stopped and started with it", "[user][init]") {
-  const std::string image =
-      with_file(plain_image(), "boot/service/dev",
-                "program dev\nargs --world 0 --entropy 1 --power 2\nsrv dev\nmount /dev\n"
-                "device world entropy power\nneeds pipe\nrestart-on-dep yes\n");
-  const Session session = run(
-      "kill -9 $(pidof pipe)\nsleep 1\ncat /dev/sysname\ntail -n 1 /proc/supervisor\n"
-      "grep -E ' (pipe|dev) ' /proc/supervisor/log | cut -d' ' -f2-\n",
-      2, image);
+  const std::string image = with_file(plain_image(), "boot/service/dev",
+                                      "program dev\nargs --world 0 --entropy 1 --power 2\nsrv dev\nmount /dev\n"
+                                      "device world entropy power\nneeds pipe\nrestart-on-dep yes\n");
+  const Session session =
+      run("kill -9 $(pidof pipe)\nsleep 1\ncat /dev/sysname\ntail -n 1 /proc/supervisor\n"
+          "grep -E ' (pipe|dev) ' /proc/supervisor/log | cut -d' ' -f2-\n",
+          2, image);
   CAPTURE(session.output);
   CHECK(session.output.starts_with("orrery\ndev"));
   CHECK(session.output.find("running          1        0  pipe\n") != std::string::npos);
-  CHECK(session.output.ends_with("pipe start\ndev start\npipe fault note kill\npipe backoff 100\ndev stop\n"
-                                 "dev waiting\npipe start\ndev start\n"));
+  CHECK(
+      session.output.ends_with("pipe start\ndev start\npipe fault note kill\npipe backoff 100\ndev stop\n"
+                               "dev waiting\npipe start\ndev start\n"));
 }
 
 TEST_CASE("more faults than restart-max leave a service failed until it is reset and started", "[user][init]") {
-  const std::string image =
-      with_file(plain_image(), "boot/service/dev",
-                "program dev\nargs --world 0 --entropy 1 --power 2\nsrv dev\nmount /dev\n"
-                "device world entropy power\nrestart-max 2\nbackoff 10ms\n");
-  const Session session = run(
-      "for i in 1 2 3; do kill -9 $(pidof dev); cat /dev/sysname; done\n"
-      "grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f2-5\n"
-      "service reset dev; service start dev; cat /dev/sysname\n"
-      "grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5; grep -c 'dev failed' /dev/kmesg\n",
-      2, image);
-  CHECK(session.output == "orrery\norrery\ncat: /dev/sysname: server stopped\n- failed 2 20\n"
-                          "orrery\nrunning 0 0\n1\n");
+  const std::string image = with_file(plain_image(), "boot/service/dev",
+                                      "program dev\nargs --world 0 --entropy 1 --power 2\nsrv dev\nmount /dev\n"
+                                      "device world entropy power\nrestart-max 2\nbackoff 10ms\n");
+  const Session session =
+      run("for i in 1 2 3; do kill -9 $(pidof dev); cat /dev/sysname; done\n"
+          "grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f2-5\n"
+          "service reset dev; service start dev; cat /dev/sysname\n"
+          "grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5; grep -c 'dev failed' /dev/kmesg\n",
+          2, image);
+  CHECK(session.output ==
+        "orrery\norrery\ncat: /dev/sysname: server stopped\n- failed 2 20\n"
+        "orrery\nrunning 0 0\n1\n");
 }
 
-TEST_CASE("a server that hangs is found by its probe and started anew; one that answers is left alone", "[user][init]") {
+TEST_CASE("a server that hangs is found by its probe and started anew; one that answers is left alone",
+          "[user][init]") {
   // The third service is asked first after two seconds, and has two to answer.
   const std::string hung = with_file(plain_image(), "boot/service/dev", "program hang\nsrv dev\nprobe sysname\n");
   const std::string script =
@@ -245,9 +247,9 @@ TEST_CASE("a server that hangs is found by its probe and started anew; one that 
 
 TEST_CASE("a probe by command finds a hung server that has none planned", "[user][init]") {
   const std::string hung = with_file(plain_image(), "boot/service/dev", "program hang\nsrv dev\n");
-  const Session session = run(
-      "sleep 20; service probe pipe; service probe timer; service probe dev; sleep 3\n"
-      "tail -n 4 /proc/supervisor | tr -s ' ' | cut -d' ' -f1,3-5\n",
-      2, hung);
+  const Session session =
+      run("sleep 20; service probe pipe; service probe timer; service probe dev; sleep 3\n"
+          "tail -n 4 /proc/supervisor | tr -s ' ' | cut -d' ' -f1,3-5\n",
+          2, hung);
   CHECK(session.output == "console running 0 0\ndev running 1 100\npipe running 0 0\ntimer running 0 0\n");
 }

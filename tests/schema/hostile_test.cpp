@@ -40,10 +40,10 @@ T accepted(const std::vector<u64>& words) {
   return *result;
 }
 
-using Path = file::Directory::Readlink::Request;     // (path :Text)
-using StatReply = file::File::Stat::Reply;           // (stat :Stat)
+using Path = file::Directory::Readlink::Request;       // (path :Text)
+using StatReply = file::File::Stat::Reply;             // (stat :Stat)
 using NamesReply = file::File::ListAttributes::Reply;  // (names :List(Text), next :UInt64)
-using FramesReply = file::File::Map::Reply;          // (frames :Frames)
+using FramesReply = file::File::Map::Reply;            // (frames :Frames)
 
 // ── A message between two pages that cannot be touched ───────────────────────────────────────────────────────
 
@@ -206,7 +206,8 @@ TEST_CASE("texts end in NUL inside their list", "[schema][codec][hostile]") {
   CHECK(accepted<Path>({struct_pointer(0, 0, 1), list_pointer(0, 2, 4), 0x00636261}).path == "abc");
   CHECK(accepted<Path>({struct_pointer(0, 0, 1), list_pointer(0, 2, 1), 0}).path.empty());
   // A text is a list of bytes and nothing else.
-  CHECK(refusal<Path>({struct_pointer(0, 0, 1), list_pointer(0, 3, 4), 0}) == DecodeError{DecodeCode::BadElementSize, 1});
+  CHECK(refusal<Path>({struct_pointer(0, 0, 1), list_pointer(0, 3, 4), 0}) ==
+        DecodeError{DecodeCode::BadElementSize, 1});
   CHECK(refusal<Path>({struct_pointer(0, 0, 1), list_pointer(0, 7, 1), list_tag(1, 1, 0), 0}) ==
         DecodeError{DecodeCode::BadElementSize, 1});
 }
@@ -281,7 +282,8 @@ TEST_CASE("nesting is bounded the same way when writing and when reading", "[sch
     std::vector<u64> words = {struct_pointer(0, 0, 1)};
     for (u32 i = 0; i + 1 < levels; ++i) words.push_back(list_pointer(0, 6, 1));
     words.push_back(0);
-    const auto decoded = schema::decode<everything::Tree>({reinterpret_cast<const u8*>(words.data()), words.size() * 8});
+    const auto decoded =
+        schema::decode<everything::Tree>({reinterpret_cast<const u8*>(words.data()), words.size() * 8});
     REQUIRE(decoded.ok() == (levels <= schema::kNestingMax));
     if (!decoded.ok()) CHECK(decoded.error().code == DecodeCode::TooDeep);
   }
@@ -352,11 +354,11 @@ TEST_CASE("of damaged messages it accepts what libcapnp accepts, with the same v
         const DecodeCode code = ours.error().code;
         CAPTURE(schema::name_of(code), ours.error().word_offset);
         const u64 word = base::load_le64(message.data() + u64{ours.error().word_offset} * 8);
-        const bool tighter = code == DecodeCode::FarPointer || code == DecodeCode::TooDeep ||
-                             code == DecodeCode::TooMuchTraversal ||
-                             (code == DecodeCode::OutOfBounds && leads_to_nothing(word)) ||
-                             (code == DecodeCode::BadElementSize && is_wider_than_bits(word)) ||
-                             (code == DecodeCode::BadListTag && (word & 0x8000'0000) != 0);  // libcapnp counts in 29 bits
+        const bool tighter =
+            code == DecodeCode::FarPointer || code == DecodeCode::TooDeep || code == DecodeCode::TooMuchTraversal ||
+            (code == DecodeCode::OutOfBounds && leads_to_nothing(word)) ||
+            (code == DecodeCode::BadElementSize && is_wider_than_bits(word)) ||
+            (code == DecodeCode::BadListTag && (word & 0x8000'0000) != 0);  // libcapnp counts in 29 bits
         REQUIRE(tighter);
       }
     }

@@ -8,8 +8,10 @@ using user::parse_manifest;
 
 TEST_CASE("a manifest gives program, arguments, place, devices and delays", "[user][init][exchange]") {
   const auto parsed = parse_manifest(
-      "# the file server\nprogram fxfs\nargs --blocks 4096\n\nsrv fxfs\nmount /data -bc\ndevice blk0\nneeds partfs dev\n"
-      "restart on-failure\nrestart-max 5\nbackoff 200ms\nbackoff-max 3s\nsettle 10s\npriority 180\nrestart-on-dep yes\n");
+      "# the file server\nprogram fxfs\nargs --blocks 4096\n\nsrv fxfs\nmount /data -bc\ndevice blk0\nneeds partfs "
+      "dev\n"
+      "restart on-failure\nrestart-max 5\nbackoff 200ms\nbackoff-max 3s\nsettle 10s\npriority 180\nrestart-on-dep "
+      "yes\n");
   REQUIRE(parsed.ok());
   const Manifest& manifest = parsed.value();
   CHECK(manifest.program == "fxfs");

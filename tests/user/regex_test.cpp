@@ -94,7 +94,8 @@ std::string written(const Node& node, bool extended) {
     }
     case Node::Kind::Choice: {
       std::string out = open;
-      for (const auto& part : node.parts) out += (&part == &node.parts[0] ? "" : extended ? "|" : "\\|") + written(*part, extended);
+      for (const auto& part : node.parts)
+        out += (&part == &node.parts[0] ? "" : extended ? "|" : "\\|") + written(*part, extended);
       return out + close;
     }
     case Node::Kind::Repeat: {
@@ -180,7 +181,8 @@ TEST_CASE("a random pattern finds what its definition says, basic and extended",
       CAPTURE(seed, pattern, text, from);
       const std::string got = found(pattern, text, {.extended = extended}, from);
       REQUIRE(got.substr(0, got.find(' ')) == expected);
-      REQUIRE((compiled(pattern, {.extended = extended}).search(text, from, {}) == Regex::Found::Yes) == (expected != "no"));
+      REQUIRE((compiled(pattern, {.extended = extended}).search(text, from, {}) == Regex::Found::Yes) ==
+              (expected != "no"));
     }
   }
 }
@@ -266,7 +268,8 @@ TEST_CASE("what is no pattern is told with its place", "[user][regex]") {
 }
 
 TEST_CASE("hostile patterns take time that grows with the text, not worse", "[user][regex][property]") {
-  for (const std::string_view pattern : {"(a*)*b", "(a|aa)*b", "(a?){50}a{50}b", "(.*)(.*)(.*)(.*)(.*)b", "((a*)*)*b"}) {
+  for (const std::string_view pattern :
+       {"(a*)*b", "(a|aa)*b", "(a?){50}a{50}b", "(.*)(.*)(.*)(.*)(.*)b", "((a*)*)*b"}) {
     CAPTURE(std::string(pattern));
     u64 work[2] = {};
     for (const u32 round : {0, 1}) {

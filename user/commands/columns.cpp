@@ -71,9 +71,10 @@ bool selected(std::span<const Range> ranges, u64 number) {
 }  // namespace
 
 i32 cut_main(Process& process) {
-  Tool tool(process,
-            "usage: cut {-b LIST | -c LIST | -f LIST} [-d CHARACTER] [-s] [FILE…]\n  -b  bytes\n  -c  characters\n  -f  "
-            "fields\n  -d  what separates fields (tab)\n  -s  only lines with a separator");
+  Tool tool(
+      process,
+      "usage: cut {-b LIST | -c LIST | -f LIST} [-d CHARACTER] [-s] [FILE…]\n  -b  bytes\n  -c  characters\n  -f  "
+      "fields\n  -d  what separates fields (tab)\n  -s  only lines with a separator");
   char kind = '\0';
   std::string_view list;
   std::string_view delimiter = "\t";
@@ -161,7 +162,9 @@ bool parse_separators(std::string_view text, Separators& out) {
 }  // namespace
 
 i32 paste_main(Process& process) {
-  Tool tool(process, "usage: paste [-s] [-d LIST] [FILE…]\n  -s  the lines of one file after another\n  -d  what stands between");
+  Tool tool(
+      process,
+      "usage: paste [-s] [-d LIST] [FILE…]\n  -s  the lines of one file after another\n  -d  what stands between");
   bool serial = false;
   std::string_view list = "\t";
   Options options(tool, "sd:");
@@ -274,9 +277,10 @@ i32 tac_main(Process& process) {
 }
 
 i32 nl_main(Process& process) {
-  Tool tool(process,
-            "usage: nl [-b a|t|n] [-v N] [-i N] [-w N] [-s TEXT] [FILE…]\n  -b  which lines: all, with text (default), none\n"
-            "  -v  the first number\n  -i  the step\n  -w  the width (6)\n  -s  what stands behind the number (tab)");
+  Tool tool(
+      process,
+      "usage: nl [-b a|t|n] [-v N] [-i N] [-w N] [-s TEXT] [FILE…]\n  -b  which lines: all, with text (default), none\n"
+      "  -v  the first number\n  -i  the step\n  -w  the width (6)\n  -s  what stands behind the number (tab)");
   char which = 't';
   i64 number = 1;
   i64 step = 1;

@@ -13,9 +13,10 @@ constexpr std::string_view kTimeFile = "/dev/time";
 }  // namespace
 
 i32 date_main(Process& process) {
-  Tool tool(process,
-            "usage: date [-u] [-R | -I] [-d TIME] [+FORMAT] [-s TIME]\n  -u  in UTC\n  -R  as in mail\n  -I  YYYY-MM-DD\n"
-            "  -d  that moment: @SECONDS or YYYY-MM-DD [HH:MM[:SS]]\n  -s  set the clock");
+  Tool tool(
+      process,
+      "usage: date [-u] [-R | -I] [-d TIME] [+FORMAT] [-s TIME]\n  -u  in UTC\n  -R  as in mail\n  -I  YYYY-MM-DD\n"
+      "  -d  that moment: @SECONDS or YYYY-MM-DD [HH:MM[:SS]]\n  -s  set the clock");
   TimeZone zone = zone_of(process);
   std::string_view format = "%a %b %e %H:%M:%S %Z %Y";
   std::string_view moment;

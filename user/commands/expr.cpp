@@ -47,8 +47,8 @@ class Evaluator {
 
   /// Which of the operators of a level stands here, empty if none. Weakest binding first.
   std::string_view operator_here(u32 at_level) const {
-    static constexpr std::string_view kLevels[][6] = {
-        {"|"}, {"&"}, {"=", "!=", "<", "<=", ">", ">="}, {"+", "-"}, {"*", "/", "%"}, {":"}};
+    static constexpr std::string_view kLevels[][6] = {{"|"},      {"&"},           {"=", "!=", "<", "<=", ">", ">="},
+                                                      {"+", "-"}, {"*", "/", "%"}, {":"}};
     if (at_ >= words_.size()) return {};
     for (const std::string_view each : kLevels[at_level]) {
       if (!each.empty() && words_[at_] == each) return each;

@@ -15,8 +15,10 @@ constexpr std::string_view kUsage =
     "  -E  extended patterns\n  -F  fixed texts\n  -H  name the file before each line, -h never\n"
     "  -c  count the lines\n  -i  letters alike in both cases\n  -l  names of the files with a match\n"
     "  -n  number the lines\n  -o  only what matched\n  -q  only the status\n  -r  directories, with all below\n"
-    "  -s  no word of files that cannot be read\n  -v  the lines without a match\n  -w  whole words\n  -x  whole lines\n"
-    "  -A -B -C  lines behind, before, around a match\n  -m  stop after N lines\n  -e  a pattern\n  -f  patterns, one a line";
+    "  -s  no word of files that cannot be read\n  -v  the lines without a match\n  -w  whole words\n  -x  whole "
+    "lines\n"
+    "  -A -B -C  lines behind, before, around a match\n  -m  stop after N lines\n  -e  a pattern\n  -f  patterns, one "
+    "a line";
 constexpr i32 kNotFound = 1;
 constexpr i32 kTrouble = 2;
 constexpr u32 kDepthMax = 128;
@@ -99,8 +101,10 @@ bool Searcher::add_patterns(std::string_view text) {
         escaped.push(c);
       }
       auto regex = Regex::compile(tool_.heap(), flags_.fixed ? escaped.view() : pattern,
-                                  {.extended = flags_.extended || flags_.fixed, .ignore_case = flags_.ignore_case,
-                                   .whole_words = flags_.words, .whole_text = flags_.whole_lines});
+                                  {.extended = flags_.extended || flags_.fixed,
+                                   .ignore_case = flags_.ignore_case,
+                                   .whole_words = flags_.words,
+                                   .whole_text = flags_.whole_lines});
       if (!regex.ok()) {
         tool_.complain("{}: {}", pattern, regex.error().text);
         return false;
@@ -136,7 +140,8 @@ bool Searcher::find(std::string_view line, u64 from, RegexSpan* where) {
     }
     if (found != Regex::Found::Yes) continue;
     if (where == nullptr) return true;
-    if (!best.set() || span[0].start < best.start || (span[0].start == best.start && span[0].end > best.end)) best = span[0];
+    if (!best.set() || span[0].start < best.start || (span[0].start == best.start && span[0].end > best.end))
+      best = span[0];
   }
   tool_.process().work(line.size() / 16 + 1);
   if (where != nullptr) *where = best;

@@ -33,9 +33,10 @@ bool exists(Process& process, std::string_view path) { return process.stat(path)
 }  // namespace
 
 i32 mount_main(Process& process) {
-  Tool tool(process,
-            "usage: mount [-abcr] SERVICE OLD [TREE]\n  -a  behind what is there, -b before it\n  -c  new files may land "
-            "here\n  -r  read only");
+  Tool tool(
+      process,
+      "usage: mount [-abcr] SERVICE OLD [TREE]\n  -a  behind what is there, -b before it\n  -c  new files may land "
+      "here\n  -r  read only");
   Options options(tool, "abcr");
   u8 flags = 0;
   if (!take_flags(options, flags)) return options.bad_status();
@@ -52,9 +53,10 @@ i32 mount_main(Process& process) {
 }
 
 i32 bind_main(Process& process) {
-  Tool tool(process,
-            "usage: bind [-abcr] NEW OLD\n  -a  behind what is there, -b before it\n  -c  new files may land here\n  -r  "
-            "read only");
+  Tool tool(
+      process,
+      "usage: bind [-abcr] NEW OLD\n  -a  behind what is there, -b before it\n  -c  new files may land here\n  -r  "
+      "read only");
   Options options(tool, "abcr");
   u8 flags = 0;
   if (!take_flags(options, flags)) return options.bad_status();
@@ -83,9 +85,10 @@ i32 unmount_main(Process& process) {
 }
 
 i32 ns_main(Process& process) {
-  Tool tool(process,
-            "usage: ns [PID]\n       ns -n COMMAND [ARGUMENT…]\n       ns -f FILE COMMAND [ARGUMENT…]\n  -n  run COMMAND "
-            "in a copy of the namespace\n  -f  in one built by the commands in FILE");
+  Tool tool(
+      process,
+      "usage: ns [PID]\n       ns -n COMMAND [ARGUMENT…]\n       ns -f FILE COMMAND [ARGUMENT…]\n  -n  run COMMAND "
+      "in a copy of the namespace\n  -f  in one built by the commands in FILE");
   bool copy = false;
   std::string_view file;
   Options options(tool, "nf:");

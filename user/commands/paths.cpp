@@ -13,7 +13,7 @@ std::string_view without_slashes(std::string_view path) {
   return path;
 }
 
-constexpr std::string_view kKinds[] = {"file",   "directory", "link",       "stream",    "control", "service",
+constexpr std::string_view kKinds[] = {"file",   "directory", "link",   "stream",     "control",   "service",
                                        "device", "fifo",      "socket", "block node", "char node", "whiteout"};
 
 std::string_view kind_name(schema::file::Kind kind) {
@@ -84,14 +84,17 @@ i32 stat_main(Process& process) {
     out.format("path {}\nkind {}\nsize {}\n", path, kind_name(stat->kind), stat->size);
     char octal[4];
     for (u32 i = 0; i < 4; ++i) octal[i] = static_cast<char>('0' + (stat->mode >> (9 - 3 * i) & 7));
-    out.format("mode {} {}{}\n", std::string_view(octal, 4), letter_of(stat->kind), std::string_view(mode_text(stat->mode)));
+    out.format("mode {} {}{}\n", std::string_view(octal, 4), letter_of(stat->kind),
+               std::string_view(mode_text(stat->mode)));
     out.format("owner {} {}\ngroup {} {}\n", accounts.user_name(stat->uid), stat->uid, accounts.group_name(stat->gid),
                stat->gid);
     out.format("id {}.{} version {}\nlinks {}\n", stat->device, stat->id, stat->version, stat->links);
     const struct {
       std::string_view name;
       i64 ns;
-    } times[] = {{"modified", stat->modified_ns}, {"accessed", stat->accessed_ns}, {"changed", stat->changed_ns},
+    } times[] = {{"modified", stat->modified_ns},
+                 {"accessed", stat->accessed_ns},
+                 {"changed", stat->changed_ns},
                  {"created", stat->created_ns}};
     for (const auto& time : times) {
       base::String text(process.heap());

@@ -133,7 +133,8 @@ i32 pidof_main(Process& process) {
 namespace {
 
 /// pgrep and pkill: `note` empty to list.
-i32 match_processes(Tool& tool, std::string_view pattern, bool whole_arguments, bool long_lines, std::string_view note) {
+i32 match_processes(Tool& tool, std::string_view pattern, bool whole_arguments, bool long_lines,
+                    std::string_view note) {
   Process& process = tool.process();
   auto regex = Regex::compile(process.heap(), pattern, {.extended = true});
   if (!regex.ok()) return tool.bad_use("{}: {}", pattern, regex.error().text);
@@ -182,8 +183,9 @@ i32 pgrep_main(Process& process) {
 }
 
 i32 pkill_main(Process& process) {
-  Tool tool(process,
-            "usage: pkill [-f] [-s NOTE] PATTERN\n  -f  match the arguments too\n  -s  the note to post (default terminate)");
+  Tool tool(
+      process,
+      "usage: pkill [-f] [-s NOTE] PATTERN\n  -f  match the arguments too\n  -s  the note to post (default terminate)");
   bool whole = false;
   std::string_view note = "terminate";
   Options options(tool, "fs:");

@@ -35,7 +35,8 @@ i32 list_realms(Tool& tool) {
 }
 
 i32 show_realm(Tool& tool, std::string_view name) {
-  for (const std::string_view file : {std::string_view("status"), std::string_view("quota"), std::string_view("usage")}) {
+  for (const std::string_view file :
+       {std::string_view("status"), std::string_view("quota"), std::string_view("usage")}) {
     const auto text = tool.process().read_file(file_of(tool.process(), name, file));
     if (!text.ok()) {
       tool.error(name, text.error());
@@ -50,7 +51,8 @@ i32 show_realm(Tool& tool, std::string_view name) {
 
 i32 realm_main(Process& process) {
   Tool tool(process,
-            "usage: realm {ls | show NAME | make NAME | limit NAME RESOURCE VALUE | run NAME COMMAND… | kill NAME | rm NAME}\n"
+            "usage: realm {ls | show NAME | make NAME | limit NAME RESOURCE VALUE | run NAME COMMAND… | kill NAME | rm "
+            "NAME}\n"
             "  RESOURCE  memory, cpu, processes, threads, files\n  VALUE  64M, 20ms/100ms, 20%, - for the parent's");
   Options options(tool, "");
   if (options.next() != Options::kEnd) return options.bad_status();
@@ -62,7 +64,7 @@ i32 realm_main(Process& process) {
     u64 words_min;
     u64 words_max;
   };
-  static constexpr Verb kVerbs[] = {{"ls", 1, 1},    {"show", 2, 2}, {"make", 2, 2}, {"limit", 4, 4},
+  static constexpr Verb kVerbs[] = {{"ls", 1, 1},        {"show", 2, 2}, {"make", 2, 2}, {"limit", 4, 4},
                                     {"run", 3, ~u64{0}}, {"kill", 2, 2}, {"rm", 2, 2}};
   const Verb* known = nullptr;
   for (const Verb& each : kVerbs) {

@@ -41,8 +41,9 @@ i32 sleep_main(Process& process) {
 }
 
 i32 env_main(Process& process) {
-  Tool tool(process,
-            "usage: env [-i] [-u NAME]… [NAME=VALUE]… [COMMAND [ARGUMENT…]]\n  -i  start from nothing\n  -u  without NAME");
+  Tool tool(
+      process,
+      "usage: env [-i] [-u NAME]… [NAME=VALUE]… [COMMAND [ARGUMENT…]]\n  -i  start from nothing\n  -u  without NAME");
   base::Vector<EnvSetting> settings(process.heap());
   bool empty = false;
   Options options(tool, "iu:");
@@ -134,7 +135,8 @@ i32 timeout_main(Process& process) {
     }
     expired = true;
     const auto posted = process.post(*pid, note);
-    if (!posted.ok() && posted.error().code != ErrorCode::NoSuchProcess) tool.error(options.operands()[1], posted.error());
+    if (!posted.ok() && posted.error().code != ErrorCode::NoSuchProcess)
+      tool.error(options.operands()[1], posted.error());
     (void)wait_for(process, *pid).ok();
     return kTimedOutStatus;
   }

@@ -83,10 +83,22 @@ i32 free_main(Process& process) {
   for (char option = options.next(); option != Options::kEnd; option = options.next()) {
     switch (option) {
       case Options::kBad: return options.bad_status();
-      case 'b': shift = 0; unit = ""; break;
-      case 'k': shift = 10; unit = "K"; break;
-      case 'm': shift = 20; unit = "M"; break;
-      default: shift = 30; unit = "G"; break;
+      case 'b':
+        shift = 0;
+        unit = "";
+        break;
+      case 'k':
+        shift = 10;
+        unit = "K";
+        break;
+      case 'm':
+        shift = 20;
+        unit = "M";
+        break;
+      default:
+        shift = 30;
+        unit = "G";
+        break;
     }
   }
   const auto info = process.read_file("/proc/meminfo");
@@ -100,7 +112,7 @@ i32 free_main(Process& process) {
   };
   const u64 total = bytes("total_bytes");
   const u64 left = std::min(bytes("free_bytes"), total);
-  const auto cell = [&](char (&out)[32], u64 value) { return base::format(out, "{}{}", value >> shift, unit); };
+  const auto cell = [&](char(&out)[32], u64 value) { return base::format(out, "{}{}", value >> shift, unit); };
   char cells[3][32];
   tool.out().format("{:5}{:>13}{:>11}{:>11}\n", "", "total", "used", "free");
   tool.out().format("{:5}{:>13}{:>11}{:>11}\n", "Mem:", cell(cells[0], total), cell(cells[1], total - left),

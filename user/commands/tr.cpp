@@ -83,7 +83,8 @@ bool expand(Tool& tool, std::string_view text, u64 fill, base::Vector<u8>& out) 
       const auto number = base::parse_u64(digits, digits.starts_with("0") ? 8 : 10);
       if (digits.empty() || number.ok()) {
         const u8 c = static_cast<u8>(text[1]);
-        const u64 count = digits.empty() || *number == 0 ? fill - std::min(fill, out.size()) : std::min(*number, kSetMax);
+        const u64 count =
+            digits.empty() || *number == 0 ? fill - std::min(fill, out.size()) : std::min(*number, kSetMax);
         out.resize(out.size() + count, c);
         text.remove_prefix(star + 1);
         continue;
@@ -116,9 +117,10 @@ struct ByteSet {
 }  // namespace
 
 i32 tr_main(Process& process) {
-  Tool tool(process,
-            "usage: tr [-cds] SET1 [SET2]\n  -c  all that is not in SET1\n  -d  delete\n  -s  one of what repeats\n  SET  "
-            "a-z [:class:] [x*N] \\n \\NNN");
+  Tool tool(
+      process,
+      "usage: tr [-cds] SET1 [SET2]\n  -c  all that is not in SET1\n  -d  delete\n  -s  one of what repeats\n  SET  "
+      "a-z [:class:] [x*N] \\n \\NNN");
   bool complement = false;
   bool remove = false;
   bool squeeze = false;

@@ -54,10 +54,11 @@ i32 crash(Tool& tool, std::string_view how) {
 }  // namespace
 
 i32 crash_main(Process& process) {
-  Tool tool(process,
-            "usage: crash [null | stack | assert | loop | oom]\n  null    read address 0 (default)\n  stack   recurse "
-            "without end\n  assert  fail an assertion\n  loop    compute without end and without being charged\n  oom     "
-            "allocate without end");
+  Tool tool(
+      process,
+      "usage: crash [null | stack | assert | loop | oom]\n  null    read address 0 (default)\n  stack   recurse "
+      "without end\n  assert  fail an assertion\n  loop    compute without end and without being charged\n  oom     "
+      "allocate without end");
   Options options(tool, "");
   if (options.next() != Options::kEnd) return options.bad_status();
   const auto operands = options.operands();

@@ -12,7 +12,8 @@ constexpr i32 kStoppedStatus = 124;
 
 class Builder {
  public:
-  Builder(Tool& tool, std::span<const std::string_view> command) : tool_(tool), command_(command), items_(tool.heap()) {}
+  Builder(Tool& tool, std::span<const std::string_view> command)
+      : tool_(tool), command_(command), items_(tool.heap()) {}
 
   u64 items_max = ~u64{0};
   std::string_view replace;  // -I
@@ -119,10 +120,11 @@ bool take_item(Tool& tool, std::string_view& line, base::String& item, bool& bad
 }  // namespace
 
 i32 xargs_main(Process& process) {
-  Tool tool(process,
-            "usage: xargs [-0rt] [-n N | -L N | -I TEXT] [COMMAND [ARGUMENT…]]\n  -0  items end in a NUL byte\n  -r  nothing "
-            "without items\n  -t  show each command\n  -n  items a command\n  -L  lines a command\n  -I  a line in place of "
-            "TEXT in the arguments");
+  Tool tool(
+      process,
+      "usage: xargs [-0rt] [-n N | -L N | -I TEXT] [COMMAND [ARGUMENT…]]\n  -0  items end in a NUL byte\n  -r  nothing "
+      "without items\n  -t  show each command\n  -n  items a command\n  -L  lines a command\n  -I  a line in place of "
+      "TEXT in the arguments");
   bool by_zero = false;
   bool none_without = false;
   bool tell = false;

@@ -90,8 +90,8 @@ Result<void> Init::mount_boot() {
   TRY(call<Manager::Service>(kSlotRoot, {.name = "boot"}));
   sys::set_receive_slot(kSlotCNode, kSlotReceive, kSlotDepth);
   TRY(call<schema::file::Service::Attach>(kSlotScratch, {}));
-  const Manager::Mount::Request request{.path = "/", .flags = 8, .source = "boot",
-                                        .directory = schema::CapIndex::of(0)};
+  const Manager::Mount::Request request{
+      .path = "/", .flags = 8, .source = "boot", .directory = schema::CapIndex::of(0)};
   TRY(call<Manager::Mount>(kSlotRoot, request, {kSlotReceive}));
   sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {kSlotScratch, kSlotDepth});
   sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {kSlotReceive, kSlotDepth});
@@ -148,12 +148,15 @@ Result<void> Init::login(std::string_view number) {
   const Fd console = TRY(process_.open("/dev/cons", kBoth));
   const FdMapping descriptors[] = {{kStdin, console}, {kStdout, console}, {kStderr, console}};
   const std::string_view args[] = {"fsh"};
-  const EnvSetting environment[] = {{"HOME", "/root"}, {"PATH", "/bin"}, {"SHELL", "/bin/fsh"}, {"TERM", "linux"},
-                                    {"USER", "root"}};
-  const auto shell = start_program(ProcessAccess::state(process_),
-                                   {.program = "fsh", .args = args, .descriptors = descriptors,
-                                    .environment = environment, .flags = kRfSession, .priority = kShellPriority,
-                                    .hold = true});
+  const EnvSetting environment[] = {
+      {"HOME", "/root"}, {"PATH", "/bin"}, {"SHELL", "/bin/fsh"}, {"TERM", "linux"}, {"USER", "root"}};
+  const auto shell = start_program(ProcessAccess::state(process_), {.program = "fsh",
+                                                                    .args = args,
+                                                                    .descriptors = descriptors,
+                                                                    .environment = environment,
+                                                                    .flags = kRfSession,
+                                                                    .priority = kShellPriority,
+                                                                    .hold = true});
   static_cast<void>(process_.close(console));
   shell_ = TRY(shell);
   TRY(process_.set_foreground(shell_));
@@ -169,8 +172,7 @@ void Init::halt(u32 status) {
 // ── The supervisor ───────────────────────────────────────────────────────────────────────────────────────────
 
 Result<void> Init::post_supervisor() {
-  TRY(call<Manager::Make>(kSlotRoot,
-                          {.kind = schema::process::ObjectKind::Endpoint, .slot = kSlotServed, .count = 1}));
+  TRY(call<Manager::Make>(kSlotRoot, {.kind = schema::process::ObjectKind::Endpoint, .slot = kSlotServed, .count = 1}));
   TRY(call<Manager::Make>(kSlotRoot,
                           {.kind = schema::process::ObjectKind::Reply, .slot = kSlotReplies, .count = kReplies}));
   TRY(server_.restore_session(0, {}, "", 0));
@@ -185,8 +187,8 @@ Result<void> Init::mount_supervisor(std::string_view path) {
   mounted_ = true;
   const u64 root = fs::Badge{fs::BadgeKind::Root, 0, 0, 0}.word();
   const u32 slot = static_cast<u32>(TRY(loop_.mint(0, root)));
-  const Manager::Mount::Request request{.path = path, .flags = kAfter, .source = kSupervisor,
-                                        .directory = schema::CapIndex::of(0)};
+  const Manager::Mount::Request request{
+      .path = path, .flags = kAfter, .source = kSupervisor, .directory = schema::CapIndex::of(0)};
   const auto mounted = call<Manager::Mount>(kSlotRoot, request, {slot});
   // The loop would remove it before its first message only: the runtime needs the slot until then.
   sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {slot, kSlotDepth});
@@ -201,9 +203,9 @@ void Init::set_alarm(u64 due_ns) {
   const ServiceRecord* const timer = services_.find(kTimer);
   const bool serves = timer != nullptr && timer->state == ServiceState::Running;
   const u64 badge = serves ? kSignalTimer : kSignalAlarm;
-  const sys::Answer minted = sys::invoke(
-      kSlotCNode, sys::Invoke::CNodeMint,
-      {kSlotScratch, kSlotDepth, kSlotNotification, kSlotDepth, kernel::kRightWrite, badge}, {kSlotCNode});
+  const sys::Answer minted =
+      sys::invoke(kSlotCNode, sys::Invoke::CNodeMint,
+                  {kSlotScratch, kSlotDepth, kSlotNotification, kSlotDepth, kernel::kRightWrite, badge}, {kSlotCNode});
   if (!minted.ok()) return;
   if (serves) {
     // When it ends meanwhile the answer is an error, and the note of its end brings us back here.

@@ -21,19 +21,19 @@ struct Manifest {
   static constexpr u32 kArgsMax = 16;
 
   std::string_view program{};
-  std::string_view service{};       // `srv`: its name in /srv
+  std::string_view service{};  // `srv`: its name in /srv
   MountPlace mount;
   Restart restart = Restart::Always;
-  u32 restart_max = 0;              // 0: no limit
+  u32 restart_max = 0;  // 0: no limit
   u64 backoff_ns = 100'000'000;
   u64 backoff_max_ns = 30'000'000'000;
   u64 settle_ns = 60'000'000'000;
-  std::string_view probe{};         // read now and then to see whether it answers; empty: never
+  std::string_view probe{};  // read now and then to see whether it answers; empty: never
   u64 probe_interval_ns = 10'000'000'000;
   u64 probe_timeout_ns = 2'000'000'000;
   u8 priority = 200;
-  bool restart_on_need = false;     // `restart-on-dep yes`
-  bool per_client = false;          // `clients each`: every client has a badge of its own
+  bool restart_on_need = false;  // `restart-on-dep yes`
+  bool per_client = false;       // `clients each`: every client has a badge of its own
   u32 arg_count = 0;
   u32 need_count = 0;
   u32 device_count = 0;

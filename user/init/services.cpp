@@ -73,16 +73,18 @@ Result<void> Services::start(std::string_view folder, std::string_view name) {
     }
   }
   record.endpoint = kSlotPrivate + static_cast<u32>(records_.size());
-  TRY(call<Manager::Make>(kSlotRoot, {.kind = schema::process::ObjectKind::Endpoint,
-                                      .slot = static_cast<u16>(record.endpoint), .count = 1}));
+  TRY(call<Manager::Make>(
+      kSlotRoot,
+      {.kind = schema::process::ObjectKind::Endpoint, .slot = static_cast<u16>(record.endpoint), .count = 1}));
   const Manifest manifest = record.manifest;
   const u32 endpoint = record.endpoint;
   // The text moves with the record: its bytes stay where the manifest's views point.
   ServiceRecord& kept = records_.push_back(std::move(record));
   TRY(run(kept));
   if (!manifest.service.empty()) {
-    TRY(call<Manager::Publish>(kSlotRoot, {.name = manifest.service, .service = schema::CapIndex::of(0),
-                                           .per_client = manifest.per_client}, {endpoint}));
+    TRY(call<Manager::Publish>(
+        kSlotRoot, {.name = manifest.service, .service = schema::CapIndex::of(0), .per_client = manifest.per_client},
+        {endpoint}));
   }
   if (!manifest.mount.path.empty()) TRY(process_.mount(manifest.service, manifest.mount.path, manifest.mount.flags));
   return {};
@@ -94,13 +96,12 @@ Result<void> Services::run(ServiceRecord& record) {
   const Manifest& manifest = record.manifest;
   std::string_view args[Manifest::kArgsMax + 1] = {record.name.view()};
   for (u32 i = 0; i < manifest.arg_count; ++i) args[i + 1] = manifest.args[i];
-  record.pid = TRY(start_program(ProcessAccess::state(process_),
-                                 {.program = manifest.program,
-                                  .args = {args, manifest.arg_count + 1},
-                                  .devices = {manifest.devices, manifest.device_count},
-                                  .flags = kRfSession,
-                                  .served = record.endpoint,
-                                  .priority = manifest.priority}));
+  record.pid = TRY(start_program(ProcessAccess::state(process_), {.program = manifest.program,
+                                                                  .args = {args, manifest.arg_count + 1},
+                                                                  .devices = {manifest.devices, manifest.device_count},
+                                                                  .flags = kRfSession,
+                                                                  .served = record.endpoint,
+                                                                  .priority = manifest.priority}));
   record.state = ServiceState::Running;
   record.started_ns = uptime_ns();
   record.generation += 1;
@@ -144,8 +145,8 @@ void Services::ended(const WaitStatus& status) {
       }
     }
     const Manifest& manifest = record.manifest;
-    const bool wanted = manifest.restart == Restart::Always ||
-                        (manifest.restart == Restart::OnFailure && status.code != 0);
+    const bool wanted =
+        manifest.restart == Restart::Always || (manifest.restart == Restart::OnFailure && status.code != 0);
     if (!wanted) {
       note(record, "stop");
       return halt(record, ServiceState::Stopped);
@@ -173,8 +174,8 @@ void Services::fault(ServiceRecord& record, std::string_view reason) {
     return halt(record, ServiceState::Failed);
   }
   record.restarts += 1;
-  record.backoff_ns = record.backoff_ns == 0 ? manifest.backoff_ns
-                                             : std::min(record.backoff_ns * 2, manifest.backoff_max_ns);
+  record.backoff_ns =
+      record.backoff_ns == 0 ? manifest.backoff_ns : std::min(record.backoff_ns * 2, manifest.backoff_max_ns);
   record.start_at_ns = now + record.backoff_ns;
   record.state = ServiceState::Backoff;
   note(record, "backoff", base::format(text, "{}", record.backoff_ns / kNsPerMs));
@@ -214,8 +215,8 @@ void Services::drop_stand_in(ServiceRecord& record) {
 /// A process of its own asks: a server that hangs holds up nobody else.
 void Services::begin_probe(ServiceRecord& record, u64 now) {
   const std::string_view args[] = {"probe", record.manifest.service, record.manifest.probe};
-  const auto pid = start_program(ProcessAccess::state(process_), {.program = "probe", .args = args, .flags = kRfSession,
-                                                                  .priority = kStandInPriority});
+  const auto pid = start_program(ProcessAccess::state(process_),
+                                 {.program = "probe", .args = args, .flags = kRfSession, .priority = kStandInPriority});
   if (pid.ok()) record.probe = *pid;
   record.probe_at_ns = now + (pid.ok() ? record.manifest.probe_timeout_ns : record.manifest.probe_interval_ns);
 }
@@ -288,7 +289,9 @@ bool Services::advance(ServiceRecord& record, u64 now) {
       record.backoff_ns = 0;
       note(record, "settle");
       return true;
-    case ServiceState::Stopped: case ServiceState::Stopping: case ServiceState::Failed: return false;
+    case ServiceState::Stopped:
+    case ServiceState::Stopping:
+    case ServiceState::Failed: return false;
   }
   return false;
 }
@@ -338,7 +341,10 @@ Result<void> Services::control(std::string_view line) {
       if (verb != "start") begin_stop(*record, after);
       return {};
     case ServiceState::Stopping: record->after = after; return {};
-    case ServiceState::Stopped: case ServiceState::Waiting: case ServiceState::Backoff: case ServiceState::Failed: break;
+    case ServiceState::Stopped:
+    case ServiceState::Waiting:
+    case ServiceState::Backoff:
+    case ServiceState::Failed: break;
   }
   if (verb == "stop") {
     if (record->state == ServiceState::Waiting || record->state == ServiceState::Backoff) note(*record, "stop");

@@ -20,21 +20,21 @@ enum class AfterStop : u8 { Stay, Start, Wait };
 struct ServiceRecord {
   explicit ServiceRecord(base::Allocator& memory) : name(memory), text(memory) {}
   base::String name;
-  base::String text;      // of the manifest, which refers to it
+  base::String text;  // of the manifest, which refers to it
   Manifest manifest;
   ServiceState state = ServiceState::Stopped;
   AfterStop after = AfterStop::Stay;
-  u32 endpoint = 0;       // slot
+  u32 endpoint = 0;  // slot
   Pid pid = 0;
-  Pid stand_in = 0;       // V2
-  Pid probe = 0;          // the process that asks whether the server answers
+  Pid stand_in = 0;  // V2
+  Pid probe = 0;     // the process that asks whether the server answers
   bool probe_failed = false;
   u64 probe_at_ns = ~u64{0};  // without a probe: when to begin one; with one: when to give up
-  u32 generation = 0;     // starts so far
+  u32 generation = 0;         // starts so far
   u32 restarts = 0;
-  u64 backoff_ns = 0;     // of the last restart; 0: none since it settled
+  u64 backoff_ns = 0;  // of the last restart; 0: none since it settled
   u64 started_ns = 0;
-  u64 start_at_ns = 0;    // in Backoff: when it is started again
+  u64 start_at_ns = 0;  // in Backoff: when it is started again
 };
 
 class Services {

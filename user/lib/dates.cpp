@@ -75,12 +75,14 @@ void append_date(base::String& out, std::string_view format, i64 seconds, const 
     switch (format[at]) {
       case 'a': out.append(weekday_name(time.weekday)); break;
       case 'A': out.append(kLongDays[time.weekday]); break;
-      case 'b': case 'h': out.append(month_name(time.month)); break;
+      case 'b':
+      case 'h': out.append(month_name(time.month)); break;
       case 'B': out.append(kLongMonths[time.month - 1]); break;
       case 'c': append_date(out, "%a %b %e %H:%M:%S %Y", seconds, zone); break;
       case 'C': out.append_format("{:02}", time.year / 100); break;
       case 'd': out.append_format("{:02}", time.day); break;
-      case 'D': case 'x': append_date(out, "%m/%d/%y", seconds, zone); break;
+      case 'D':
+      case 'x': append_date(out, "%m/%d/%y", seconds, zone); break;
       case 'e': out.append_format("{:>2}", time.day); break;
       case 'F': append_date(out, "%Y-%m-%d", seconds, zone); break;
       case 'H': out.append_format("{:02}", time.hour); break;
@@ -95,7 +97,8 @@ void append_date(base::String& out, std::string_view format, i64 seconds, const 
       case 's': out.append_format("{}", seconds); break;
       case 'S': out.append_format("{:02}", time.second); break;
       case 't': out.push('\t'); break;
-      case 'T': case 'X': append_date(out, "%H:%M:%S", seconds, zone); break;
+      case 'T':
+      case 'X': append_date(out, "%H:%M:%S", seconds, zone); break;
       case 'u': out.append_format("{}", time.weekday == 0 ? 7 : time.weekday); break;
       case 'w': out.append_format("{}", time.weekday); break;
       case 'y': out.append_format("{:02}", time.year % 100); break;
@@ -103,7 +106,10 @@ void append_date(base::String& out, std::string_view format, i64 seconds, const 
       case 'z': append_offset(out, zone.east_seconds); break;
       case 'Z': out.append(zone.text()); break;
       case '%': out.push('%'); break;
-      default: out.push('%'); out.push(format[at]); break;
+      default:
+        out.push('%');
+        out.push(format[at]);
+        break;
     }
   }
 }

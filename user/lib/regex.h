@@ -31,7 +31,9 @@ struct RegexSpan {
   u64 start = kUnset;
   u64 end = kUnset;
   bool set() const { return end != kUnset; }
-  std::string_view of(std::string_view text) const { return set() ? text.substr(start, end - start) : std::string_view(); }
+  std::string_view of(std::string_view text) const {
+    return set() ? text.substr(start, end - start) : std::string_view();
+  }
 };
 
 class Regex {
@@ -61,7 +63,7 @@ class Regex {
  private:
   friend class RegexCompiler;
   enum class Op : u8 {
-    Character,      // x: code point
+    Character,  // x: code point
     Any,
     Set,            // x: index into sets_
     Split,          // x: first, y: second; relative

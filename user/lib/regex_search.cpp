@@ -72,8 +72,11 @@ void Regex::find_first_bytes() {
     now_.order.push_back(pc);
     const Instruction& instruction = program_[pc];
     switch (instruction.op) {
-      case Op::Match: case Op::BackReference: can_skip_ = false; break;
-      case Op::Character: case Op::Any: case Op::Set:
+      case Op::Match:
+      case Op::BackReference: can_skip_ = false; break;
+      case Op::Character:
+      case Op::Any:
+      case Op::Set:
         for (u32 code = 0; code < 128; ++code) {
           if (consumes(instruction, code)) mark(code);
         }
@@ -179,7 +182,8 @@ Regex::Found Regex::search(std::string_view text, u64 from, std::span<RegexSpan>
 void Regex::tell(const u64* slots, u64 end, std::span<RegexSpan> groups) const {
   for (u32 i = 0; i < groups.size(); ++i) {
     const bool known = 2 * i + 1 < slot_count_ && i <= group_count_;
-    groups[i] = known && slots[2 * i + 1] != RegexSpan::kUnset ? RegexSpan{slots[2 * i], slots[2 * i + 1]} : RegexSpan{};
+    groups[i] =
+        known && slots[2 * i + 1] != RegexSpan::kUnset ? RegexSpan{slots[2 * i], slots[2 * i + 1]} : RegexSpan{};
   }
   if (!groups.empty()) groups[0] = {slots[0], end};
 }

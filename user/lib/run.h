@@ -12,9 +12,9 @@ constexpr i32 kNotRunnableStatus = 126;
 Result<base::String> find_command(Process& process, std::string_view name);
 
 struct RunRequest {
-  std::span<const std::string_view> args;          // args[0] is the command word
+  std::span<const std::string_view> args;  // args[0] is the command word
   std::span<const EnvSetting> environment = {};
-  u32 flags = 0;                                   // kRf*
+  u32 flags = 0;  // kRf*
   std::string_view realm = {};
 };
 /// Starts a child with this process's three standard descriptors. Nothing when that failed: it has been told then, and the

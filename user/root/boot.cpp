@@ -42,8 +42,7 @@ void enlarge_capability_space(const kernel::BootInfo& boot, SlotPool& slots, Unt
   MUST_OK(copy(in_new(kernel::kRootVSpace), own(kernel::kRootVSpace), kernel::kRightsAll));
   MUST_OK(copy(in_new(kernel::kRootCNode), own(guarded), kernel::kRightsAll));
   MUST_OK(copy(in_new(old), own(kernel::kRootCNode), kernel::kRightsAll));
-  MUST_OK(sys::invoke(kernel::kRootTcb, sys::Invoke::TcbSetSpace, {0},
-                      {0, guarded, kernel::kRootVSpace}).ok());
+  MUST_OK(sys::invoke(kernel::kRootTcb, sys::Invoke::TcbSetSpace, {0}, {0, guarded, kernel::kRootVSpace}).ok());
   for (u32 slot = kernel::kRootIrqControl; slot < slots.first_unused(); ++slot) {
     if (slot == raw || slot == guarded || slot == old) continue;
     move(own(slot), Window{old, slot, 64});  // empty ones are refused, and stay empty
@@ -72,8 +71,10 @@ bool map_heap_frame(HeapFrames& frames, SlotPool& slots, UntypedPool& untyped) {
   if (block == kNoBlock) return false;
   const u32 slot = slots.take();
   if (slot == 0 || !retype(untyped.slot_of(block), kernel::ObjectType::Frame, kFrameBits, own(slot))) return false;
-  const FrameMapping mapping{.frame = slot, .vspace = kernel::kRootVSpace,
-                             .address = machine::kArenaAddress + frames.mapped_bytes, .attributes = kernel::kMapArena};
+  const FrameMapping mapping{.frame = slot,
+                             .vspace = kernel::kRootVSpace,
+                             .address = machine::kArenaAddress + frames.mapped_bytes,
+                             .attributes = kernel::kMapArena};
   if (map_frame(mapping) != kernel::ResultLabel::None) return false;
   frames.mapped_bytes += kFrameBytes;
   return true;

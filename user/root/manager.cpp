@@ -22,16 +22,33 @@ u64 frame_offset(u32 frame) {
 }  // namespace
 
 Manager::Manager(base::Heap& memory, SlotPool slots, UntypedPool untyped, const kernel::BootInfo& boot, Reserve reserve)
-    : memory_(memory), slots_(std::move(slots)), untyped_(std::move(untyped)), reserve_(reserve),
-      core_count_(boot.core_count), node_id_(boot.node_id), request_(memory), mounts_(memory), table_(memory), free_indices_(memory),
-      free_replies_(memory), free_object_slots_(memory), buffer_frames_(memory), free_buffers_(memory),
-      asid_pools_(memory), devices_(memory), image_frames_(memory), services_(memory), workers_(memory), jobs_(memory),
-      log_(memory), tree_answer_(memory) {
+    : memory_(memory),
+      slots_(std::move(slots)),
+      untyped_(std::move(untyped)),
+      reserve_(reserve),
+      core_count_(boot.core_count),
+      node_id_(boot.node_id),
+      request_(memory),
+      mounts_(memory),
+      table_(memory),
+      free_indices_(memory),
+      free_replies_(memory),
+      free_object_slots_(memory),
+      buffer_frames_(memory),
+      free_buffers_(memory),
+      asid_pools_(memory),
+      devices_(memory),
+      image_frames_(memory),
+      services_(memory),
+      workers_(memory),
+      jobs_(memory),
+      log_(memory),
+      tree_answer_(memory) {
   workers_.reserve(kWorkersMax);  // they are referred to while others are added
 }
 
 void Manager::start(const kernel::BootInfo& boot) {
-  table_.push_back(nullptr);  // place 0: badge 0 is the unbadged endpoint
+  table_.push_back(nullptr);                          // place 0: badge 0 is the unbadged endpoint
   asid_pools_.push_back({kernel::kRootAsidPool, 2});  // number 0 is never given, and there is our own
   const BlockId block = untyped_.take(kSmallBlockBits, slots_);
   ASSERT(block != kNoBlock);
@@ -56,7 +73,8 @@ void Manager::start(const kernel::BootInfo& boot) {
 }
 
 Result<void> Manager::start_servers(const kernel::BootInfo& boot) {
-  ProcessRecord& init = *TRY(spawn(nullptr, {.program = "init", .arguments = std::string_view("init\0", 5), .hold = true}));
+  ProcessRecord& init =
+      *TRY(spawn(nullptr, {.program = "init", .arguments = std::string_view("init\0", 5), .hold = true}));
   init_ = &init;
   init.may_grant = true;
   const std::string_view devices[] = {"power", "timer0"};  // in the order of user/init/services.h
@@ -72,8 +90,12 @@ Result<void> Manager::start_servers(const kernel::BootInfo& boot) {
     text.text({"ramfs\0--image\0", 14});
     text.number(boot.image_bytes);
     text.character('\0');
-    ProcessRecord& files = *TRY(spawn(&init, {.program = "ramfs", .arguments = text.view(), .flags = kRfNoWait | kRfSession,
-                                              .priority = kPriorityServerMax, .hold = true, .served = served}));
+    ProcessRecord& files = *TRY(spawn(&init, {.program = "ramfs",
+                                              .arguments = text.view(),
+                                              .flags = kRfNoWait | kRfSession,
+                                              .priority = kPriorityServerMax,
+                                              .hold = true,
+                                              .served = served}));
     const std::string_view image[] = {"image"};
     TRY(grant_devices(files, image));
     services_.push_back({.name = base::String(memory_, "boot"), .slot = served, .pid = files.pid});
@@ -110,7 +132,8 @@ void Manager::find_devices(const kernel::BootInfo& boot) {
     if (found.irq != kernel::kNoIrq) {
       device.handler = slots_.take();
       MUST_OK(sys::invoke(kernel::kRootIrqControl, sys::Invoke::IrqControlGet, {found.irq, 0, device.handler, 64},
-                          {kernel::kRootCNode}).ok());
+                          {kernel::kRootCNode})
+                  .ok());
     }
     if (device.kind == kernel::DeviceKind::Timer && device.number == 0) {
       // Only asked for the time; the timer server is its driver.
@@ -166,10 +189,10 @@ const Device* Manager::find_device(std::string_view name) const {
     std::string_view name;
     kernel::DeviceKind kind;
   };
-  constexpr Name kNames[] = {
-      {"vt", kernel::DeviceKind::Console},   {"timer", kernel::DeviceKind::Timer}, {"world", kernel::DeviceKind::World},
-      {"entropy", kernel::DeviceKind::Entropy}, {"blk", kernel::DeviceKind::Block}, {"ether", kernel::DeviceKind::Network},
-      {"power", kernel::DeviceKind::Power}};
+  constexpr Name kNames[] = {{"vt", kernel::DeviceKind::Console},  {"timer", kernel::DeviceKind::Timer},
+                             {"world", kernel::DeviceKind::World}, {"entropy", kernel::DeviceKind::Entropy},
+                             {"blk", kernel::DeviceKind::Block},   {"ether", kernel::DeviceKind::Network},
+                             {"power", kernel::DeviceKind::Power}};
   for (const Name& known : kNames) {
     if (!name.starts_with(known.name)) continue;
     const std::string_view digits = name.substr(known.name.size());

@@ -33,12 +33,12 @@ constexpr u64 kStackBytes = 256 << 10;
 constexpr u8 kPriorityWorker = 240;
 constexpr u8 kPriorityServerMax = 223;
 constexpr u8 kPriorityProgram = 100;
-constexpr u64 kSlicePeriodNs = 5'000'000;   // of every leaf: round robin, as the root task's own
+constexpr u64 kSlicePeriodNs = 5'000'000;  // of every leaf: round robin, as the root task's own
 constexpr u64 kBudgetPeriodNs = 10'000'000;
 
 struct Device {
   kernel::DeviceKind kind = kernel::DeviceKind::Console;
-  u32 number = 0;   // among its kind
+  u32 number = 0;  // among its kind
   u32 irq = kernel::kNoIrq;
   u32 frame = 0;    // slot of its window's first page
   u32 handler = 0;  // slot of the IRQ handler, 0: it has no line
@@ -47,7 +47,7 @@ struct Device {
 struct Service {
   base::String name;
   u32 slot = 0;
-  u32 pid = 0;         // who published it; 0: the manager
+  u32 pid = 0;  // who published it; 0: the manager
   u32 generation = 1;
   bool per_client = false;  // every client gets a copy badged with its pid
   u8 instance = 0;          // of our own trees: which one
@@ -233,8 +233,8 @@ class Manager {
   Answer success(const Reply& reply);
   Answer failure(const fs::Error& error);
   void complete(u32 reply, const Answer& answer);
-#define REQUEST(Method, handler)                                                                        \
-  Result<schema::process::Process::Method::Reply> handler(ProcessRecord& record,                       \
+#define REQUEST(Method, handler)                                                 \
+  Result<schema::process::Process::Method::Reply> handler(ProcessRecord& record, \
                                                           const schema::process::Process::Method::Request& request)
   REQUEST(Start, on_start);
   REQUEST(Grow, on_grow);
@@ -315,17 +315,17 @@ class Manager {
   u32 endpoint_ = 0;
   u32 current_reply_ = 0;
   u32 receive_slot_ = 0;
-  bool received_cap_ = false;      // the receive slot is filled by the request under way
-  u64 received_badge_ = 0;         // the capability was one to our own endpoint
+  bool received_cap_ = false;  // the receive slot is filled by the request under way
+  u64 received_badge_ = 0;     // the capability was one to our own endpoint
   bool received_unwrapped_ = false;
-  u32 send_slot_ = 0;              // goes with the answer under way
+  u32 send_slot_ = 0;  // goes with the answer under way
   bool send_temporary_ = false;
   u32 next_pid_ = 1;
   u32 next_member_ = 1;
   u32 next_core_ = 0;
   u32 next_realm_ = 1;
-  u32 small_objects_ = 0;          // slot of an Untyped that endpoints and Reply objects are made from
-  u64 timer_address_ = 0;          // 0: the node has no timer device
+  u32 small_objects_ = 0;  // slot of an Untyped that endpoints and Reply objects are made from
+  u64 timer_address_ = 0;  // 0: the node has no timer device
   base::Vector<u8> request_;
   base::Vector<schema::process::Mount> mounts_;  // of the answer under way
   base::Vector<ProcessRecord*> table_;
@@ -345,7 +345,7 @@ class Manager {
   base::Vector<Worker> workers_;
   base::Vector<Job> jobs_;
   base::Vector<u8> log_;
-  u64 log_start_ = 0;   // offset of log_[0]
+  u64 log_start_ = 0;  // offset of log_[0]
   Realm* root_realm_ = nullptr;
   ProcessRecord* init_ = nullptr;
   Trees* trees_ = nullptr;

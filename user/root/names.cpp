@@ -17,7 +17,8 @@ std::string_view special_name(MemberKind kind) {
     case MemberKind::Environment: return "@env";
     case MemberKind::Descriptors: return "@fd";
     case MemberKind::Self: return "@self";
-    case MemberKind::Mounted: case MemberKind::Bound: break;
+    case MemberKind::Mounted:
+    case MemberKind::Bound: break;
   }
   return {};
 }

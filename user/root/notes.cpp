@@ -33,7 +33,8 @@ void Manager::post_number(ProcessRecord& record, u32 number) {
   switch (default_of_note(number)) {
     case NoteDefault::Exit: return terminate(record, 128 + number, number, {}, false);
     case NoteDefault::Stop: return stop(record, number);
-    case NoteDefault::Continue: case NoteDefault::Ignore: return;
+    case NoteDefault::Continue:
+    case NoteDefault::Ignore: return;
   }
 }
 
@@ -59,7 +60,10 @@ Result<void> Manager::post_group(u32 id, std::string_view note) {
 void Manager::flush_request(ProcessRecord& record) {
   const u32 slot = static_cast<u32>(buffer_of(record).user_data);
   if (slot < kSlotDescriptors || slot >= kSlotDescriptorsEnd) return;
-  enqueue({.kind = schema::process::JobKind::Flush, .pid = record.pid, .index = record.index, .slot = static_cast<u16>(slot),
+  enqueue({.kind = schema::process::JobKind::Flush,
+           .pid = record.pid,
+           .index = record.index,
+           .slot = static_cast<u16>(slot),
            .tag = record.pid});
 }
 

@@ -10,8 +10,9 @@ namespace user::root {
 using kernel::Invoke;
 
 bool retype(Cptr untyped, kernel::ObjectType type, u32 size_bits, Window into, u32 count) {
-  return sys::invoke(untyped, Invoke::UntypedRetype,
-                     {static_cast<u64>(type), size_bits, 0, 0, into.slot, count}, {into.node}).ok();
+  return sys::invoke(untyped, Invoke::UntypedRetype, {static_cast<u64>(type), size_bits, 0, 0, into.slot, count},
+                     {into.node})
+      .ok();
 }
 
 bool copy(Window to, Window from, u8 rights) {
@@ -19,7 +20,8 @@ bool copy(Window to, Window from, u8 rights) {
 }
 
 bool mint(Window to, Window from, u8 rights, u64 data) {
-  return sys::invoke(to.node, Invoke::CNodeMint, {to.slot, to.depth, from.slot, from.depth, rights, data}, {from.node}).ok();
+  return sys::invoke(to.node, Invoke::CNodeMint, {to.slot, to.depth, from.slot, from.depth, rights, data}, {from.node})
+      .ok();
 }
 
 bool move(Window to, Window from) {
@@ -38,7 +40,8 @@ void revoke(Window slot) {
 
 kernel::ResultLabel map_frame(const FrameMapping& mapping) {
   return sys::invoke(mapping.frame, Invoke::FrameMap, {mapping.address, mapping.rights, mapping.attributes},
-                     {mapping.vspace}).label;
+                     {mapping.vspace})
+      .label;
 }
 
 bool map_table(Cptr table, Cptr vspace, u64 address) {
@@ -47,12 +50,14 @@ bool map_table(Cptr table, Cptr vspace, u64 address) {
 
 bool configure_root_budget(Cptr control, Cptr context, const BudgetNode& node) {
   return sys::invoke(control, Invoke::SchedControlConfigure,
-                     {node.budget, node.period, node.extra_refills, node.badge, node.flags, node.home}, {context}).ok();
+                     {node.budget, node.period, node.extra_refills, node.badge, node.flags, node.home}, {context})
+      .ok();
 }
 
 bool configure_child_budget(Cptr parent, Cptr context, const BudgetNode& node) {
   return sys::invoke(parent, Invoke::SchedContextConfigureChild,
-                     {node.budget, node.period, node.extra_refills, node.badge, node.flags, node.home}, {context}).ok();
+                     {node.budget, node.period, node.extra_refills, node.badge, node.flags, node.home}, {context})
+      .ok();
 }
 
 u64 take_consumed(Cptr context) {

@@ -6,10 +6,10 @@
 #include "kernel-model/sys.h"
 
 /// A kernel call that can only fail if we are wrong.
-#define MUST_OK(expression)              \
-  do {                                   \
-    const bool must_ok = (expression);   \
-    ASSERT(must_ok);                     \
+#define MUST_OK(expression)            \
+  do {                                 \
+    const bool must_ok = (expression); \
+    ASSERT(must_ok);                   \
   } while (false)
 
 namespace user::root {

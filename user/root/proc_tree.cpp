@@ -24,10 +24,10 @@ struct Entry {
   u16 mode;
 };
 constexpr Entry kFiles[] = {
-    {"args", ProcFile::Args, Kind::File, 0444},     {"ctl", ProcFile::Ctl, Kind::Control, 0600},
-    {"cwd", ProcFile::Cwd, Kind::File, 0444},       {"env", ProcFile::Env, Kind::File, 0400},
-    {"note", ProcFile::Note, Kind::Control, 0600},  {"notepg", ProcFile::Notepg, Kind::Control, 0600},
-    {"ns", ProcFile::Ns, Kind::File, 0400},         {"status", ProcFile::Status, Kind::File, 0444},
+    {"args", ProcFile::Args, Kind::File, 0444},    {"ctl", ProcFile::Ctl, Kind::Control, 0600},
+    {"cwd", ProcFile::Cwd, Kind::File, 0444},      {"env", ProcFile::Env, Kind::File, 0400},
+    {"note", ProcFile::Note, Kind::Control, 0600}, {"notepg", ProcFile::Notepg, Kind::Control, 0600},
+    {"ns", ProcFile::Ns, Kind::File, 0400},        {"status", ProcFile::Status, Kind::File, 0444},
 };
 constexpr u32 kFileCount = std::size(kFiles);
 constexpr NodeId kRootId = 0x100'0000'0000;  // pid 0 is nobody
@@ -43,7 +43,8 @@ std::string_view state_text(ProcessState state, bool waits) {
     case ProcessState::Held: return "ready";
     case ProcessState::Running: return waits ? "blocked" : "running";
     case ProcessState::Stopped: return "stopped";
-    case ProcessState::Ending: case ProcessState::Zombie: return "zombie";
+    case ProcessState::Ending:
+    case ProcessState::Zombie: return "zombie";
   }
   return {};
 }
@@ -156,7 +157,8 @@ fs::Result<void> ProcTree::text(NodeId node, base::String& out) {
   if (node == kMeminfo) {
     const u64 total = manager_.untyped().bytes_total();
     const u64 free = manager_.untyped().bytes_free();
-    out.append_format("total_pages {}\nfree_pages {}\npage_size {}\n", total / kPageBytes, free / kPageBytes, kPageBytes);
+    out.append_format("total_pages {}\nfree_pages {}\npage_size {}\n", total / kPageBytes, free / kPageBytes,
+                      kPageBytes);
     out.append_format("total_bytes {}\nfree_bytes {}\nused_pages {}\n", total, free, (total - free) / kPageBytes);
     return {};
   }
@@ -187,7 +189,10 @@ fs::Result<void> ProcTree::text(NodeId node, base::String& out) {
         out.append_format("{}={}\n", entry.key.view(), entry.value.view());
       }
       return {};
-    case ProcFile::Ctl: case ProcFile::Note: case ProcFile::Notepg: case ProcFile::Meminfo: return {};
+    case ProcFile::Ctl:
+    case ProcFile::Note:
+    case ProcFile::Notepg:
+    case ProcFile::Meminfo: return {};
   }
   return {};
 }

@@ -11,7 +11,7 @@ namespace user::root {
 namespace {
 
 constexpr u32 kRealmBlockBits = 12;
-constexpr u32 kNodeBits = 10;       // room for 55 refills: a shared node under a small budget has many
+constexpr u32 kNodeBits = 10;  // room for 55 refills: a shared node under a small budget has many
 constexpr u64 kNodeExtraRefills = (1024 - 144) / 16 - kernel::kRefillsMin;
 constexpr u64 kNsPerPercent = 100'000;  // of the 10 ms a budget is divided over, on one core
 
@@ -59,7 +59,10 @@ Result<void> Manager::set_cpu(Realm& realm, u64 budget_ns, u64 period_ns) {
   // No limit: as much as the cores give.
   const u64 period = budget_ns == 0 ? kBudgetPeriodNs : period_ns;
   const u64 budget = budget_ns == 0 ? period * core_count_ : budget_ns;
-  const BudgetNode max{.budget = budget, .period = period, .extra_refills = kNodeExtraRefills, .badge = realm.id,
+  const BudgetNode max{.budget = budget,
+                       .period = period,
+                       .extra_refills = kNodeExtraRefills,
+                       .badge = realm.id,
                        .flags = kernel::kSchedInner};
   const BudgetNode effort = max;
   if (realm.configured) {
@@ -70,10 +73,10 @@ Result<void> Manager::set_cpu(Realm& realm, u64 budget_ns, u64 period_ns) {
       return fs::fail(ErrorCode::BadArgument);
     }
   }
-  const bool done = realm.parent == nullptr
-                        ? configure_root_budget(kernel::kRootSchedControl, realm.node_max, max)
-                        : configure_child_budget(realm.parent->node_max, realm.node_max, max);
-  if (!done || !configure_child_budget(realm.node_max, realm.node_effort, effort)) return fs::fail(ErrorCode::BadArgument);
+  const bool done = realm.parent == nullptr ? configure_root_budget(kernel::kRootSchedControl, realm.node_max, max)
+                                            : configure_child_budget(realm.parent->node_max, realm.node_max, max);
+  if (!done || !configure_child_budget(realm.node_max, realm.node_effort, effort))
+    return fs::fail(ErrorCode::BadArgument);
   realm.configured = true;
   realm.cpu_budget_ns = budget_ns;
   realm.cpu_period_ns = period;

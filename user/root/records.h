@@ -64,22 +64,31 @@ enum class ProcessState : u8 { Held, Running, Stopped, Ending, Zombie };
 
 /// What a process is made of: slots from `ProcessObjects::slots` on.
 enum ObjectSlot : u32 {
-  kObjectCNode, kObjectVSpace, kObjectTable1, kObjectTable0, kObjectFrame0, kObjectFrame1, kObjectTcb,
-  kObjectNotification, kObjectContext, kObjectIdentity, kObjectSlotCount,
+  kObjectCNode,
+  kObjectVSpace,
+  kObjectTable1,
+  kObjectTable0,
+  kObjectFrame0,
+  kObjectFrame1,
+  kObjectTcb,
+  kObjectNotification,
+  kObjectContext,
+  kObjectIdentity,
+  kObjectSlotCount,
 };
 
 struct ProcessObjects {
   explicit ProcessObjects(base::Allocator& memory) : more(memory), more_slots(memory), copies(memory) {}
-  BlockId block = kNoBlock;         // kNoBlock: it has none
+  BlockId block = kNoBlock;  // kNoBlock: it has none
   u32 slots = 0;
-  u32 buffer = 0;                   // number of its IPC buffer
+  u32 buffer = 0;  // number of its IPC buffer
   u32 asid_pool = 0;
   u64 arena_bytes = 0;
   u64 frames_end = kFramesAddress;  // where the next frame asked for goes
   u64 charged_bytes = 0;
-  base::Vector<BlockId> more;       // arena growth, tables, objects made by request
-  base::Vector<u32> more_slots;     // what was made of them
-  base::Vector<u32> copies;         // of frames from elsewhere, mapped for it
+  base::Vector<BlockId> more;    // arena growth, tables, objects made by request
+  base::Vector<u32> more_slots;  // what was made of them
+  base::Vector<u32> copies;      // of frames from elsewhere, mapped for it
 };
 
 struct EndStatus {
@@ -103,22 +112,30 @@ struct Namespace;
 
 struct ProcessRecord {
   ProcessRecord(base::Allocator& memory, u32 pid_, u32 index_)
-      : pid(pid_), index(index_), objects(memory), name(memory), arguments(memory), start(memory), cwd(memory),
-        staged_arguments(memory), staged_environment(memory), staged_files(memory) {}
+      : pid(pid_),
+        index(index_),
+        objects(memory),
+        name(memory),
+        arguments(memory),
+        start(memory),
+        cwd(memory),
+        staged_arguments(memory),
+        staged_environment(memory),
+        staged_files(memory) {}
 
   u32 pid;
-  u32 index;                 // place in the table; part of the badge
+  u32 index;  // place in the table; part of the badge
   ProcessState state = ProcessState::Held;
-  bool resumed = false;      // it has run
-  bool may_grant = false;    // may hand out devices
-  bool keeps_time = false;   // drives a timer: sleepers look again when it ends
+  bool resumed = false;     // it has run
+  bool may_grant = false;   // may hand out devices
+  bool keeps_time = false;  // drives a timer: sleepers look again when it ends
   bool no_mount = false;
   bool no_wait_record = false;
-  bool reclaimed = false;    // its objects are gone
-  bool reaped = false;       // its parent has its status, or nobody wants it
+  bool reclaimed = false;  // its objects are gone
+  bool reaped = false;     // its parent has its status, or nobody wants it
   bool stop_unreported = false;
   u8 priority = 0;
-  i8 console = -1;           // of the session it leads
+  i8 console = -1;  // of the session it leads
   u16 umask = 022;
   u32 uid = 0;
   u32 gid = 0;
@@ -126,14 +143,14 @@ struct ProcessRecord {
   u64 ignored_notes = 0;
   u64 handled_notes = 0;
   u64 start_ns = 0;
-  u64 consumed_ns = 0;       // of the processor, up to the last question
-  u64 self_badge = 0;        // of its session with /proc, 0: none
+  u64 consumed_ns = 0;  // of the processor, up to the last question
+  u64 self_badge = 0;   // of its session with /proc, 0: none
   u32 home_core = 0;
-  i32 wired_core = -1;       // −1: any
+  i32 wired_core = -1;  // −1: any
 
   ProcessRecord* parent = nullptr;
   Group* group = nullptr;
-  u32 group_id = 0;          // stays when the group is left at the end
+  u32 group_id = 0;  // stays when the group is left at the end
   u32 session_id = 0;
   Realm* realm = nullptr;
   Namespace* names = nullptr;
@@ -141,8 +158,8 @@ struct ProcessRecord {
 
   ProcessObjects objects;
   base::String name;
-  base::String arguments;    // each ended by 0
-  base::String start;        // what the child's runtime has still to fetch behind the arguments
+  base::String arguments;  // each ended by 0
+  base::String start;      // what the child's runtime has still to fetch behind the arguments
   base::String cwd;
   base::String staged_arguments;
   base::String staged_environment;
@@ -151,7 +168,7 @@ struct ProcessRecord {
   EndStatus end;
 
   base::TreeHook by_pid;
-  base::ListHook sibling;     // among the parent's children, or its zombies
+  base::ListHook sibling;  // among the parent's children, or its zombies
   base::ListHook in_group;
   base::ListHook in_names;
   base::ListHook in_realm;
@@ -208,12 +225,12 @@ struct Realm {
   u32 id = 0;
   base::String name;
   Realm* parent = nullptr;
-  bool configured = false;   // its budget nodes have been
+  bool configured = false;  // its budget nodes have been
   bool stopped = false;
-  bool ending = false;       // destroyed: goes with its last process
+  bool ending = false;  // destroyed: goes with its last process
   Resource memory;
   Resource processes;
-  u64 cpu_budget_ns = 0;     // 0: only the parent's limit
+  u64 cpu_budget_ns = 0;  // 0: only the parent's limit
   u64 cpu_period_ns = 10'000'000;
   u64 consumed_ns = 0;       // as far as it was asked for
   BlockId block = kNoBlock;  // of the two budget nodes

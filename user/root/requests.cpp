@@ -14,11 +14,11 @@ using schema::process::Process;
 
 namespace {
 
-constexpr u32 kDataBytesMax = 4096;       // of one answer
+constexpr u32 kDataBytesMax = 4096;  // of one answer
 constexpr u8 kRightsOfClients = kernel::kRightWrite | kernel::kRightGrant | kernel::kRightGrantReply;
 constexpr u64 kNamesBytesMax = 4096;
-constexpr u32 kSettableFlags = kRfFdg | kRfCFdg | kRfNameg | kRfNoWait | kRfEnvg | kRfCEnvg | kRfCNameg | kRfNoteg |
-                               kRfNoMount | kRfSession;
+constexpr u32 kSettableFlags =
+    kRfFdg | kRfCFdg | kRfNameg | kRfNoWait | kRfEnvg | kRfCEnvg | kRfCNameg | kRfNoteg | kRfNoMount | kRfSession;
 
 }  // namespace
 
@@ -26,8 +26,9 @@ Answer Manager::failure(const fs::Error& error) {
   const schema::file::Failure body{.error = static_cast<u16>(error.code), .detail = error.detail()};
   const auto encoded = schema::encode(body, message_room());
   ASSERT(encoded.ok());
-  return {Ending::Answered, kernel::MessageInfo::make(static_cast<u64>(error.code), encoded.value() / schema::kWordBytes,
-                                                      0, kernel::MessageInfo::kInBuffer)};
+  return {Ending::Answered,
+          kernel::MessageInfo::make(static_cast<u64>(error.code), encoded.value() / schema::kWordBytes, 0,
+                                    kernel::MessageInfo::kInBuffer)};
 }
 
 template <class Reply>
@@ -42,7 +43,8 @@ template Answer Manager::success(const schema::process::Worker::Next::Reply&);
 
 template <class Method>
 Answer Manager::run(ProcessRecord& record, base::Bytes body,
-                    Result<typename Method::Reply> (Manager::*handler)(ProcessRecord&, const typename Method::Request&)) {
+                    Result<typename Method::Reply> (Manager::*handler)(ProcessRecord&,
+                                                                       const typename Method::Request&)) {
   const auto request = schema::decode<typename Method::Request>(body);
   if (!request.ok()) return failure(ErrorCode::ProtocolError);
   const auto reply = (this->*handler)(record, request.value());
@@ -80,9 +82,13 @@ Answer Manager::handle(const sys::Received& received) {
 
 /// A request on one of our own files. The answer is built outside the IPC buffer: minting uses that.
 Answer Manager::handle_tree(const sys::Received& received) {
-  fs::Request request{.badge = received.badge, .label = received.info.label(), .body = request_.span(),
-                      .cap_count = received.info.extra_caps(), .unwrapped = received_unwrapped_ ? 1u : 0u,
-                      .received_cap = received_cap_, .reply = current_reply_};
+  fs::Request request{.badge = received.badge,
+                      .label = received.info.label(),
+                      .body = request_.span(),
+                      .cap_count = received.info.extra_caps(),
+                      .unwrapped = received_unwrapped_ ? 1u : 0u,
+                      .received_cap = received_cap_,
+                      .reply = current_reply_};
   request.cap_badges[0] = received_badge_;
   const fs::Outcome outcome = trees_->handle(request, tree_answer_.span());
   if (outcome.parked) return Answer::deferred();
@@ -150,9 +156,14 @@ Result<Process::Start::Reply> Manager::on_start(ProcessRecord& record, const Pro
   const std::string_view part = request.offset < arguments ? record.arguments.view().substr(request.offset)
                                                            : record.start.view().substr(request.offset - arguments);
   return Process::Start::Reply{
-      .pid = record.pid, .parent = record.parent == nullptr ? 0 : record.parent->pid, .uid = record.uid,
-      .gid = record.gid, .umask = record.umask, .argument_bytes = static_cast<u32>(arguments),
-      .total_bytes = static_cast<u32>(total), .cwd = request.offset == 0 ? record.cwd.view() : std::string_view{},
+      .pid = record.pid,
+      .parent = record.parent == nullptr ? 0 : record.parent->pid,
+      .uid = record.uid,
+      .gid = record.gid,
+      .umask = record.umask,
+      .argument_bytes = static_cast<u32>(arguments),
+      .total_bytes = static_cast<u32>(total),
+      .cwd = request.offset == 0 ? record.cwd.view() : std::string_view{},
       .data = base::bytes_of(part.substr(0, request.offset == 0 ? kDataBytesMax - 512 : kDataBytesMax))};
 }
 
@@ -199,22 +210,31 @@ Result<Process::Mounts::Reply> Manager::on_mounts(ProcessRecord& record, const P
       if (number - 1 < request.from || full) continue;
       bytes += cost;
       full = bytes > kNamesBytesMax;
-      mounts_.push_back({.member = member.id, .flags = use.flags, .kind = member.kind, .path = entry.path.view(),
-                         .source = member.source.view(), .tree = member.tree.view()});
+      mounts_.push_back({.member = member.id,
+                         .flags = use.flags,
+                         .kind = member.kind,
+                         .path = entry.path.view(),
+                         .source = member.source.view(),
+                         .tree = member.tree.view()});
     }
   }
-  return Process::Mounts::Reply{.version = record.names->version, .total = number,
+  return Process::Mounts::Reply{.version = record.names->version,
+                                .total = number,
                                 .mounts = std::span<const schema::process::Mount>(mounts_.span())};
 }
 
-Result<Process::Directory::Reply> Manager::on_directory(ProcessRecord& record, const Process::Directory::Request& request) {
+Result<Process::Directory::Reply> Manager::on_directory(ProcessRecord& record,
+                                                        const Process::Directory::Request& request) {
   send_slot_ = TRY(directory(record, request.member));
   return Process::Directory::Reply{.directory = schema::CapIndex::of(0)};
 }
 
 Result<Process::Mount::Reply> Manager::on_mount(ProcessRecord& record, const Process::Mount::Request& request) {
-  const u32 member = TRY(mount(record, {.path = request.path, .flags = request.flags, .kind = request.kind,
-                                        .source = request.source, .tree = request.tree}));
+  const u32 member = TRY(mount(record, {.path = request.path,
+                                        .flags = request.flags,
+                                        .kind = request.kind,
+                                        .source = request.source,
+                                        .tree = request.tree}));
   return Process::Mount::Reply{.member = member};
 }
 
@@ -224,7 +244,8 @@ Result<Process::Unmount::Reply> Manager::on_unmount(ProcessRecord& record, const
 }
 
 Result<Process::SetCwd::Reply> Manager::on_set_cwd(ProcessRecord& record, const Process::SetCwd::Request& request) {
-  if (request.path.size() > fs::kPathBytesMax || !request.path.starts_with("/")) return fs::fail(ErrorCode::BadArgument);
+  if (request.path.size() > fs::kPathBytesMax || !request.path.starts_with("/"))
+    return fs::fail(ErrorCode::BadArgument);
   record.cwd.assign(request.path);
   record.umask = request.umask;
   return Process::SetCwd::Reply{};
@@ -235,7 +256,8 @@ Result<Process::Publish::Reply> Manager::on_publish(ProcessRecord& record, const
   return Process::Publish::Reply{};
 }
 
-Result<Process::Withdraw::Reply> Manager::on_withdraw(ProcessRecord& record, const Process::Withdraw::Request& request) {
+Result<Process::Withdraw::Reply> Manager::on_withdraw(ProcessRecord& record,
+                                                      const Process::Withdraw::Request& request) {
   TRY(withdraw(record, request.name));
   return Process::Withdraw::Reply{};
 }
@@ -331,10 +353,17 @@ Result<Process::Spawn::Reply> Manager::on_spawn(ProcessRecord& record, const Pro
       return fs::fail(ErrorCode::OutOfMemory);
     }
   }
-  const auto spawned = spawn(&record, {.program = request.program, .arguments = arguments.view(),
-                                       .environment = environment.view(), .files = files.view(), .cwd = request.cwd,
-                                       .realm = request.realm, .flags = request.flags, .group = request.group,
-                                       .umask = request.umask, .priority = request.priority, .hold = true,
+  const auto spawned = spawn(&record, {.program = request.program,
+                                       .arguments = arguments.view(),
+                                       .environment = environment.view(),
+                                       .files = files.view(),
+                                       .cwd = request.cwd,
+                                       .realm = request.realm,
+                                       .flags = request.flags,
+                                       .group = request.group,
+                                       .umask = request.umask,
+                                       .priority = request.priority,
+                                       .hold = true,
                                        .served = served});
   if (request.serve && spawned.ok()) {
     char name[16];
@@ -422,7 +451,8 @@ Result<Process::SetNote::Reply> Manager::on_set_note(ProcessRecord& record, cons
   return Process::SetNote::Reply{};
 }
 
-Result<Process::SetGroup::Reply> Manager::on_set_group(ProcessRecord& record, const Process::SetGroup::Request& request) {
+Result<Process::SetGroup::Reply> Manager::on_set_group(ProcessRecord& record,
+                                                       const Process::SetGroup::Request& request) {
   ProcessRecord* const target = request.pid == 0 ? &record : find(request.pid);
   if (target == nullptr || (target != &record && target->parent != &record) || target->group == nullptr) {
     return fs::fail(ErrorCode::NoSuchProcess);
@@ -441,9 +471,13 @@ Result<Process::Facts::Reply> Manager::on_facts(ProcessRecord& record, const Pro
   ProcessRecord* const target = request.pid == 0 ? &record : find(request.pid);
   if (target == nullptr) return fs::fail(ErrorCode::NoSuchProcess);
   const ProcessRecord* const leader = find(target->session_id);
-  return Process::Facts::Reply{.pid = target->pid, .parent = target->parent == nullptr ? 0 : target->parent->pid,
-                               .group = target->group_id, .session = target->session_id, .uid = target->uid,
-                               .gid = target->gid, .console = leader == nullptr ? i8{-1} : leader->console};
+  return Process::Facts::Reply{.pid = target->pid,
+                               .parent = target->parent == nullptr ? 0 : target->parent->pid,
+                               .group = target->group_id,
+                               .session = target->session_id,
+                               .uid = target->uid,
+                               .gid = target->gid,
+                               .console = leader == nullptr ? i8{-1} : leader->console};
 }
 
 Result<Process::SetConsole::Reply> Manager::on_set_console(ProcessRecord& record,

@@ -73,7 +73,8 @@ Result<u32> Manager::assign_asid(u32 vspace) {
   if (block == kNoBlock) return fs::fail(ErrorCode::OutOfMemory);
   const u32 slot = slots_.take();
   const bool made = slot != 0 && sys::invoke(kernel::kRootAsidControl, sys::Invoke::AsidControlMakePool, {slot, 64},
-                                             {untyped_.slot_of(block), kernel::kRootCNode}).ok();
+                                             {untyped_.slot_of(block), kernel::kRootCNode})
+                                     .ok();
   if (!made) {
     if (slot != 0) slots_.give(slot);
     untyped_.give(block);
@@ -125,8 +126,10 @@ Result<void> Manager::make_objects(ProcessRecord& record, const Entry& entry) {
   MUST_OK(map_table(slots + kObjectTable1, vspace, machine::kArenaAddress));
   MUST_OK(map_table(slots + kObjectTable0, vspace, machine::kArenaAddress));
   for (u32 i = 0; i < 2; ++i) {
-    const FrameMapping mapping{.frame = slots + kObjectFrame0 + i, .vspace = vspace,
-                               .address = machine::kArenaAddress + i * kFrameBytes, .attributes = kernel::kMapArena};
+    const FrameMapping mapping{.frame = slots + kObjectFrame0 + i,
+                               .vspace = vspace,
+                               .address = machine::kArenaAddress + i * kFrameBytes,
+                               .attributes = kernel::kMapArena};
     MUST_OK(map_frame(mapping) == kernel::ResultLabel::None);
   }
   objects.arena_bytes = kFirstArenaBytes;
@@ -140,13 +143,15 @@ Result<void> Manager::make_objects(ProcessRecord& record, const Entry& entry) {
   shared = kernel::IpcBuffer{};
   const u64 buffer_address = kBuffersAddress + buffer * kBufferBytes;
   MUST_OK(sys::invoke(tcb, sys::Invoke::TcbConfigure, {kCNodeGuardData, buffer_address},
-                      {node, vspace, buffer_frames_[buffer / kBuffersPerFrame]}).ok());
+                      {node, vspace, buffer_frames_[buffer / kBuffersPerFrame]})
+              .ok());
   record.home_core = next_core_++ % core_count_;
-  const BudgetNode leaf{.budget = kSlicePeriodNs, .period = kSlicePeriodNs, .badge = record.pid,
-                        .home = record.home_core};
+  const BudgetNode leaf{
+      .budget = kSlicePeriodNs, .period = kSlicePeriodNs, .badge = record.pid, .home = record.home_core};
   MUST_OK(configure_child_budget(record.realm->node_effort, context, leaf));
   MUST_OK(sys::invoke(tcb, sys::Invoke::TcbSetSchedParams, {0, record.priority},
-                      {kernel::kRootTcb, context, slots + kObjectIdentity}).ok());
+                      {kernel::kRootTcb, context, slots + kObjectIdentity})
+              .ok());
   MUST_OK(sys::invoke(tcb, sys::Invoke::TcbBindNotification, {}, {slots + kObjectNotification}).ok());
   MUST_OK(sys::invoke(tcb, sys::Invoke::TcbSetEngine, {static_cast<u64>(kernel::EngineKind::Native)}).ok());
   u64 name[4] = {};
@@ -154,7 +159,8 @@ Result<void> Manager::make_objects(ProcessRecord& record, const Entry& entry) {
   MUST_OK(sys::invoke(tcb, sys::Invoke::TcbSetName, {name[0], name[1], name[2], name[3]}).ok());
   MUST_OK(sys::invoke(tcb, sys::Invoke::TcbWriteRegisters,
                       {0, kRegistersUpToA1, static_cast<u64>(entry.number), 0, kStackBytes, 0, 0, 0, 0, 0, 0, 0,
-                       entry.argument, record.pid}).ok());
+                       entry.argument, record.pid})
+              .ok());
   return {};
 }
 
@@ -205,8 +211,11 @@ Result<void> Manager::make_tables(ProcessRecord& record, u64 address) {
 }
 
 Result<void> Manager::map_for(ProcessRecord& record, u32 frame, u64 address, u8 rights, u64 attributes) {
-  const FrameMapping mapping{.frame = frame, .vspace = record.objects.slots + kObjectVSpace, .address = address,
-                             .rights = rights, .attributes = attributes};
+  const FrameMapping mapping{.frame = frame,
+                             .vspace = record.objects.slots + kObjectVSpace,
+                             .address = address,
+                             .rights = rights,
+                             .attributes = attributes};
   for (u32 levels = 0; levels < 3; ++levels) {  // at most two tables are missing
     const kernel::ResultLabel label = map_frame(mapping);
     if (label == kernel::ResultLabel::None) return {};
@@ -230,7 +239,8 @@ Result<u64> Manager::grow_arena(ProcessRecord& record, u64 bytes) {
     const u64 to_boundary = kLargeFrameBytes - at % kLargeFrameBytes;
     const bool large = to_boundary == kLargeFrameBytes && goal - grown >= kLargeFrameBytes;
     u32 bits = kLargeFrameBits;
-    if (!large) bits = std::max(kFrameBits, 63u - static_cast<u32>(__builtin_clzll(std::min(goal - grown, to_boundary))));
+    if (!large)
+      bits = std::max(kFrameBits, 63u - static_cast<u32>(__builtin_clzll(std::min(goal - grown, to_boundary))));
     const Result<u32> block = take_block(record, bits);
     if (!block.ok()) {
       if (grown >= wanted) break;
@@ -243,8 +253,8 @@ Result<u64> Manager::grow_arena(ProcessRecord& record, u64 bytes) {
       if (slot == 0) return fs::fail(ErrorCode::OutOfMemory);
       objects.more_slots.push_back(slot);
       MUST_OK(retype(block.value(), ObjectType::Frame, frame_bits, own(slot)));
-      TRY(map_for(record, slot, machine::kArenaAddress + objects.arena_bytes,
-                  kernel::kRightRead | kernel::kRightWrite, kernel::kMapArena));
+      TRY(map_for(record, slot, machine::kArenaAddress + objects.arena_bytes, kernel::kRightRead | kernel::kRightWrite,
+                  kernel::kMapArena));
       objects.arena_bytes += u64{1} << frame_bits;
       grown += u64{1} << frame_bits;
     }

@@ -45,15 +45,19 @@ void ManagerGate::signal(u32 kept) {
 
 void ManagerGate::drop_signal(u32 kept) { manager_.drop_slot(kept); }
 
-void ManagerGate::complete(u32 reply, u64 label, base::Bytes message) { manager_.complete_parked(reply, label, message); }
+void ManagerGate::complete(u32 reply, u64 label, base::Bytes message) {
+  manager_.complete_parked(reply, label, message);
+}
 
 void ManagerGate::work(u64 units) { machine::charge(units * kWorkUnitNs); }
 
 Trees::Trees(Manager& manager, base::Allocator& memory)
-    : proc_gate_(manager, memory), proc_(manager, memory),
+    : proc_gate_(manager, memory),
+      proc_(manager, memory),
       proc_server_(proc_, proc_gate_, memory,
                    {.instance = kInstanceProc, .device = kInstanceProc, .sessions_max = kSessionsMax}),
-      realm_gate_(manager, memory), realm_(manager, memory),
+      realm_gate_(manager, memory),
+      realm_(manager, memory),
       realm_server_(realm_, realm_gate_, memory,
                     {.instance = kInstanceRealm, .device = kInstanceRealm, .sessions_max = kSessionsMax}) {}
 

@@ -40,8 +40,10 @@ void worker_main(const u64 (&)[8]) {
         char text[kTextBytesMax];
         const u64 bytes = std::min<u64>(job.text.size(), sizeof text);
         if (bytes > 0) __builtin_memcpy(text, job.text.data(), bytes);
-        ask<File::Write>(job.slot, {.offset = schema::file::kAtPosition, .count = static_cast<u32>(bytes),
-                                    .tag = job.tag, .data = base::bytes_of({text, bytes})});
+        ask<File::Write>(job.slot, {.offset = schema::file::kAtPosition,
+                                    .count = static_cast<u32>(bytes),
+                                    .tag = job.tag,
+                                    .data = base::bytes_of({text, bytes})});
         break;
       }
       case JobKind::Close:

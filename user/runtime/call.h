@@ -18,7 +18,8 @@ inline base::Bytes message_body(kernel::MessageInfo info) {
 inline fs::ErrorCode error_of_kernel(kernel::MessageInfo info) {
   switch (static_cast<kernel::ResultLabel>(info.label())) {
     case kernel::ResultLabel::ReplyLost: return fs::ErrorCode::ServerRestarted;
-    case kernel::ResultLabel::InvalidCapability: case kernel::ResultLabel::FailedLookup: return fs::ErrorCode::AccessRevoked;
+    case kernel::ResultLabel::InvalidCapability:
+    case kernel::ResultLabel::FailedLookup: return fs::ErrorCode::AccessRevoked;
     default: return fs::ErrorCode::ProtocolError;
   }
 }

@@ -58,16 +58,16 @@ enum class Whence : u8 { Start, Current, End };
 enum class FollowLinks : u8 { Yes, No };
 
 // rfork and spawn flags, as Plan 9's rfork.
-constexpr u32 kRfFdg = 2;          // copy the descriptors (else shared)
-constexpr u32 kRfCFdg = 4;         // no descriptors
-constexpr u32 kRfNameg = 8;        // copy the namespace (else shared)
-constexpr u32 kRfNoWait = 32;      // no wait record; the parent is init
-constexpr u32 kRfEnvg = 64;        // copy the environment
-constexpr u32 kRfCEnvg = 128;      // empty environment
-constexpr u32 kRfCNameg = 256;     // empty namespace
-constexpr u32 kRfNoteg = 512;      // new process group
-constexpr u32 kRfNoMount = 1024;   // no mount, bind or unmount here or below, for ever
-constexpr u32 kRfSession = 2048;   // new session, no console
+constexpr u32 kRfFdg = 2;         // copy the descriptors (else shared)
+constexpr u32 kRfCFdg = 4;        // no descriptors
+constexpr u32 kRfNameg = 8;       // copy the namespace (else shared)
+constexpr u32 kRfNoWait = 32;     // no wait record; the parent is init
+constexpr u32 kRfEnvg = 64;       // copy the environment
+constexpr u32 kRfCEnvg = 128;     // empty environment
+constexpr u32 kRfCNameg = 256;    // empty namespace
+constexpr u32 kRfNoteg = 512;     // new process group
+constexpr u32 kRfNoMount = 1024;  // no mount, bind or unmount here or below, for ever
+constexpr u32 kRfSession = 2048;  // new session, no console
 
 struct FdMapping {
   Fd child;
@@ -80,30 +80,30 @@ struct EnvSetting {
 };
 
 struct SpawnOptions {
-  std::string_view path;                          // the program file; scripts and #! lines are followed here
-  std::span<const std::string_view> args;         // args[0] is the name
-  std::span<const FdMapping> descriptors;         // only these are passed
-  std::span<const EnvSetting> environment;        // on top of the caller's
-  u32 flags = 0;                                  // kRf*
-  Pid group = 0;                                  // join this process group; 0 with kRfNoteg: lead a new one
-  bool foreground = false;                        // make its group the console's foreground group, before it runs
-  std::string_view realm;                         // path of a child realm, empty: the caller's
+  std::string_view path;                    // the program file; scripts and #! lines are followed here
+  std::span<const std::string_view> args;   // args[0] is the name
+  std::span<const FdMapping> descriptors;   // only these are passed
+  std::span<const EnvSetting> environment;  // on top of the caller's
+  u32 flags = 0;                            // kRf*
+  Pid group = 0;                            // join this process group; 0 with kRfNoteg: lead a new one
+  bool foreground = false;                  // make its group the console's foreground group, before it runs
+  std::string_view realm;                   // path of a child realm, empty: the caller's
 };
 
 struct WaitStatus {
   Pid pid = 0;
-  u32 code = 0;            // 0–255; 128 + n when ended by note n
-  bool stopped = false;    // (with report_stopped) stopped, not ended; code = 128 + note
-  u32 note = 0;            // the note that ended or stopped it; 0 none
-  char cause[64] = {};     // "page fault at 0x0"; empty for a plain exit
+  u32 code = 0;          // 0–255; 128 + n when ended by note n
+  bool stopped = false;  // (with report_stopped) stopped, not ended; code = 128 + note
+  u32 note = 0;          // the note that ended or stopped it; 0 none
+  char cause[64] = {};   // "page fault at 0x0"; empty for a plain exit
   u64 user_ns = 0;
   u64 system_ns = 0;
   u64 real_ns = 0;
 };
 struct WaitOptions {
-  Pid pid = 0;             // 0: any child
-  Pid group = 0;           // or any child of this group
-  bool no_hang = false;    // none has ended: a WaitStatus with pid 0
+  Pid pid = 0;           // 0: any child
+  Pid group = 0;         // or any child of this group
+  bool no_hang = false;  // none has ended: a WaitStatus with pid 0
   bool report_stopped = false;
 };
 
@@ -130,8 +130,8 @@ class Process {
   // ── Files ──────────────────────────────────────────────────────────────────────────────────────────────────
   Result<Fd> open(std::string_view path, u16 flags, u16 mode = 0666);  // schema::file::kOpen*; lowest free number
   Result<void> close(Fd fd);
-  Result<u64> read(Fd fd, base::MutableBytes out);   // ≥ 1 byte, or 0 at end of file
-  Result<void> write(Fd fd, base::Bytes data);       // all of it, or an error
+  Result<u64> read(Fd fd, base::MutableBytes out);  // ≥ 1 byte, or 0 at end of file
+  Result<void> write(Fd fd, base::Bytes data);      // all of it, or an error
   Result<u64> read_at(Fd fd, u64 offset, base::MutableBytes out);
   Result<void> write_at(Fd fd, u64 offset, base::Bytes data);
   Result<u64> seek(Fd fd, i64 offset, Whence whence);
@@ -183,7 +183,7 @@ class Process {
   Result<Pid> spawn(const SpawnOptions& options);
   Result<WaitStatus> wait(const WaitOptions& options);
   Result<void> rfork(u32 flags);
-  Result<void> post(Pid pid, std::string_view note);         // a note's text or number
+  Result<void> post(Pid pid, std::string_view note);  // a note's text or number
   Result<void> post_group(Pid group, std::string_view note);
   /// What happens on note `number` (POSIX signal numbers). Handlers run at the next system call's end.
   Result<void> on_note(u32 number, NoteAction action, void (*handler)(Process&, u32 number, void* context) = nullptr,
@@ -194,9 +194,9 @@ class Process {
   bool has_console();
 
   // ── Time ───────────────────────────────────────────────────────────────────────────────────────────────────
-  u64 uptime_ns();                  // monotonic
-  i64 wall_ns();                    // since 1970
-  Result<void> sleep(u64 ns);       // Interrupted when a note came first
+  u64 uptime_ns();             // monotonic
+  i64 wall_ns();               // since 1970
+  Result<void> sleep(u64 ns);  // Interrupted when a note came first
 
   // ── Work ───────────────────────────────────────────────────────────────────────────────────────────────────
   /// Charges `units` of native work (10 virtual ns each); every loop over data does.

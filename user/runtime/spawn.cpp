@@ -12,10 +12,10 @@ namespace {
 using Manager = schema::process::Process;
 using schema::process::Part;
 
-constexpr u64 kInlineBytesMax = 4096;     // texts that go with the spawn message itself
+constexpr u64 kInlineBytesMax = 4096;  // texts that go with the spawn message itself
 constexpr u64 kStageBytes = 4096;
 constexpr u32 kScriptLevelsMax = 4;
-constexpr u64 kHeadBytes = 256;           // of a program file: enough for any `#!` line
+constexpr u64 kHeadBytes = 256;  // of a program file: enough for any `#!` line
 constexpr std::string_view kNativeMark = "#!orrery ";
 
 Result<void> stage(Part part, std::string_view text) {
@@ -104,12 +104,17 @@ Result<Pid> start_program(ProcessState& state, const StartRequest& request) {
     return failed.take_failure();
   };
 
-  Manager::Spawn::Request message{.program = request.program, .flags = request.flags, .group = request.group,
-                                  .priority = request.priority, .hold = request.hold, .realm = request.realm,
-                                  .cwd = state.cwd.view(), .umask = state.umask};
+  Manager::Spawn::Request message{.program = request.program,
+                                  .flags = request.flags,
+                                  .group = request.group,
+                                  .priority = request.priority,
+                                  .hold = request.hold,
+                                  .realm = request.realm,
+                                  .cwd = state.cwd.view(),
+                                  .umask = state.umask};
   // Either all texts are in the message, or all are staged.
-  const bool fits = arguments.size() + environment.size() + files.size() + state.cwd.size() + copies.size() * 8 <
-                    kInlineBytesMax;
+  const bool fits =
+      arguments.size() + environment.size() + files.size() + state.cwd.size() + copies.size() * 8 < kInlineBytesMax;
   const struct {
     Part part;
     std::string_view text;

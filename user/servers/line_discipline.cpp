@@ -8,17 +8,13 @@
 namespace user {
 namespace {
 
-constexpr u8 control(char letter) {
-  return static_cast<u8>(letter - '@');
-}
+constexpr u8 control(char letter) { return static_cast<u8>(letter - '@'); }
 constexpr u8 kDelete = 0x7F;
 constexpr u32 kNoteInterrupt = 2;
 constexpr u32 kNoteQuit = 3;
 constexpr u32 kNoteSuspend = 20;
 
-bool is_continuation(char byte) {
-  return (static_cast<u8>(byte) & 0xC0) == 0x80;
-}
+bool is_continuation(char byte) { return (static_cast<u8>(byte) & 0xC0) == 0x80; }
 
 }  // namespace
 

@@ -61,7 +61,9 @@ class TimerServer {
   kernel::MessageInfo handle(const sys::Received& received);
   template <class Reply>
   kernel::MessageInfo answer(const Reply& reply);
-  static kernel::MessageInfo failure(fs::ErrorCode code) { return kernel::MessageInfo::make(static_cast<u64>(code), 0); }
+  static kernel::MessageInfo failure(fs::ErrorCode code) {
+    return kernel::MessageInfo::make(static_cast<u64>(code), 0);
+  }
   static sys::Answer signal_op(sys::Invoke operation, u32 place);
 
   base::Allocator& memory_;
@@ -74,9 +76,9 @@ class TimerServer {
 void TimerServer::start() {
   sys::set_receive_slot(kSlotCNode, kSlotReceive, kSlotDepth);
   // The line signals with a bit of its own.
-  const sys::Answer minted =
-      sys::invoke(kSlotCNode, sys::Invoke::CNodeMint, {kSlotScratch, kSlotDepth, kSlotNotification, kSlotDepth,
-                                                       kernel::kRightWrite, kInterrupt}, {kSlotCNode});
+  const sys::Answer minted = sys::invoke(
+      kSlotCNode, sys::Invoke::CNodeMint,
+      {kSlotScratch, kSlotDepth, kSlotNotification, kSlotDepth, kernel::kRightWrite, kInterrupt}, {kSlotCNode});
   ASSERT(minted.ok());
   const sys::Answer set = sys::invoke(kSlotGrants, sys::Invoke::IrqHandlerSetNotification, {}, {kSlotScratch});
   ASSERT(set.ok());
@@ -95,8 +97,8 @@ sys::Answer TimerServer::signal_op(sys::Invoke operation, u32 place) {
   if (operation == sys::Invoke::CNodeDelete) {
     return sys::invoke(store, operation, {place % kStoreSlots, kStoreRadix});
   }
-  return sys::invoke(kSlotCNode, operation, {kSlotScratch, kSlotDepth, place % kStoreSlots, kStoreRadix,
-                                             kernel::kRightWrite}, {store});
+  return sys::invoke(kSlotCNode, operation,
+                     {kSlotScratch, kSlotDepth, place % kStoreSlots, kStoreRadix, kernel::kRightWrite}, {store});
 }
 
 void TimerServer::fire() {
@@ -131,9 +133,9 @@ void TimerServer::drop(Alarm& alarm) {
 fs::Result<u32> TimerServer::take_place() {
   if (free_places_.empty()) {
     if (stores_ == kStoresMax) return fs::fail(fs::ErrorCode::NoSpaceLeft);
-    TRY(call<schema::process::Process::Make>(
-        kSlotRoot, {.kind = schema::process::ObjectKind::Cnode, .slot = static_cast<u16>(kSlotPrivate + stores_),
-                    .count = kStoreRadix}));
+    TRY(call<schema::process::Process::Make>(kSlotRoot, {.kind = schema::process::ObjectKind::Cnode,
+                                                         .slot = static_cast<u16>(kSlotPrivate + stores_),
+                                                         .count = kStoreRadix}));
     for (u32 i = kStoreSlots; i-- > 0;) free_places_.push_back(stores_ * kStoreSlots + i);
     stores_ += 1;
   }
@@ -144,9 +146,8 @@ fs::Result<void> TimerServer::arm(u64 client, u64 time, bool has_signal) {
   if (!has_signal) return fs::fail(fs::ErrorCode::BadArgument);
   if (Alarm* const old = by_client_.find(client)) drop(*old);
   const u32 place = TRY(take_place());
-  const sys::Answer moved =
-      sys::invoke(kSlotPrivate + place / kStoreSlots, sys::Invoke::CNodeMove,
-                  {place % kStoreSlots, kStoreRadix, kSlotReceive, kSlotDepth}, {kSlotCNode});
+  const sys::Answer moved = sys::invoke(kSlotPrivate + place / kStoreSlots, sys::Invoke::CNodeMove,
+                                        {place % kStoreSlots, kStoreRadix, kSlotReceive, kSlotDepth}, {kSlotCNode});
   ASSERT(moved.ok());
   Alarm& alarm = *new (memory_.allocate(sizeof(Alarm), alignof(Alarm))) Alarm();
   alarm.time = time;
