@@ -139,3 +139,15 @@ TEST_CASE("a realm's limit is told when it cannot hold, and a realm in use is no
         "realm: q: already exists\nrealm: q: bad argument: 300%\nrealm: q: bad argument: frob\n"
         "hog: out of memory\n1\nrealm: q: in use\nrealm: q: in use\nrealm: q: not found\n");
 }
+
+TEST_CASE("realms nest to a bound, and a destroyed one goes with its last process", "[user][root][realm]") {
+  const Run run =
+      boot(1, 1,
+           "d=/realm; for i in $(seq 20); do mkdir $d/child/r 2>/tmp/e || { cat /tmp/e; break; }; d=$d/child/r; done\n"
+           "realm make q; realm run q sleep 100 & sleep 1; echo destroy > /realm/child/q/ctl; wait; ls /realm/child\n"
+           "realm make s; echo stop > /realm/child/s/ctl; realm run s true; exit 4\n");
+  CHECK(run.status == 4);
+  CHECK(run.sound);
+  CHECK(run.output.find("bad argument: too many realms in each other\nr\nrealm: true: in use") != std::string::npos);
+  CAPTURE(run.output);
+}

@@ -147,7 +147,11 @@ fs::Result<void> ProcTree::status(ProcessRecord& record, base::String& out) {
     out.append_format("vt {}\n", leader->console);
   }
   out.append_format("name {}\npgid {}\nsid {}\nrealm ", record.name.view(), record.group_id, record.session_id);
-  manager_.append_realm_path(*record.realm, out);
+  if (record.realm == nullptr) {
+    out.push('-');
+  } else {
+    manager_.append_realm_path(*record.realm, out);
+  }
   out.append_format("\nthreads 1\npriority {}\ncpu_us {}\nstart_ms {}\n", record.priority, cpu_ns / 1000,
                     record.start_ns / 1'000'000);
   return {};

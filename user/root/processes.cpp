@@ -36,6 +36,9 @@ Result<ProcessRecord*> Manager::spawn(ProcessRecord* parent, const SpawnRequest&
   Realm* realm = parent == nullptr ? root_realm_ : parent->realm;
   if (!request.realm.empty()) realm = find_realm(*realm, request.realm);
   if (realm == nullptr) return fs::fail(ErrorCode::NotFound, request.realm);
+  for (const Realm* at = realm; at != nullptr; at = at->parent) {
+    if (at->stopped || at->ending) return fs::fail(ErrorCode::InUse, "the realm is stopped");
+  }
   if (request.group != 0 && (request.flags & kRfNoteg) == 0) {
     const Group* const group = find_group(request.group);
     if (group == nullptr || parent == nullptr || group->session_id != parent->session_id) {
@@ -295,6 +298,7 @@ void Manager::reclaim(ProcessRecord& record) {
   refund(*record.realm, &Realm::processes, 1);
   Realm* const realm = record.realm;
   realm->members.remove(record);
+  record.realm = nullptr;  // it may be gone before the record is
   end_realm(*realm);
   if (record.reaped) forget(record);
 }

@@ -11,6 +11,7 @@ namespace user::root {
 namespace {
 
 constexpr u32 kRealmBlockBits = 12;
+constexpr u32 kRealmDepthMax = kernel::kBudgetDepthMax - 3;  // below the deepest: its own two nodes and a leaf
 constexpr u32 kNodeBits = 10;  // room for 55 refills: a shared node under a small budget has many
 constexpr u64 kNodeExtraRefills = (1024 - 144) / 16 - kernel::kRefillsMin;
 constexpr u64 kNsPerPercent = 100'000;  // of the 10 ms a budget is divided over, on one core
@@ -88,6 +89,10 @@ Result<Realm*> Manager::make_realm(Realm& parent, std::string_view name) {
   for (const Realm& child : parent.children) {
     if (child.name == name) return fs::fail(ErrorCode::AlreadyExists);
   }
+  if (parent.ending) return fs::fail(ErrorCode::InUse);
+  u32 depth = 0;
+  for (const Realm* at = &parent; at != nullptr; at = at->parent) depth += 1;
+  if (depth >= kRealmDepthMax) return fs::fail(ErrorCode::BadArgument, "too many realms in each other");
   return new_realm(&parent, name);
 }
 
@@ -212,7 +217,7 @@ Result<void> Manager::control_realm(Realm& realm, std::string_view line) {
   const bool stops = verb == "stop";
   const bool starts = verb == "start";
   const bool kills = verb == "kill" || verb == "destroy";
-  if (!stops && !starts && !kills) return fs::fail(ErrorCode::UnknownControl, line);
+  if (!stops && !starts && !kills) return fs::fail(ErrorCode::UnknownControl, verb);
   for (Realm& child : realm.children) {
     if (verb != "destroy") TRY(control_realm(child, verb));
   }
