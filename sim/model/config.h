@@ -28,6 +28,21 @@ struct NodeConfig {
   u16 rows = 0;
 };
 
+/// Something that entered a world from outside, as it is recorded: queueing the same at the same times repeats the run.
+struct InputRecord {
+  enum class Kind : u8 {
+    ConsoleBytes,
+    ConsoleHangup,
+    ConsoleSize,    // `value` = columns << 16 | rows
+    WatchdogFault,  // of a thread that neither charged nor trapped: `value` = thread_id, `heartbeat` the last it made
+  } kind = Kind::ConsoleBytes;
+  u32 node = 0;  // number, from 1
+  u64 time = 0;  // virtual ns at which it takes effect
+  base::Bytes bytes;
+  u64 value = 0;
+  u64 heartbeat = 0;
+};
+
 /// Where a world tells what happened. Any function may be null.
 struct Sinks {
   void* context = nullptr;
@@ -35,6 +50,8 @@ struct Sinks {
   /// After each 4096 events and at the end: the chain of digests up to here.
   void (*epoch)(void* context, u64 epoch, base::Digest root) = nullptr;
   void (*event)(void* context, const base::Event& event) = nullptr;
+  /// Each thing that was taken from outside, before it takes effect.
+  void (*input)(void* context, const InputRecord& record) = nullptr;
 };
 
 struct WorldConfig {

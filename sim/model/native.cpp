@@ -15,11 +15,21 @@ namespace {
 constexpr u64 kStackBytesMin = u64{16} << 10;
 constexpr u64 kStackBytesMax = u64{8} << 20;
 
+/// Out of line: replays the fault of a thread that fell silent here when it was recorded.
+[[gnu::noinline, gnu::cold]] void meet_recorded_silence() {
+  if (running.fiber->thread_id == running.silent_thread) abandon_fiber(kernel::CrashKind::Watchdog, 0);
+}
+void check_silence() {
+  if (running.heartbeat == running.silent_at) [[unlikely]]
+    meet_recorded_silence();
+}
+
 /// Back to the world. Returns when the world resumes this fiber.
 void leave(Stop stop) {
   running.stop = stop;
   const machine::Transfer transfer = machine::context_switch(running.scheduler, nullptr);
   running.scheduler = transfer.from;
+  check_silence();
 }
 
 /// First frame of every fiber.
@@ -29,6 +39,7 @@ void fiber_main(machine::Transfer transfer) {
   const machine::NativeEntry& entry = running.node->entry(tcb.context[kRegisterPc]);
   u64 arguments[8];
   for (u32 i = 0; i < 8; ++i) arguments[i] = tcb.context[kRegisterA0 + i];
+  check_silence();
   entry.run(arguments);
   leave(Stop::End);
   UNREACHABLE("an ended fiber was resumed");
@@ -90,6 +101,7 @@ void charge(u64 ns) {
   const u64 room = running.limit - running.time;
   if (ns < room) {
     running.time += ns;
+    sim::check_silence();
     return;
   }
   running.time = running.limit;

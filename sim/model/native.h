@@ -45,12 +45,21 @@ struct Running {
   Node* node = nullptr;
   kernel::Ref<kernel::Tcb> tcb;
   machine::Context scheduler = nullptr;
-  u64 time = 0;       // of the core, ns
-  u64 limit = 0;      // the run ends here
-  u64 heartbeat = 0;  // counts charges and traps; only a watchdog outside reads it
+  u64 time = 0;             // of the core, ns
+  u64 limit = 0;            // the run ends here
+  u64 heartbeat = 0;        // counts charges and traps; only a watchdog outside reads it
+  u64 silent_at = ~u64{0};  // replay: the heartbeat after which a recorded watchdog fault comes
+  u32 silent_thread = 0;    // and whose
   Stop stop = Stop::Trap;
+  bool stepping = false;  // World::run is under way: what enters now would enter unrecorded
 };
 extern Running running;
+
+/// Marks a World::run. The guards of sim/host refuse clocks, entropy and the environment meanwhile.
+struct Stepping {
+  Stepping() { running.stepping = true; }
+  ~Stepping() { running.stepping = false; }
+};
 
 /// Runs the fiber until it stops; `running` says why and when. The caller has set node, tcb, time and limit.
 void run_fiber(Fiber& fiber);

@@ -82,6 +82,7 @@ u64 World::next_tick(u64 time) {
 }
 
 Outcome World::run(u64 until) {
+  const Stepping stepping;
   while (up_count_ > 0) {
     const u64 head_time = queue_.head_time();
     const Pick pick = pick_core();
@@ -267,7 +268,11 @@ void World::enter_fault(Node& node, Core& core) {
 void World::enter(Node& node, Core& core, kernel::Entry& entry, u64 cause) {
   entry.core = core.number;
   entry.now = core.time;
-  entry.horizon = queue_.head_time();
+  // Cut at the next input tick even when nothing is queued: live input that comes for that tick while the entry's slice
+  // of the run is under way must find the horizon that its replay, which queues it earlier or later, finds too.
+  const u64 tick = next_tick(core.time);
+  const u64 head_time = queue_.head_time();
+  entry.horizon = head_time < tick ? head_time : tick;
   entry_cause_ = cause;
   in_entry_ = true;
   const kernel::Exit exit = node.kernel().enter(entry);
@@ -416,6 +421,13 @@ void World::crash(Node& node, Core& core, Fiber& fiber, CrashKind kind, u64 code
   fiber.crash_code = code;
   core.phase = CorePhase::Fault;
   if (!taints(kind)) return;
+  if (kind == CrashKind::Watchdog) {
+    tell_input({.kind = InputRecord::Kind::WatchdogFault,
+                .node = node.number(),
+                .time = core.time,
+                .value = fiber.thread_id,
+                .heartbeat = running.heartbeat});
+  }
   tainted_ = true;
   emit(node.number(), core.time,
        {.kind = EventKind::WorldTainted, .thread = fiber.thread_id, .a = static_cast<u64>(kind)}, core.cause);

@@ -263,18 +263,27 @@ u64 World::console_input(u32 node_number, base::Bytes bytes, u64 time) {
   Node& node = nodes_[node_number - 1];
   if (host_entries_ >= kHostEntriesPerNode) return 0;
   const u64 taken = node.devices().stage_input(bytes);
-  if (taken > 0) push_host({.time = time, .argument = taken, .action = Action::ConsoleInput}, node);
+  if (taken == 0) return 0;
+  push_host({.time = time, .argument = taken, .action = Action::ConsoleInput}, node);
+  tell_input({.kind = InputRecord::Kind::ConsoleBytes, .node = node_number, .time = time, .bytes = bytes.first(taken)});
   return taken;
 }
 
 void World::console_hangup(u32 node_number, u64 time) {
   push_host({.time = time, .action = Action::ConsoleHangup}, nodes_[node_number - 1]);
+  tell_input({.kind = InputRecord::Kind::ConsoleHangup, .node = node_number, .time = time});
 }
 
 void World::console_size(u32 node_number, u16 columns, u16 rows, u64 time) {
   if (host_entries_ >= kHostEntriesPerNode) return;
-  push_host({.time = time, .argument = u64{columns} << 16 | rows, .action = Action::ConsoleSize},
-            nodes_[node_number - 1]);
+  const u64 size = u64{columns} << 16 | rows;
+  push_host({.time = time, .argument = size, .action = Action::ConsoleSize}, nodes_[node_number - 1]);
+  tell_input({.kind = InputRecord::Kind::ConsoleSize, .node = node_number, .time = time, .value = size});
+}
+
+void World::expect_silence(u64 heartbeat, u32 thread_id) {
+  running.silent_at = heartbeat;
+  running.silent_thread = thread_id;
 }
 
 void World::push_host(QueueEntry entry, Node& node) {

@@ -52,8 +52,9 @@ class World {
   u64 console_input(u32 node, base::Bytes bytes, u64 time);
   void console_hangup(u32 node, u64 time);
   void console_size(u32 node, u16 columns, u16 rows, u64 time);
-  /// Faults the thread a watchdog found silent; called inside its run, never returns to it.
-  [[noreturn]] static void watchdog_fault();
+  /// Replay of a recorded watchdog fault: the thread is faulted once `heartbeat` charges and traps have been made and it
+  /// runs on after the last of them. One at a time; kNever as heartbeat expects none.
+  void expect_silence(u64 heartbeat, u32 thread_id);
 
   // ── Looking; changes nothing ─────────────────────────────────────────────────────────────────────────────
   u64 now() const { return now_; }
@@ -128,6 +129,9 @@ class World {
   void stalled();
   u64 next_tick(u64 time);
   void push_host(QueueEntry entry, Node& node);
+  void tell_input(const InputRecord& record) {
+    if (config_.sinks.input != nullptr) config_.sinks.input(config_.sinks.context, record);
+  }
   void set_busy(u32 global_core, u64 time) { busy_times_[global_core] = time; }
 
   WorldConfig config_;

@@ -35,6 +35,24 @@ void typist_root(const u64 (&)[8]) {
   }
 }
 
+/// Makes and revokes many objects, over and over, and reads a key in between; ends at an 'x'. Its core is inside one long
+/// operation nearly always.
+void reviser_root(const u64 (&)[8]) {
+  Root root;
+  const u64 shelf = root.make(ObjectType::Untyped, 16);
+  const u64 first = root.next_slot;
+  constexpr u64 kCount = 200;
+  for (;;) {
+    ASSERT(sys::invoke(shelf, Invoke::UntypedRetype,
+                       {static_cast<u64>(ObjectType::Notification), 0, 0, 0, first, kCount}, {kRootCNode})
+               .ok());
+    sys::invoke(kRootCNode, Invoke::CNodeRevoke, {shelf, 64});
+    sys::frame().mr[0] = 1;
+    port::call(kConsole, port::Console::Read);
+    if (sys::frame().mr[0] == 1 && (sys::buffer().msg[0] & 0xFF) == 'x') halt(1);
+  }
+}
+
 /// Reboots once, 2 ms after power-on; the clock goes on.
 void reboot_root(const u64 (&)[8]) {
   Root root;
@@ -46,6 +64,7 @@ void reboot_root(const u64 (&)[8]) {
 }
 
 constexpr machine::NativeEntry kTypist[] = {{"root", typist_root}};
+constexpr machine::NativeEntry kReviser[] = {{"root", reviser_root}};
 constexpr machine::NativeEntry kReboot[] = {{"root", reboot_root}};
 
 struct Typed {
@@ -60,10 +79,10 @@ struct LiveRun {
 };
 
 /// Types `keys` while the world is run in steps of `pace` ns, as a host loop would.
-LiveRun type_live(const std::string& keys, u64 pace) {
+LiveRun type_live(const std::string& keys, u64 pace, std::span<const machine::NativeEntry> entries = kTypist) {
   LiveRun live;
   sim::host::Machine machine(
-      {.seed = 5, .cores = 2, .ram_bytes = u64{16} << 20, .console = sim::ConsoleKind::Terminal, .entries = kTypist});
+      {.seed = 5, .cores = 2, .ram_bytes = u64{16} << 20, .console = sim::ConsoleKind::Terminal, .entries = entries});
   machine.on_output = [&](u32, base::Bytes bytes) { live.output += base::text_of(bytes); };
   REQUIRE(machine.start() == "");
   sim::World& world = machine.world();
@@ -84,13 +103,19 @@ LiveRun type_live(const std::string& keys, u64 pace) {
   return live;
 }
 
-LiveRun replay(const std::vector<Typed>& typed) {
+enum class Queueing { AtOnce, AtTheLastMoment };
+
+LiveRun replay(const std::vector<Typed>& typed, std::span<const machine::NativeEntry> entries = kTypist,
+               Queueing queueing = Queueing::AtOnce) {
   LiveRun run;
   sim::host::Machine machine(
-      {.seed = 5, .cores = 2, .ram_bytes = u64{16} << 20, .console = sim::ConsoleKind::Terminal, .entries = kTypist});
+      {.seed = 5, .cores = 2, .ram_bytes = u64{16} << 20, .console = sim::ConsoleKind::Terminal, .entries = entries});
   machine.on_output = [&](u32, base::Bytes bytes) { run.output += base::text_of(bytes); };
   REQUIRE(machine.start() == "");
-  for (const Typed& input : typed) machine.world().console_input(1, base::bytes_of(input.text), input.time);
+  for (const Typed& input : typed) {
+    if (queueing == Queueing::AtTheLastMoment) machine.world().run(input.time);
+    machine.world().console_input(1, base::bytes_of(input.text), input.time);
+  }
   REQUIRE(machine.world().run(sim::kNever) == Outcome::Ended);
   run.root = machine.world().finish();
   return run;
@@ -106,6 +131,15 @@ TEST_CASE("live input replays to the same root", "[sim][input][simulation.T20]")
     const LiveRun again = replay(live.typed);
     CHECK(again.output == live.output);
     CHECK(again.root == live.root);
+  }
+}
+
+TEST_CASE("input that comes inside a long operation of the kernel replays to the same root", "[sim][input]") {
+  for (const u64 pace : {u64{70'000}, u64{330'000}, u64{1'234'567}}) {
+    CAPTURE(pace);
+    const LiveRun live = type_live("abcdefghijklmnopqrstuvw x", pace, kReviser);
+    CHECK(replay(live.typed, kReviser).root == live.root);
+    CHECK(replay(live.typed, kReviser, Queueing::AtTheLastMoment).root == live.root);
   }
 }
 
