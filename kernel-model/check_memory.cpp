@@ -316,7 +316,7 @@ class MemoryChecker {
       }
       case CapType::SchedContext: {
         const SchedContext& sc = kernel_.at(Ref<SchedContext>{cap.object});
-        return all_zero(sc.padding0) && all_zero(sc.padding1);
+        return all_zero(sc.padding0) && sc.padding1 == 0;
       }
       case CapType::PageTable: {
         const PageTable& table = kernel_.at(Ref<PageTable>{cap.object});

@@ -248,6 +248,8 @@ class ThreadChecker {
     if (sc.tcb && sc.refill_max != 0 && sched::is_inner(sc)) return fail("S3", ref.offset);
     if (sc.sibling_next && kernel_.at(sc.sibling_next).sibling_prev != ref) return fail("S3", ref.offset);
     if (sc.sibling_next && kernel_.at(sc.sibling_next).parent != sc.parent) return fail("S3", ref.offset);
+    if (sc.waking && (sc.waking == ref || !sched::chain_contains(kernel_, sc.waking, ref)))
+      return fail("S3", ref.offset);
     if (!sc.parent) {
       if (sc.sibling_next || sc.sibling_prev) return fail("S3", ref.offset);
       return sc.refill_max == 0 || dying || sc.depth == 1 || fail("S3", ref.offset, sc.depth);
@@ -268,7 +270,10 @@ class ThreadChecker {
     if (!sched::is_limited(sc)) {
       return (sc.refill_count == 0 && sc.reserved == 0) || fail("S1", ref.offset, sc.refill_count);
     }
-    if (sc.refill_count < 1 || sc.refill_count > sc.refill_max) return fail("S1", ref.offset, sc.refill_count);
+    // What cores were granted from a shared node is out of its refills.
+    const u64 out = sched::is_shared(sc) ? sc.reserved : 0;
+    if ((sc.refill_count < 1 && out == 0) || sc.refill_count > sc.refill_max)
+      return fail("S1", ref.offset, sc.refill_count);
     u64 sum = 0;
     u64 last = 0;
     for (u32 i = 0; i < sc.refill_count; ++i) {
@@ -277,7 +282,8 @@ class ThreadChecker {
       last = refill.time;
       sum += refill.amount;
     }
-    if (sum != sc.budget) return fail("S1", ref.offset, sum);
+    if (sum + out != sc.budget) return fail("S1", ref.offset, sum);
+    if (sc.owed != 0 && !sched::is_shared(sc)) return fail("S1", ref.offset, sc.owed);
     u64 granted = 0;
     for (u32 i = 0; i < kernel_.core_count(); ++i) {
       const CoreState& core = kernel_.core(i);

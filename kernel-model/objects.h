@@ -226,7 +226,9 @@ struct SchedContext {
   u8 in_tree = 0;
   u8 tree_level = 0;
   u8 padding0[3] = {};
-  u64 padding1[2] = {};
+  u64 owed = 0;              // used beyond all refills of a shared node, ns
+  Ref<SchedContext> waking;  // node of the subtree where waking its threads stopped (sched::wake_below); 0: it is not
+  u32 padding1 = 0;
   Refill refills[1];  // at 144: room for 7, 23, 55, 119… ((2^bits − 144) / 16)
 };
 static_assert(offsetof(SchedContext, refills) == 144);

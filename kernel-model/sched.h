@@ -38,6 +38,10 @@ struct Configuration {
 };
 /// Configures, or reconfigures while in use: what is ready stays ready, up to the new budget.
 void configure(Kernel& kernel, Ref<SchedContext> sc, const Configuration& configuration);
+/// The threads below an inner node that wait for budget look at it anew, in units; to be called until it is Done:
+/// the first time with Begins, after Preempted with GoesOn.
+enum class Walk : u8 { Begins, GoesOn };
+Step wake_below(Kernel& kernel, Ref<SchedContext> node, Walk walk);
 /// Refills an object of `size_bits` has room for.
 constexpr u32 refill_room(u32 size_bits) {
   return ((1u << size_bits) - static_cast<u32>(offsetof(SchedContext, refills))) / sizeof(Refill);

@@ -8,12 +8,7 @@
 namespace kernel::sched {
 namespace {
 
-// Planted defects that the model tests must find (-DORRERY_BUG=kernel.early-join, kernel.no-reservation).
-#ifdef ORRERY_BUG_KERNEL_EARLY_JOIN
-constexpr bool kJoinsEarly = true;
-#else
-constexpr bool kJoinsEarly = false;
-#endif
+// Planted defect that the model tests must find (-DORRERY_BUG=kernel.no-reservation).
 #ifdef ORRERY_BUG_KERNEL_NO_RESERVATION
 constexpr bool kReserves = false;
 #else
@@ -43,53 +38,9 @@ void append(SchedContext& sc, Refill refill) {
   refill_at(sc, sc.refill_count - 1) = refill;
 }
 
-void insert_at(SchedContext& sc, u32 index, Refill refill) {
-  append(sc, refill);
-  for (u32 i = sc.refill_count - 1u; i > index; --i) refill_at(sc, i) = refill_at(sc, i - 1);
-  refill_at(sc, index) = refill;
-}
-
-// Cores use a shared node at once, so what they give back arrives out of order and is inserted by time. When there is
-// no room the two neighbours closest in time are joined at the later one: budget comes later, never more.
-void give_back_shared(SchedContext& sc, Refill refill) {
-  u32 place = sc.refill_count;
-  while (place > 0 && refill_at(sc, place - 1).time > refill.time) --place;
-  if (sc.refill_count < sc.refill_max) {
-    insert_at(sc, place, refill);
-    return;
-  }
-  const auto seen = [&](u32 i) { return i < place ? refill_at(sc, i) : i == place ? refill : refill_at(sc, i - 1); };
-  u32 smallest = 0;
-  u64 smallest_gap = ~u64{0};
-  for (u32 i = 0; i < sc.refill_count; ++i) {
-    const u64 gap = seen(i + 1).time - seen(i).time;
-    if (gap < smallest_gap) {
-      smallest_gap = gap;
-      smallest = i;
-    }
-  }
-  if (smallest == place) {
-    refill_at(sc, place).amount += refill.amount;
-  } else if (smallest + 1 == place) {
-    Refill& before = refill_at(sc, place - 1);
-    before = {refill.time, before.amount + refill.amount};
-  } else {
-    // Both are old entries: make the later one the sum, close the gap, and insert the new one in its place.
-    const u32 first = smallest < place ? smallest : smallest - 1;
-    refill_at(sc, first + 1).amount += refill_at(sc, first).amount;
-    for (u32 i = first; i + 1 < sc.refill_count; ++i) refill_at(sc, i) = refill_at(sc, i + 1);
-    sc.refill_count -= 1;
-    insert_at(sc, first < place ? place - 1 : place, refill);
-  }
-}
-
 void give_back(SchedContext& sc, u64 time, u64 amount) {
   if (sc.refill_count == 0) {
     append(sc, {time, amount});
-    return;
-  }
-  if (is_shared(sc) && !kJoinsEarly) {
-    give_back_shared(sc, {time, amount});
     return;
   }
   Refill& last = refill_at(sc, sc.refill_count - 1u);
@@ -102,8 +53,10 @@ void give_back(SchedContext& sc, u64 time, u64 amount) {
   }
 }
 
-// Charges `used` from `start` to every node of the chain and gives `unreserved` back to the reservations.
-void charge_chain(Kernel& kernel, Ref<SchedContext> leaf, u64 used, u64 start, u64 unreserved) {
+// Charges what a grant was used for to every node of its chain and gives `unreserved` back to the reservations.
+void charge_chain(Kernel& kernel, Ref<SchedContext> leaf, const SharedUse& use, u64 unreserved) {
+  const u64 used = use.used;
+  const u64 start = use.start;
   u32 depth = 0;
   for (Ref<SchedContext> at = leaf; at; at = kernel.at(at).parent) {
     SchedContext& node = kernel.at(at);
@@ -114,7 +67,11 @@ void charge_chain(Kernel& kernel, Ref<SchedContext> leaf, u64 used, u64 start, u
         ASSERT(node.reserved >= unreserved);  // S4
         node.reserved -= unreserved;
       }
-      charge_refills(node, used, start);
+      if (is_shared(node)) {
+        charge_shared(node, use, kernel.now());
+      } else {
+        charge_refills(node, used, start);
+      }
     } else if (!is_inner(node)) {
       node.slice_left = minus(node.slice_left, used);
     }
@@ -129,7 +86,12 @@ void settle(Kernel& kernel, CoreState& core, Rest rest) {
   const u64 used = minus(now, core.grant_start);
   const u64 from_grant = used < core.grant_amount ? used : core.grant_amount;
   const u64 unreserved = rest == Rest::Keep ? from_grant : core.grant_amount;
-  charge_chain(kernel, core.grant_sc, used, core.grant_start, unreserved);
+  charge_chain(kernel, core.grant_sc,
+               {.start = core.grant_start,
+                .used = used,
+                .granted = kReserves ? core.grant_amount : 0,
+                .keeps_rest = rest == Rest::Keep},
+               unreserved);
   core.grant_amount -= unreserved;
   core.grant_start += used;
 }
@@ -146,6 +108,10 @@ void for_each_grant_below(Kernel& kernel, Ref<SchedContext> sc, F&& act) {
 u64 available(const Kernel& kernel, Ref<SchedContext> ref, const CoreState& home) {
   const SchedContext& node = kernel.at(ref);
   const u64 now = kernel.now();
+  if (is_shared(node)) {
+    const bool below = home.grant_sc && chain_contains(kernel, home.grant_sc, ref);
+    return shared_reach(node, now, below ? minus(home.grant_amount, minus(now, home.grant_start)) : 0);
+  }
   u64 amount = ready(node, now);
   u64 reserved = node.reserved;
   if (reserved > 0 && home.grant_sc && chain_contains(kernel, home.grant_sc, ref)) {
@@ -157,7 +123,8 @@ u64 available(const Kernel& kernel, Ref<SchedContext> ref, const CoreState& home
 
 // The earliest time at which one limited node has kMinBudget.
 u64 node_wait_time(const SchedContext& node, u64 now) {
-  if (ready(node, now) >= kMinBudget) return now + kSharedGrant;  // blocked by reservations only
+  if (is_shared(node)) return shared_wait_time(node, now);
+  if (ready(node, now) >= kMinBudget) return now + kSharedGrant;  // blocked by the reservation only
   u64 sum = 0;
   u64 without_reservations = now + kSharedGrant;
   bool found = false;
@@ -176,6 +143,7 @@ u64 node_wait_time(const SchedContext& node, u64 now) {
 }  // namespace
 
 u64 ready(const SchedContext& sc, u64 now) {
+  if (is_shared(sc)) return shared_ready(sc, now);
   u64 sum = 0;
   for (u32 i = 0; i < sc.refill_count; ++i) {
     const Refill& refill = refill_at(sc, i);
@@ -198,9 +166,10 @@ void advance(SchedContext& sc, u64 now) {
 }
 
 void charge_refills(SchedContext& sc, u64 used, u64 start) {
-  // One core cannot spend what comes back faster than it was used, so there it may come back as it was taken. Several
-  // cores can: a shared node gets everything a period after the end of the use.
-  u64 at = is_shared(sc) ? start + used : start;
+  // One core cannot spend what comes back faster than it was used, so here it comes back at once, a period after it was
+  // begun. Several cores can: shared nodes have rules of their own.
+  ASSERT(!is_shared(sc));
+  u64 at = start;
   while (used > 0) {
     Refill& first = refill_at(sc, 0);
     const u64 part = used < first.amount ? used : first.amount;
@@ -216,7 +185,7 @@ void charge_refills(SchedContext& sc, u64 used, u64 start) {
     }
     give_back(sc, base + sc.period, part);
     used -= part;
-    if (!is_shared(sc)) at += part;
+    at += part;
   }
 }
 
@@ -268,8 +237,7 @@ void grant(Kernel& kernel, CoreState& core, Ref<SchedContext> sc) {
     u64 limit = ~u64{0};
     if (is_limited(node)) {
       if (!is_sporadic(node)) advance(node, now);
-      limit = minus(ready(node, now), node.reserved);
-      if (is_shared(node) && limit > kSharedGrant) limit = kSharedGrant;
+      limit = is_shared(node) ? shared_reach(node, now, 0) : minus(ready(node, now), node.reserved);
     } else if (!is_inner(node)) {
       if (node.slice_left < kMinBudget) node.slice_left = node.budget;
       limit = node.slice_left;
@@ -279,7 +247,9 @@ void grant(Kernel& kernel, CoreState& core, Ref<SchedContext> sc) {
   ASSERT(amount >= kMinBudget && amount <= kPeriodMax);
   for (Ref<SchedContext> at = sc; at; at = kernel.at(at).parent) {
     SchedContext& node = kernel.at(at);
-    if (is_limited(node) && kReserves) node.reserved += amount;
+    if (!is_limited(node) || !kReserves) continue;
+    node.reserved += amount;
+    if (is_shared(node)) take_shared(node, now, amount);
   }
   core.grant_sc = sc;
   core.grant_start = now;

@@ -1,5 +1,6 @@
 // kernel-model/sched_context.cpp — scheduling contexts as objects: configuration, what they are bound to, the tree of
 // budgets, YieldTo, and their end.
+#include "kernel-model/cspace.h"
 #include "kernel-model/ipc.h"
 #include "kernel-model/sched.h"
 #include "kernel-model/sched_parts.h"
@@ -9,9 +10,50 @@
 namespace kernel::sched {
 namespace {
 
+// The node after `at`, and after everything below it unless `enters`, in the walk through the tree of `top`.
+enum class Below : u8 { Enter, Skip };
+Ref<SchedContext> next_in_walk(const Kernel& kernel, Ref<SchedContext> top, Ref<SchedContext> at, Below below) {
+  if (below == Below::Enter && kernel.at(at).first_child) return kernel.at(at).first_child;
+  while (at != top) {  // at most kBudgetDepthMax levels
+    if (kernel.at(at).sibling_next) return kernel.at(at).sibling_next;
+    at = kernel.at(at).parent;
+  }
+  return {};
+}
+
+// A walk above that has come to `ref` or into its tree goes on behind it.
+void step_out_of(Kernel& kernel, Ref<SchedContext> ref) {
+  for (Ref<SchedContext> above = kernel.at(ref).parent; above; above = kernel.at(above).parent) {
+    const Ref<SchedContext> at = kernel.at(above).waking;
+    if (at && chain_contains(kernel, at, ref)) {
+      kernel.at(above).waking = next_in_walk(kernel, above, ref, Below::Skip);
+    }
+  }
+}
+
+void look_again(Kernel& kernel, Ref<SchedContext> ref) {
+  SchedContext& sc = kernel.at(ref);
+  if (sc.in_tree == 0) return;
+  const bool can_run = eligible(kernel, ref);
+  if (!can_run && wait_time(kernel, ref) >= sc.wait_until) return;
+  const Ref<Tcb> thread = sc.tcb;
+  Tcb& tcb = kernel.at(thread);
+  CoreState& core = kernel.core(tcb.core);
+  unschedule(kernel, thread);
+  kernel.charge(kernel.costs().release);
+  if (!can_run) {
+    wait_for_budget(kernel, thread);
+    return;
+  }
+  kernel.emit(base::EventKind::BudgetRefill, ref.offset, 0, 0, 0, 0, tcb.thread_id);
+  enqueue(kernel, thread, End::Tail);
+  if (!core.current || kernel.at(core.current).priority < tcb.priority) poke(kernel, tcb.core);
+}
+
 void leave_parent(Kernel& kernel, Ref<SchedContext> ref) {
   SchedContext& sc = kernel.at(ref);
   if (!sc.parent) return;
+  step_out_of(kernel, ref);
   if (sc.sibling_prev) {
     kernel.at(sc.sibling_prev).sibling_next = sc.sibling_next;
   } else {
@@ -38,6 +80,10 @@ void refill_anew(SchedContext& sc, u64 now, u64 ready_now) {
   sc.refill_count = 0;
   if (!is_limited(sc)) return;
   const u64 first = ready_now < sc.budget ? ready_now : sc.budget;
+  if (is_shared(sc)) {
+    refill_shared(sc, now, first);
+    return;
+  }
   if (first > 0) refill_at(sc, sc.refill_count++) = {now, first};
   if (first < sc.budget) refill_at(sc, sc.refill_count++) = {now + sc.period, sc.budget - first};
 }
@@ -54,6 +100,8 @@ void orphan(Kernel& kernel, Ref<SchedContext> ref) {
   sc.refill_max = 0;
   sc.refill_count = 0;
   sc.refill_head = 0;
+  sc.owed = 0;
+  sc.waking = {};
   sc.depth = 0;
 }
 
@@ -97,12 +145,26 @@ void configure(Kernel& kernel, Ref<SchedContext> ref, const Configuration& confi
   sc.core_count = configuration.core_count;
   sc.slice_left = is_round_robin(sc) ? sc.budget : 0;
   sc.refill_max = static_cast<u16>(kRefillsMin + configuration.extra_refills);
+  if (!in_use || !is_shared(sc)) sc.owed = 0;
   refill_anew(sc, now, ready_now);
   kernel.emit(base::EventKind::BudgetConfigure, ref.offset, sc.budget, sc.period, sc.parent.offset);
   if (!thread) return;
   Tcb& tcb = kernel.at(thread);
   tcb.core = sc.home;
   if (is_runnable(tcb)) wake(kernel, thread);
+}
+
+Step wake_below(Kernel& kernel, Ref<SchedContext> node, Walk walk) {
+  SchedContext& top = kernel.at(node);
+  if (walk == Walk::Begins) top.waking = top.first_child;
+  while (top.waking) {  // a node each round
+    look_again(kernel, top.waking);
+    top.waking = next_in_walk(kernel, node, top.waking, Below::Enter);
+    kernel.charge(kernel.costs().unit_waiter);
+    kernel.entry().units += 1;
+    if (top.waking && cspace::must_stop(kernel)) return Step::Preempted;
+  }
+  return Step::Done;
 }
 
 void donate(Kernel& kernel, Ref<SchedContext> ref, Ref<Tcb> to) {
@@ -185,6 +247,7 @@ bool finalise_unit(Kernel& kernel, Ref<SchedContext> ref) {
     }
     complete_yield(kernel, ref);
     leave_parent(kernel, ref);
+    sc.waking = {};
     sc.header.flags |= kObjectDying;
   } else if (sc.first_child) {
     // Deepest first: so depth and "configured below configured" hold after every unit.

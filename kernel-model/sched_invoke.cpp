@@ -56,6 +56,17 @@ Result<sched::Configuration> decode(Kernel& kernel, const Invocation& invocation
                               .core_count = static_cast<u8>(range.count)};
 }
 
+// Configures `ref` and wakes what waits below it. `phase` of the caller tells a call that goes on from a new one.
+Step configure_and_wake(Kernel& kernel, Ref<Tcb> caller, Ref<SchedContext> ref,
+                        const sched::Configuration& configuration) {
+  UserFrame& frame = kernel.at(caller).frame;
+  const bool goes_on = frame.phase == 1;
+  if (!goes_on) sched::configure(kernel, ref, configuration);
+  const Step step = sched::wake_below(kernel, ref, goes_on ? sched::Walk::GoesOn : sched::Walk::Begins);
+  frame.phase = step == Step::Preempted ? 1 : 0;
+  return step;
+}
+
 Result<Step> configure_child(Kernel& kernel, const Invocation& invocation, Ref<SchedContext> parent_ref) {
   if (invocation.length < kConfigureWords || invocation.extra_count < 1) return truncated_message();
   const Cap child_cap = extra_cap(kernel, invocation, 0);
@@ -63,7 +74,9 @@ Result<Step> configure_child(Kernel& kernel, const Invocation& invocation, Ref<S
   const Ref<SchedContext> child{child_cap.object};
   const SchedContext& parent = kernel.at(parent_ref);
   if (!sched::is_configured(parent) || !sched::is_inner(parent)) return illegal_operation();
-  if (sched::chain_contains(kernel, parent_ref, child) || kernel.at(child).first_child) return illegal_operation();
+  if (sched::chain_contains(kernel, parent_ref, child)) return illegal_operation();
+  // A subtree stays where it is: every node below would have to change its depth.
+  if (kernel.at(child).first_child && kernel.at(child).parent != parent_ref) return illegal_operation();
   if (parent.depth >= kBudgetDepthMax) return range_error(0, kBudgetDepthMax);
   const u64 home = argument(kernel, invocation, 5);
   if (home < parent.first_core || home >= u64{parent.first_core} + parent.core_count) {
@@ -71,8 +84,7 @@ Result<Step> configure_child(Kernel& kernel, const Invocation& invocation, Ref<S
   }
   sched::Configuration configuration = TRY(decode(kernel, invocation, child, {parent.first_core, parent.core_count}));
   configuration.parent = parent_ref;
-  sched::configure(kernel, child, configuration);
-  return Step::Done;
+  return configure_and_wake(kernel, invocation.caller, child, configuration);
 }
 
 Result<Step> bind(Kernel& kernel, const Invocation& invocation, Ref<SchedContext> ref) {
@@ -142,8 +154,7 @@ Result<Step> invoke_sched_control(Kernel& kernel, Invocation& invocation) {
   const sched::Configuration configuration = TRY(decode(kernel, invocation, ref, range));
   // A subtree does not become a tree of its own: every node below it would have to change its depth.
   if (kernel.at(ref).parent && kernel.at(ref).first_child) return illegal_operation();
-  sched::configure(kernel, ref, configuration);
-  return Step::Done;
+  return configure_and_wake(kernel, invocation.caller, ref, configuration);
 }
 
 Result<Step> invoke_sched_context(Kernel& kernel, Invocation& invocation) {

@@ -54,12 +54,33 @@ inline Refill& refill_at(SchedContext& sc, u32 index) {
 inline const Refill& refill_at(const SchedContext& sc, u32 index) {
   return refill_at(const_cast<SchedContext&>(sc), index);
 }
-/// Sum of the refills with time ≤ now.
+/// What of the refills is there at `now`: those with time ≤ now; of a shared node also what has grown of the others.
 u64 ready(const SchedContext& sc, u64 now);
 /// All ready refills become one at time `now`.
 void advance(SchedContext& sc, u64 now);
-/// Takes `used` ns that began at `start` out of the refills; they come back a period later.
+/// Takes `used` ns that began at `start` out of the refills; they come back a period later. Not for shared nodes.
 void charge_refills(SchedContext& sc, u64 used, u64 start);
+// ── Refills of shared nodes (sched_shared.cpp): they grow, and grants are taken out of them ──
+u64 shared_ready(const SchedContext& sc, u64 now);
+/// The longest grant, at most kSharedGrant, that a core may make at `now`: it never uses what is not there yet.
+/// `head_start`: what the core would give back before, ns from now.
+u64 shared_reach(const SchedContext& sc, u64 now, u64 head_start);
+/// Takes a grant of at most shared_reach out of the refills.
+void take_shared(SchedContext& sc, u64 now, u64 amount);
+/// When shared_reach is expected to be kMinBudget; it is less at `now`.
+u64 shared_wait_time(const SchedContext& sc, u64 now);
+/// What became of a running grant: `granted` from `start`, of which `used` (or more than it). The unused rest goes back
+/// into the refills unless the core keeps it.
+struct SharedUse {
+  u64 start = 0;
+  u64 used = 0;
+  u64 granted = 0;
+  bool keeps_rest = false;
+};
+void charge_shared(SchedContext& sc, const SharedUse& use, u64 now);
+/// Fills the empty list anew: `first` ns now, the rest of the budget a period later.
+void refill_shared(SchedContext& sc, u64 now, u64 first);
+
 /// The node of the chain that keeps `sc` from running, and its level (0: sc itself); null when it is eligible.
 struct Exhausted {
   Ref<SchedContext> node;

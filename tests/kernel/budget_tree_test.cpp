@@ -235,7 +235,10 @@ TEST_CASE("ConfigureChild refuses cycles, depth 17, foreign cores, leaves as par
   const Cptr grandchild = lab.sched_context();
   REQUIRE(child_of(child, grandchild) == "ok");
   CHECK(child_of(grandchild, root) == "IllegalOperation");
-  CHECK(child_of(root, child) == "IllegalOperation");  // it has children
+  CHECK(child_of(root, child) == "ok");  // it has children and stays where it is
+  const Cptr other = lab.sched_context();
+  REQUIRE(lab.configure_sc(other, ms(1), ms(10), 0, 0, kSchedInner, 1, part) == "ok");
+  CHECK(child_of(other, child) == "IllegalOperation");  // it has children
   const Cptr plain = lab.configured_sc(ms(1), ms(10));
   CHECK(child_of(plain, lab.sched_context()) == "IllegalOperation");
   CHECK(child_of(lab.sched_context(), plain) == "IllegalOperation");  // an unconfigured parent
@@ -317,11 +320,9 @@ TEST_CASE("Minimum holds under full load of neighbours, maximum while idle, for 
       for (const Thread* thread : realm.best_effort) all.push_back(thread);
       CHECK(lab.most_in_window(all, kPeriod) <= kPeriod * kCores * realm.max_percent / 100);
       for (const Thread* worker : realm.guaranteed) {
-        // A node shared by cores gives back a period after the end of use, a grant lasts at most kSharedGrant: the
-        // worker has its share once in every period and grant. What the last window cuts off is less than one share.
+        // The worker has its share once in every period. What the last window cuts off is less than one share.
         const u64 share = kPeriod * realm.min_percent / 100;
-        CHECK(lab.ran(*worker, loaded, loaded + kPeriod * 12) >=
-              share * (kPeriod * 12 / (kPeriod + kSharedGrant)) - share / 2);
+        CHECK(lab.ran(*worker, loaded, loaded + kPeriod * 12) >= share * 12 - share / 2);
       }
     }
     for (std::size_t i = 1; i < realms.size(); ++i) {
@@ -424,5 +425,190 @@ TEST_CASE("random trees under random load keep every node within its budget", "[
       lab.run(us(prng.below(900)));
     }
     for (const Node& node : nodes) CHECK(lab.most_in_window(node.below, node.period) <= node.budget);
+  }
+}
+
+TEST_CASE("a shared node gives its whole budget, to one busy core as to many", "[kernel][budget-tree]") {
+  struct Case {
+    u64 budget, period;
+    u32 children;
+  };
+  const Case cases[] = {{us(3'000), ms(10), 1},  {us(1'000), ms(10), 50}, {us(25'000), ms(10), 4},
+                        {us(25'000), ms(10), 9}, {us(39'000), ms(10), 4}, {us(700), ms(2), 3},
+                        {us(7'300), ms(100), 5}};
+  for (const Case& policy : cases) {
+    CAPTURE(policy.budget, policy.period, policy.children);
+    Options options = free_options(4);
+    options.check_every = 17;
+    Lab lab(options);
+    lab.keep_events = false;
+    const Cptr parent = inner_root(lab, policy.budget, policy.period);
+    std::vector<Thread*> children;
+    for (u32 i = 0; i < policy.children; ++i) {
+      children.push_back(&spinner(lab, leaf(lab, parent, ms(1), 0, i % 4)));
+      REQUIRE(lab.resume(*children.back()) == "ok");
+    }
+    lab.run(policy.period * 2);
+    const u64 from = lab.now();
+    lab.run(policy.period * 40);
+    u64 used = 0;
+    for (const Thread* child : children) used += lab.ran(*child, from, from + policy.period * 40);
+    CHECK(lab.most_in_window(pointers(children), policy.period) <= policy.budget);
+    CHECK(used >= policy.budget * 40 / 100 * 99);
+  }
+}
+
+TEST_CASE("work in short pieces on many cores stays within a shared budget and uses it",
+          "[kernel][budget-tree][property]") {
+  for (u64 seed = 0; seed < 12; ++seed) {
+    CAPTURE(seed);
+    Options options = free_options(4);
+    options.check_every = 11;
+    Lab lab(options);
+    lab.keep_events = false;
+    base::Prng prng{seed, "test.shared-pieces"};
+    const u64 budget = us(1'000 + prng.below(20'000));
+    const Cptr parent = inner_root(lab, budget, ms(10), seed % 3 == 0 ? 2 : kManyRefills);
+    const Cptr go = lab.notification();
+    std::vector<Thread*> children;
+    for (u32 i = 0; i < 7; ++i) {
+      Thread& child =
+          lab.thread({.priority = static_cast<u8>(100 + prng.below(3)), .sc = leaf(lab, parent, ms(2), 0, i % 4)});
+      for (u32 k = 0; k < 400; ++k) {
+        child.later(compute(us(5 + prng.below(900))));
+        if (prng.below(4) == 0) child.later(nb_wait(go));
+      }
+      children.push_back(&child);
+    }
+    lab.run(ms(20));
+    const u64 from = lab.now();
+    lab.run(ms(60));
+    u64 used = 0;
+    for (const Thread* child : children) used += lab.ran(*child, from, from + ms(60));
+    CHECK(lab.most_in_window(pointers(children), ms(10)) <= budget);
+    CHECK(used >= budget * 6 / 100 * (seed % 3 == 0 ? 60 : 95));  // with four refills budget comes later, never more
+  }
+}
+
+TEST_CASE("an inner node with children is reconfigured where it is: at most the smaller budget, then the new one",
+          "[kernel][budget-tree]") {
+  for (const u32 cores : {1u, 4u}) {
+    CAPTURE(cores);
+    Lab lab(free_options(cores));
+    const Cptr root = inner_root(lab, ms(10) * cores, ms(10));
+    const Cptr middle = inner_child(lab, root, ms(2), ms(10));
+    std::vector<Thread*> children;
+    for (u32 i = 0; i < 3; ++i) {
+      children.push_back(&spinner(lab, leaf(lab, middle, ms(1), 0, i % cores)));
+      REQUIRE(lab.resume(*children.back()) == "ok");
+    }
+    const auto used = [&](u64 from, u64 to) {
+      u64 sum = 0;
+      for (const Thread* child : children) sum += lab.ran(*child, from, to);
+      return sum;
+    };
+    lab.run(ms(40));
+    for (const u64 budget : {ms(5), ms(1), ms(10) * cores, us(2'500)}) {
+      CAPTURE(budget);
+      const u64 at = lab.now();
+      REQUIRE(lab.configure_child(root, middle, budget, ms(10), kManyRefills, 0, kSchedInner) == "ok");
+      lab.run(ms(60));
+      const u64 busy = cores == 1 ? ms(10) : std::min(budget, ms(30));
+      const u64 a_period = std::min(budget, busy);
+      CHECK(used(at, at + ms(10)) <= a_period);
+      CHECK(used(at + ms(20), at + ms(60)) <= a_period * 4);
+      CHECK(used(at + ms(20), at + ms(60)) >= a_period * 4 / 100 * 98);
+      lab.check("reconfigured");
+    }
+    for (const Thread* child : children) CHECK(lab.ran(*child) > 0);
+  }
+}
+
+TEST_CASE("who waits below a node looks at once when its budget grows or its period shrinks", "[kernel][budget-tree]") {
+  for (const u32 cores : {1u, 2u}) {
+    CAPTURE(cores);
+    Lab lab(free_options(cores));
+    const Cptr root = inner_root(lab, ms(1'000) * cores, ms(1'000));
+    const Cptr middle = inner_child(lab, root, ms(5), ms(1'000));
+    const Cptr below = inner_child(lab, middle, ms(1'000) * cores, ms(1'000));  // the walk goes down
+    Thread& near = spinner(lab, leaf(lab, middle, ms(1), 0, 0));
+    Thread& far = spinner(lab, leaf(lab, below, ms(1), 0, cores - 1));
+    for (Thread* thread : {&near, &far}) REQUIRE(lab.resume(*thread) == "ok");
+    lab.run(ms(40));
+    const u64 out = lab.now();
+    lab.run(ms(40));
+    REQUIRE(lab.ran(near, out) + lab.ran(far, out) == 0);  // it would be so for 900 ms more
+    // As much budget as before, every 20 ms from now on: the first after one such period.
+    REQUIRE(lab.configure_child(root, middle, ms(5), ms(20), kManyRefills, 0, kSchedInner) == "ok");
+    const u64 shorter = lab.now();
+    lab.run(ms(100));
+    CHECK(lab.ran(near, shorter, shorter + ms(20)) + lab.ran(far, shorter, shorter + ms(20)) == 0);
+    CHECK(lab.ran(near, shorter) + lab.ran(far, shorter) >= ms(19));
+    CHECK(lab.ran(near, shorter) > 0);
+    CHECK(lab.ran(far, shorter) > 0);
+    // No limit: both run in this moment.
+    REQUIRE(lab.configure_child(root, middle, ms(5), ms(1'000), kManyRefills, 0, kSchedInner) == "ok");
+    lab.run(ms(50));
+    const u64 before = lab.now();
+    REQUIRE(lab.configure_child(root, middle, ms(1'000) * cores, ms(1'000), kManyRefills, 0, kSchedInner) == "ok");
+    lab.run(ms(2));
+    CHECK(lab.ran(near, before) + lab.ran(far, before) >= ms(2) * cores - us(50));
+  }
+}
+
+TEST_CASE("waking what waits below a node is done in units, whatever goes away meanwhile",
+          "[kernel][budget-tree][property]") {
+  for (u64 seed = 0; seed < 8; ++seed) {
+    CAPTURE(seed);
+    Options options;
+    options.cores = 2;
+    options.stealing = seed % 2 == 0;
+    Lab lab(options);
+    base::Prng prng{seed, "test.wake-below"};
+    const Cptr root = inner_root(lab, ms(2'000), ms(1'000));
+    const Cptr middle = inner_child(lab, root, ms(1), ms(1'000));
+    std::vector<Cptr> nodes = {middle};
+    for (u32 i = 0; i < 4; ++i) {
+      nodes.push_back(inner_child(lab, nodes[prng.below(nodes.size())], ms(2'000), ms(1'000)));
+    }
+    std::vector<Thread*> threads;
+    std::vector<Cptr> all(nodes.begin() + 1, nodes.end());
+    for (u32 i = 0; i < 40; ++i) {
+      all.push_back(leaf(lab, nodes[prng.below(nodes.size())], us(200), 0, prng.below(2)));
+      threads.push_back(&spinner(lab, all.back()));
+      REQUIRE(lab.resume(*threads.back()) == "ok");
+    }
+    lab.run(ms(30));
+    // Another thread reconfigures, so late before an interrupt that it gets only a unit at a time.
+    Thread& manager = lab.thread({.priority = 200});
+    manager.later(invoke(root, Invoke::SchedContextConfigureChild,
+                         {ms(2'000), ms(1'000), kManyRefills, 0, kSchedInner, 0}, {middle}));
+    lab.horizon = [&](u32, u64 now) { return now + 1; };
+    manager.later(compute(us(1)));
+    // Meanwhile the node that the walk has come to goes away, or the one above it.
+    const auto waking = [&] { return lab.object<SchedContext>(middle).waking; };
+    const u64 units = prng.below(30);
+    for (u64 cut = 0; cut <= units;) {
+      lab.run(100);
+      REQUIRE(!manager.finished());
+      cut += waking() ? 1 : 0;
+    }
+    const auto removes = [&](Ref<SchedContext> node) {
+      for (const Cptr sc : all) {
+        if (lab.cap(sc).object == node.offset) REQUIRE(lab.remove(sc) == "ok");
+      }
+    };
+    const Ref<SchedContext> above = lab.kernel().at(waking()).parent;
+    removes(above == lab.ref<SchedContext>(middle) || prng.below(2) == 0 ? waking() : above);
+    REQUIRE(lab.object<SchedContext>(middle).refill_max != 0);
+    lab.settle();
+    lab.horizon = nullptr;
+    CHECK(manager.outcome() == "ok");
+    CHECK(!waking());
+    lab.run(ms(100));
+    for (const Thread* thread : threads) {
+      if (lab.object<SchedContext>(thread->sc).refill_max != 0)
+        CHECK(lab.object<SchedContext>(thread->sc).in_tree == 0);
+    }
   }
 }

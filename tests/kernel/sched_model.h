@@ -33,6 +33,7 @@ struct Node {
   u32 home = 0;
   std::vector<Piece> refills;
   u64 reserved = 0;
+  u64 owed = 0;
   u64 consumed = 0;
   u64 slice = 0;
   u64 last_dispatch = 0;
@@ -114,6 +115,10 @@ class Model {
 
   u64 ready(const Node& n) const {
     u64 sum = 0;
+    if (n.shared()) {  // a refill grows to its whole amount until its time
+      for (const Piece& piece : n.refills) sum += minus(piece.amount, minus(piece.time, now_));
+      return sum;
+    }
     for (const Piece& piece : n.refills) sum += piece.time <= now_ ? piece.amount : 0;
     return sum;
   }
@@ -137,20 +142,6 @@ class Model {
       n.refills.push_back({time, amount});
       return;
     }
-    if (n.shared()) {
-      auto at = n.refills.begin();
-      while (at != n.refills.end() && at->time <= time) ++at;
-      n.refills.insert(at, {time, amount});
-      if (n.refills.size() <= n.refill_max) return;
-      std::size_t best = 0;
-      for (std::size_t i = 1; i + 1 < n.refills.size(); ++i) {
-        const auto gap = [&](std::size_t k) { return n.refills[k + 1].time - n.refills[k].time; };
-        if (gap(i) < gap(best)) best = i;
-      }
-      n.refills[best + 1].amount += n.refills[best].amount;
-      n.refills.erase(n.refills.begin() + static_cast<std::ptrdiff_t>(best));
-      return;
-    }
     Piece& last = n.refills.back();
     if (time <= last.time + last.amount) {
       last.amount += amount;
@@ -160,8 +151,83 @@ class Model {
       last = {time - last.amount, last.amount + amount};
     }
   }
+  // A shared node: all pieces that are whole are one, pieces of which one ends where the other begins are one, and when
+  // there are too many the two closest become one that begins where the first of them did.
+  static u64 begin_of(const Piece& piece) { return minus(piece.time, piece.amount); }
+  static void put_in_order(Node& n, Piece piece) {
+    const auto later = [](const Piece& a, const Piece& b) { return a.time < b.time; };
+    n.refills.insert(std::upper_bound(n.refills.begin(), n.refills.end(), piece, later), piece);
+  }
+  void put_back(Node& n, Piece piece) {
+    for (std::size_t i = 0; i < n.refills.size();) {
+      const Piece other = n.refills[i];
+      const bool whole = std::max(other.time, piece.time) <= now_;
+      if (whole || other.time == begin_of(piece) || begin_of(other) == piece.time) {
+        piece = {std::max(other.time, piece.time), other.amount + piece.amount};
+        n.refills.erase(n.refills.begin() + static_cast<std::ptrdiff_t>(i));
+      } else {
+        ++i;
+      }
+    }
+    put_in_order(n, piece);
+    if (n.refills.size() <= n.refill_max) return;
+    const auto gap = [&](std::size_t k) { return n.refills[k + 1].time - n.refills[k].time; };
+    std::size_t best = 0;
+    for (std::size_t i = 1; i + 1 < n.refills.size(); ++i) {
+      if (gap(i) < gap(best)) best = i;
+    }
+    const Piece a = n.refills[best];
+    const Piece b = n.refills[best + 1];
+    const auto at = n.refills.begin() + static_cast<std::ptrdiff_t>(best);
+    n.refills.erase(at, at + 2);
+    const u64 sum = a.amount + b.amount;
+    put_in_order(n, {std::max({a.time, b.time, std::min(begin_of(a), begin_of(b)) + sum}), sum});
+  }
+  void put_back_late(Node& n, Piece piece) {
+    const u64 late = std::min(n.owed, piece.amount);
+    n.owed -= late;
+    piece.amount -= late;
+    if (late > 0) put_back(n, {piece.time - piece.amount + n.period, late});
+    if (piece.amount > 0) put_back(n, piece);
+  }
+  void charge_shared(Node& n, u64 used, u64 start, u64 granted, bool keeps_rest) {
+    const u64 from_grant = std::min(used, granted);
+    if (from_grant > 0) put_back_late(n, {start + from_grant + n.period, from_grant});
+    if (granted > from_grant && !keeps_rest) put_back_late(n, {start + granted, granted - from_grant});
+    u64 over = used - from_grant;
+    for (u64 end = start + from_grant; over > 0;) {
+      if (n.refills.empty()) {
+        n.owed += over;
+        return;
+      }
+      const Piece first = n.refills.front();
+      n.refills.erase(n.refills.begin());
+      const u64 part = std::min(over, first.amount);
+      if (part < first.amount) n.refills.insert(n.refills.begin(), {first.time, first.amount - part});
+      end += part;
+      put_back_late(n, {std::max(end, minus(first.time, first.amount - part)) + n.period, part});
+      over -= part;
+    }
+  }
+  /// The longest grant: walk through the pieces that begin before what is had so far is used up.
+  u64 reach(const Node& n, u64 head_start) const {
+    u64 had = head_start;
+    for (const Piece& piece : n.refills) {
+      if (had < kSharedGrant && begin_of(piece) <= now_ + had) had += piece.amount;
+    }
+    return std::min(had, kSharedGrant);
+  }
+  void take(Node& n, u64 amount) {
+    u64 taken = 0;
+    for (Piece& piece : n.refills) {
+      if (begin_of(piece) > now_ + taken) continue;
+      const u64 part = std::min(piece.amount, amount - taken);
+      piece.amount -= part;
+      taken += part;
+    }
+    std::erase_if(n.refills, [](const Piece& piece) { return piece.amount == 0; });
+  }
   void charge(Node& n, u64 used, u64 at) {
-    if (n.shared()) at += used;
     while (used > 0) {
       Piece& first = n.refills.front();
       const u64 part = std::min(used, first.amount);
@@ -176,11 +242,12 @@ class Model {
       }
       give_back(n, base + n.period, part);
       used -= part;
-      if (!n.shared()) at += part;
+      at += part;
     }
   }
   void advance(Node& n) {
-    const u64 sum = ready(n);
+    u64 sum = 0;
+    for (const Piece& piece : n.refills) sum += piece.time <= now_ ? piece.amount : 0;
     if (sum == 0) return;
     std::erase_if(n.refills, [this](const Piece& piece) { return piece.time <= now_; });
     n.refills.insert(n.refills.begin(), {now_, sum});
@@ -196,7 +263,11 @@ class Model {
       if (used > 0) n.used.emplace_back(c.start, c.start + used);
       if (n.limited()) {
         n.reserved -= back;
-        charge(n, used, c.start);
+        if (n.shared()) {
+          charge_shared(n, used, c.start, c.amount, keep_rest);
+        } else {
+          charge(n, used, c.start);
+        }
       } else if (!n.inner) {
         n.slice = minus(n.slice, used);
       }
@@ -218,6 +289,10 @@ class Model {
   }
   u64 available(int node, const Core& home) const {
     const Node& n = nodes[node];
+    if (n.shared()) {
+      const bool below = home.grant >= 0 && in_chain(home.grant, node);
+      return reach(n, below ? minus(home.amount, minus(now_, home.start)) : 0);
+    }
     u64 amount = ready(n);
     u64 reserved = n.reserved;
     if (home.grant >= 0 && in_chain(home.grant, node) && reserved > 0) {
@@ -240,7 +315,18 @@ class Model {
       const Node& n = nodes[i];
       if (!n.limited() || available(i, cores[nodes[leaf].home]) >= kMinBudget) continue;
       u64 time = now_ + kSharedGrant;
-      if (ready(n) < kMinBudget) {
+      if (n.shared()) {
+        if (n.reserved == 0 && !n.refills.empty()) time = ~u64{0};
+        u64 sum = 0;
+        for (const Piece& piece : n.refills) {
+          sum += piece.amount;
+          if (piece.amount >= kMinBudget) {
+            time = std::min(time, begin_of(piece));
+          } else if (sum >= kMinBudget) {
+            time = std::min(time, piece.time);
+          }
+        }
+      } else if (ready(n) < kMinBudget) {
         u64 sum = 0;
         u64 without = 0;
         u64 with = 0;
@@ -495,24 +581,59 @@ class Model {
       senders[target.server].push_back(t);
     }
   }
+  std::vector<int> children(int node) const {  // the latest first
+    std::vector<int> all;
+    for (int i = static_cast<int>(nodes.size()) - 1; i >= 0; --i) {
+      if (nodes[i].parent == node) all.push_back(i);
+    }
+    return all;
+  }
   void configure(int node, u64 budget, u64 period) {
     Node& n = nodes[node];
     commit(node);
-    const u64 ready_now = n.limited() ? ready(n) : n.slice;
     const int t = n.holder;
-    const bool stays = cores[threads[t].core].current == t;
-    if (!stays) stop(t);
+    const bool in_use = t >= 0 || !children(node).empty();
+    u64 ready_now = budget;
+    if (in_use && n.limited()) ready_now = ready(n);
+    if (in_use && n.round_robin()) ready_now = n.slice;
+    if (t >= 0 && cores[threads[t].core].current != t) stop(t);
     n.budget = budget;
     n.period = period;
     n.slice = n.round_robin() ? budget : 0;
     n.refills.clear();
     n.used.clear();
+    if (!in_use) n.owed = 0;
     if (n.limited()) {
       const u64 first = std::min(ready_now, budget);
       if (first > 0) n.refills.push_back({now_, first});
-      if (first < budget) n.refills.push_back({now_ + period, budget - first});
+      u64 rest = budget - first;
+      // What several cores use comes back to each of them: in parts that grow side by side.
+      u64 parts = n.shared() ? std::min<u64>(n.core_count, n.refill_max - n.refills.size()) : 1;
+      for (; parts > 0; --parts) {
+        const u64 part = rest / parts;
+        if (part > 0) n.refills.push_back({now_ + period + (n.shared() ? part : 0), part});
+        rest -= part;
+      }
     }
-    if (threads[t].life == Life::Ready) wake(t);
+    if (t >= 0 && threads[t].life == Life::Ready) wake(t);
+    for (const int child : children(node)) look_below(child);
+  }
+  void look_below(int node) {
+    const int t = nodes[node].holder;
+    if (t >= 0 && threads[t].place == Thread::OutOfBudget) {
+      const bool can_run = eligible(node);
+      if (can_run || wait_time(node) < nodes[node].wait_until) {
+        unqueue(t);
+        if (can_run) {
+          queue(t, false);
+          const Core& c = cores[threads[t].core];
+          if (c.current < 0 || threads[c.current].priority < threads[t].priority) poke(threads[t].core);
+        } else {
+          go_broke(t);
+        }
+      }
+    }
+    for (const int child : children(node)) look_below(child);
   }
 
   // ── The end of an entry ──
@@ -535,9 +656,7 @@ class Model {
       Node& n = nodes[i];
       if (n.limited()) {
         if (!n.measured_from_wake()) advance(n);
-        u64 limit = minus(ready(n), n.reserved);
-        if (n.shared()) limit = std::min(limit, kSharedGrant);
-        amount = std::min(amount, limit);
+        amount = std::min(amount, n.shared() ? reach(n, 0) : minus(ready(n), n.reserved));
       } else if (!n.inner) {
         if (n.slice < kMinBudget) n.slice = n.budget;
         amount = std::min(amount, n.slice);
@@ -545,6 +664,7 @@ class Model {
     }
     for (const int i : chain(leaf)) {
       if (nodes[i].limited()) nodes[i].reserved += amount;
+      if (nodes[i].limited() && nodes[i].shared()) take(nodes[i], amount);
     }
     c.grant = leaf;
     c.start = now_;

@@ -241,8 +241,16 @@ class Twins {
     }
     if (kind < 28) return {Op::Consumed, static_cast<int>(raw.raw[1] % scs_.size())};
     if (kind < 34) {
-      const int node = static_cast<int>(4 + raw.raw[2] % (scs_.size() - 4));
       const u64 period = us(500 + raw.raw[1] % 8'000);
+      if (raw.raw[2] % 4 == 0) {  // an inner node, which is not the caller's: then waking would be cut short
+        const int inner = static_cast<int>(1 + raw.raw[2] / 4 % 3);
+        for (int at = self.node; at >= 0; at = model_.nodes[static_cast<std::size_t>(at)].parent) {
+          if (at == inner) return wake_up;
+        }
+        const u64 most = period / 1'000 * lab_.kernel().core_count();
+        return Op{Op::Configure, inner, raw.raw[0] % 5 == 0 ? us(most) : us(20 + raw.raw[0] % (most - 20)), period};
+      }
+      const int node = static_cast<int>(4 + raw.raw[2] % (scs_.size() - 4));
       const u64 budget = raw.raw[0] % 5 == 0 ? period : us(20 + raw.raw[0] % (period / 1'000 - 20));
       return node == 4 ? wake_up : Op{Op::Configure, node, budget, period};  // node 4 is the ticker's
     }
@@ -360,6 +368,7 @@ class Twins {
       const sched_model::Node& should = model_.nodes[n];
       expect("refills" + name, text_of(refills_of(is)), text_of(should.refills));
       expect("reserved" + name, is.reserved, should.reserved);
+      expect("owed" + name, is.owed, should.owed);
       expect("consumed" + name, is.consumed, should.consumed);
       expect("slice" + name, is.slice_left, should.slice);
       expect("home" + name, u32{is.home}, should.home);
