@@ -19,7 +19,11 @@ endfunction()
 function(core_library name)
   cmake_parse_arguments(arg "" "LAYER" "SOURCES;DEPENDS" ${ARGN})
   layer_include_dir(${arg_LAYER} include_dir)
-  foreach(kind host bare)
+  set(kinds host bare)
+  if(ORRERY_BARE)
+    set(kinds bare)
+  endif()
+  foreach(kind ${kinds})
     set(target ${name})
     set(suffix "")
     if(kind STREQUAL "bare")
@@ -51,10 +55,7 @@ endfunction()
 add_library(orrery_bare_flags INTERFACE)
 target_compile_options(orrery_bare_flags INTERFACE
   -O2 -ffreestanding -fno-stack-protector -fno-pic -fno-asynchronous-unwind-tables -fno-unwind-tables
-  -mno-red-zone -mcmodel=large -U_FORTIFY_SOURCE -U_GLIBCXX_ASSERTIONS
+  -U_FORTIFY_SOURCE -U_GLIBCXX_ASSERTIONS ${ORRERY_MACHINE_FLAGS}
   -Wall -Wextra -Wshadow -Werror -Wno-missing-field-initializers -fno-strict-aliasing -ffunction-sections -fdata-sections
-  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-mgeneral-regs-only>
-  # Clang has no `long double` under that switch, and libstdc++'s headers name the type.
-  $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-mno-sse -mno-mmx -mno-implicit-float>
   $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-gnu-statement-expression -Wno-invalid-offsetof -Wno-shadow>)
-target_compile_definitions(orrery_bare_flags INTERFACE ORRERY_BARE=1)
+target_compile_definitions(orrery_bare_flags INTERFACE ORRERY_BARE=1 ${ORRERY_DEFECT_MACROS})
