@@ -47,6 +47,11 @@ struct MachineInfo {
   u64 boot_entropy = 0;
 };
 
+/// Adds RAM to `info`, its first page cut out should it be page 0; ranges come in ascending order. Part pages are dropped.
+void ram_add(MachineInfo& info, u64 base, u64 bytes);
+/// Takes every page that [base, base + bytes) touches out of `info.ram`.
+void ram_cut(MachineInfo& info, u64 base, u64 bytes);
+
 // ── What the shared part gives the machine ───────────────────────────────────────────────────────────────────
 /// Everything after the machine's entry; called once, on the boot stack (at least 64 KiB), interrupts masked.
 [[noreturn]] void boot_main(const MachineInfo& info);

@@ -1,0 +1,11 @@
+set(BOOT_MACHINE_SOURCES
+  entry.S
+  trap.S
+  context.S
+  clock.cpp
+  context.cpp
+  paging.cpp
+  power.cpp
+  serial.cpp
+  start.cpp
+  trap.cpp)
