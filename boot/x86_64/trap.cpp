@@ -51,6 +51,7 @@ constexpr u8 kInterruptGate = 0x8E;
 constexpr u32 kVectors = 256;
 constexpr u64 kStubBytes = 16;
 constexpr u32 kIrqs = 16;
+constexpr u64 kVectorSpurious = 255;  // of the local APIC; wants no end of interrupt
 
 struct Traps {
   alignas(16) u8 stack[kTrapStackBytes];
@@ -76,6 +77,16 @@ void controllers_start() {
   port_out8(kSecond + 1, 1);
   port_out8(kMain + 1, 0xFF);
   port_out8(kSecond + 1, 0xFF);
+}
+
+/// The local APIC lets the 8259's interrupts through ("virtual wire", Intel SDM vol. 3, §10.5.1); not every firmware has
+/// set it up.
+void local_apic_start() {
+  constexpr u64 kBase = 0xFEE0'0000;
+  constexpr u32 kSpuriousEnabled = 0x1FF;  // software enable, vector 255
+  constexpr u32 kExternal = 0x700;         // delivery mode of LINT0: ExtINT
+  *reinterpret_cast<volatile u32*>(kBase + 0xF0) = kSpuriousEnabled;
+  *reinterpret_cast<volatile u32*>(kBase + 0x350) = kExternal;
 }
 
 Cause cause_of(u64 vector) {
@@ -113,6 +124,7 @@ void x86_64::traps_start() {
   asm volatile("lidt %0" : : "m"(vectors));
   asm volatile("ltr %0" : : "r"(kTaskSelector));
   controllers_start();
+  local_apic_start();
 }
 
 void x86_64::lines_open(bool open) {
@@ -131,6 +143,8 @@ extern "C" void boot_trap(Frame& frame) {
     if (line == kIrqTimer && !timer_interrupt()) return;
     if (line != kIrqTimer && line != kIrqSerial) return;  // spurious
     trap.cause = line == kIrqTimer ? Cause::Timer : Cause::Serial;
+  } else if (frame.vector == kVectorSpurious) {
+    return;
   } else {
     trap.cause = cause_of(frame.vector);
     if (trap.cause == Cause::Memory) asm volatile("mov %%cr2, %0" : "=r"(trap.address));

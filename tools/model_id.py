@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""Writes the model id: SHA-256 of the sorted (path, content) list of all sources that can change a trace.
+
+usage: tools/model_id.py ROOT OUTPUT.cpp
+
+Compiler and flags are not in it: they must not change a trace. Neither is what runs a model (sim/host, boot/).
+"""
+import hashlib
+import pathlib
+import sys
+
+FOLDERS = ["base", "kernel-model", "schema", "fs", "net", "vm", "user", "sim/model"]
+FILES = ["tools/boot_image.py"]  # packs user/image
+
+
+def sources(root):
+    for folder in FOLDERS:
+        yield from (path for path in (root / folder).rglob("*") if path.is_file())
+    yield from (root / name for name in FILES)
+
+
+def main():
+    root, output = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+    digest = hashlib.sha256()
+    for name, path in sorted((path.relative_to(root).as_posix(), path) for path in sources(root)):
+        content = path.read_bytes()
+        digest.update(f"{len(name)} {name} {len(content)} ".encode())
+        digest.update(content)
+    code = ", ".join(f"0x{byte:02x}" for byte in digest.digest())
+    text = f"""// Made by tools/model_id.py. Do not edit.
+#include "sim/model/plan.h"
+
+#include "base/enforce.h"
+
+namespace {{
+constexpr u8 kModelId[sim::kModelIdBytes] = {{{code}}};
+}}
+
+base::Bytes sim::model_id() {{ return kModelId; }}
+"""
+    if not output.exists() or output.read_text() != text:
+        output.write_text(text)
+
+
+main()
