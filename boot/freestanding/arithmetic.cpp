@@ -53,9 +53,7 @@ int __clzdi2(u64 value) {
   for (u32 shift = 1; shift < 64; shift *= 2) value |= value >> shift;
   return count_ones(~value);
 }
-u32 __bswapsi2(u32 value) {
-  return value << 24 | (value & 0xFF00) << 8 | (value >> 8 & 0xFF00) | value >> 24;
-}
+u32 __bswapsi2(u32 value) { return value << 24 | (value & 0xFF00) << 8 | (value >> 8 & 0xFF00) | value >> 24; }
 u64 __bswapdi2(u64 value) {
   return u64{__bswapsi2(static_cast<u32>(value))} << 32 | __bswapsi2(static_cast<u32>(value >> 32));
 }

@@ -67,9 +67,8 @@ void Channel::event(const base::Event& event) {
   if (framed_) return frame(sim::FrameKind::Event, {reinterpret_cast<const u8*>(&event), sizeof event});
   char line[256];
   plain(base::format(line, "event #{} {} ns {}/{} {} thread={:x} object={:x} a={:x} b={:x} c={:x}\n", event.sequence,
-                     event.time_ns, event.node, event.core,
-                     base::name_of(static_cast<base::EventKind>(event.kind)), event.thread, event.object, event.a,
-                     event.b, event.c),
+                     event.time_ns, event.node, event.core, base::name_of(static_cast<base::EventKind>(event.kind)),
+                     event.thread, event.object, event.a, event.b, event.c),
         true);
 }
 
@@ -89,8 +88,13 @@ void Channel::leaves(sim::World& world) {
 }
 
 void Channel::end(sim::World& world, sim::Outcome outcome, base::Digest root) {
-  const u64 payload[] = {static_cast<u64>(outcome), world.status(), world.trace().count(), world.now(),
-                         world.tainted() ? 1u : 0u, root.high,      root.low};
+  const u64 payload[] = {static_cast<u64>(outcome),
+                         world.status(),
+                         world.trace().count(),
+                         world.now(),
+                         world.tainted() ? 1u : 0u,
+                         root.high,
+                         root.low};
   if (framed_) return words(sim::FrameKind::End, payload);
   char line[256];
   plain(base::format(line, "orrery: guest status {}, {} events, {} ns{}\ndigest {:016x}{:016x}\n", world.status(),

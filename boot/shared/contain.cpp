@@ -60,8 +60,8 @@ std::string_view text_of(Cause cause) {
 /// Where the world stood, for the last line of a report.
 void place_of_world(base::Writer& text) {
   if (state.world == nullptr) return;
-  base::format_to(text, "orrery: last event #{} at {} ns, seed {}\n", state.world->trace().count(),
-                  state.world->now(), state.world->seed());
+  base::format_to(text, "orrery: last event #{} at {} ns, seed {}\n", state.world->trace().count(), state.world->now(),
+                  state.world->seed());
 }
 
 kernel::CrashKind kind_of(const Trap& trap) {
@@ -77,9 +77,7 @@ kernel::CrashKind kind_of(const Trap& trap) {
   return address_use(trap.address) == AddressUse::Guard ? StackOverflow : Segment;
 }
 
-void set_timer() {
-  arch::timer_set(state.wake_ns < state.tick_ns ? state.wake_ns : state.tick_ns);
-}
+void set_timer() { arch::timer_set(state.wake_ns < state.tick_ns ? state.wake_ns : state.tick_ns); }
 
 /// A program that has neither charged nor trapped for long is silent.
 void watch(Trap& trap, u64 now) {

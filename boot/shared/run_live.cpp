@@ -13,8 +13,8 @@ namespace boot {
 namespace {
 
 constexpr u64 kRamBytes = u64{64} << 20;
-constexpr u64 kSliceNs = 5'000'000;   // virtual time between two looks at the serial line when there is much to do
-constexpr u64 kLagNs = 200'000'000;   // further behind the clock than this is forgotten, not caught up
+constexpr u64 kSliceNs = 5'000'000;  // virtual time between two looks at the serial line when there is much to do
+constexpr u64 kLagNs = 200'000'000;  // further behind the clock than this is forgotten, not caught up
 constexpr u32 kNode = 1;
 constexpr u16 kColumns = 80;
 constexpr u16 kRows = 24;

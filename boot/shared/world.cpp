@@ -30,9 +30,10 @@ sim::World& make_world(sim::WorldConfig config, sim::NodeConfig node, u64 ram_by
   u8* ram = present < needed ? nullptr : region_take(ram_bytes);
   u8* work = ram == nullptr ? nullptr : region_take(work_bytes);
   if (work == nullptr) {
-    fail(kStatusUnsupported,
-         base::format(text, "orrery: a node of {} MiB needs a machine with {} MiB of free memory; this one has {} MiB\n",
-                      mebibytes(ram_bytes), mebibytes(needed), present >> 20));
+    fail(
+        kStatusUnsupported,
+        base::format(text, "orrery: a node of {} MiB needs a machine with {} MiB of free memory; this one has {} MiB\n",
+                     mebibytes(ram_bytes), mebibytes(needed), present >> 20));
   }
   node.ram = {ram, ram_bytes};
   const auto world = sim::World::create(config, {work, work_bytes});

@@ -1,5 +1,5 @@
-// boot/x86_64/clock.cpp — time: the time stamp counter, measured once against the 8254 timer; the timer interrupt is the
-// 8254's channel 0 in one-shot mode. Both machines of QEMU (q35, microvm) have them. Source: Intel 8254 data sheet.
+// boot/x86_64/clock.cpp — time: the time stamp counter, measured once against the 8254 timer; the timer interrupt is that
+// one's channel 0, the only channel microvm can be trusted to have, in one-shot mode. Both machines of QEMU (q35, microvm) have them. Source: Intel 8254 data sheet.
 #include "base/assert.h"
 #include "boot/arch.h"
 #include "boot/x86_64/machine.h"
@@ -12,9 +12,7 @@ namespace {
 using namespace x86_64;
 
 constexpr u16 kChannel0 = 0x40;
-constexpr u16 kChannel2 = 0x42;
 constexpr u16 kControl = 0x43;
-constexpr u16 kSpeaker = 0x61;  // bit 0 gates channel 2, bit 5 is its output, bit 1 the speaker
 constexpr u64 kTimerHz = 1'193'182;
 constexpr u64 kNsInSecond = 1'000'000'000;
 constexpr u64 kMeasureTicks = kTimerHz / 100;  // 10 ms
@@ -22,9 +20,9 @@ constexpr u64 kStepTicksMax = 0xFFFF;          // 54.9 ms a shot
 constexpr u64 kStepNsMax = kStepTicksMax * kNsInSecond / kTimerHz;
 
 struct Clock {
-  u64 start = 0;           // counter at the first call
-  u64 ticks_in_10ms = 0;   // 0: not measured yet
-  u64 last_ns = 0;         // what was told last: time never decreases
+  u64 start = 0;          // counter at the first call
+  u64 ticks_in_10ms = 0;  // 0: not measured yet
+  u64 last_ns = 0;        // what was told last: time never decreases
   u64 due_ns = arch::kTimerNever;
 };
 constinit Clock state;
@@ -36,14 +34,20 @@ u64 counter() {
   return u64{high} << 32 | low;
 }
 
+u64 count_of_channel0() {
+  port_out8(kControl, 0x00);  // latch channel 0
+  const u8 low = port_in8(kChannel0);
+  return u64{port_in8(kChannel0)} << 8 | low;
+}
+
 void measure() {
-  port_out8(kSpeaker, static_cast<u8>((port_in8(kSpeaker) & 0xFC) | 1));
-  port_out8(kControl, 0xB0);  // channel 2, both bytes, mode 0: the output rises at the end
-  port_out8(kChannel2, kMeasureTicks & 0xFF);
-  port_out8(kChannel2, kMeasureTicks >> 8);
+  port_out8(kControl, 0x30);  // channel 0, both bytes, mode 0: counts down once
+  port_out8(kChannel0, 0xFF);
+  port_out8(kChannel0, 0xFF);
   const u64 from = counter();
-  constexpr u64 kRoundsMax = 100'000'000;
-  for (u64 round = 0; (port_in8(kSpeaker) & 0x20) == 0; ++round) ASSERT(round < kRoundsMax);
+  const u64 count_from = count_of_channel0();
+  constexpr u64 kRoundsMax = 10'000'000;
+  for (u64 round = 0; count_from - count_of_channel0() < kMeasureTicks; ++round) ASSERT(round < kRoundsMax);
   state.ticks_in_10ms = counter() - from;
   state.start = from;
   ASSERT(state.ticks_in_10ms > 0);

@@ -9,9 +9,9 @@ namespace {
 
 using namespace x86_64;
 
-constexpr u16 kDebugExitPort = 0xF4;  // QEMU's `-device isa-debug-exit,iobase=0xf4,iosize=0x04`
-constexpr u16 kQ35PowerPort = 0x604;  // ACPI PM1a control of q35 as its firmware places it
-constexpr u16 kQ35PowerOff = 0x2000;  // sleep enable, type 0: S5
+constexpr u16 kDebugExitPort = 0xF4;        // QEMU's `-device isa-debug-exit,iobase=0xf4,iosize=0x04`
+constexpr u16 kQ35PowerPort = 0x604;        // ACPI PM1a control of q35 as its firmware places it
+constexpr u16 kQ35PowerOff = 0x2000;        // sleep enable, type 0: S5
 constexpr u64 kMicrovmSleep = 0xFEA0'0100;  // ACPI sleep control register of microvm's event device
 constexpr u8 kMicrovmPowerOff = 0x34;       // sleep enable, type 5
 

@@ -91,9 +91,13 @@ void local_apic_start() {
 
 Cause cause_of(u64 vector) {
   switch (vector) {
-    case 0: case 16: case 19: return Cause::Arithmetic;
-    case 6: case 7: return Cause::IllegalInstruction;
-    case 12: case 13: return Cause::WildAddress;
+    case 0:
+    case 16:
+    case 19: return Cause::Arithmetic;
+    case 6:
+    case 7: return Cause::IllegalInstruction;
+    case 12:
+    case 13: return Cause::WildAddress;
     case 14: return Cause::Memory;
     case 17: return Cause::Bus;
     default: return Cause::Other;

@@ -33,9 +33,7 @@ static_assert(std::has_unique_object_representations_v<kernel::CostTable>);
 
 }  // namespace
 
-u64 plan_bytes(const Plan& plan) {
-  return kPlanHeaderBytes + sizeof plan.costs + plan.script.size() + kChecksumBytes;
-}
+u64 plan_bytes(const Plan& plan) { return kPlanHeaderBytes + sizeof plan.costs + plan.script.size() + kChecksumBytes; }
 
 void encode_plan(const Plan& plan, base::MutableBytes out) {
   const u64 total = plan_bytes(plan);
