@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "boot/arch.h"
 #include "boot/x86_64/machine.h"
+#include "boot/x86_64/port.h"
 
 #include "base/enforce.h"
 

@@ -1,7 +1,8 @@
 // boot/x86_64/serial.cpp — the first serial port of a PC: 115200 baud, 8 bits, no parity, FIFO on. Source: National
 // Semiconductor PC16550D data sheet, table II.
 #include "boot/arch.h"
-#include "boot/x86_64/machine.h"
+#include "boot/x86_64/port.h"
+#include "boot/x86_64/serial.h"
 
 #include "base/enforce.h"
 

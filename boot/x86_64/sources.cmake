@@ -4,8 +4,8 @@ set(BOOT_MACHINE_SOURCES
   context.S
   clock.cpp
   context.cpp
-  paging.cpp
-  power.cpp
+  memory.cpp
+  halt.cpp
   serial.cpp
-  start.cpp
+  entry.cpp
   trap.cpp)

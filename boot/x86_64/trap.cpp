@@ -3,6 +3,8 @@
 #include "base/bytes.h"
 #include "boot/arch.h"
 #include "boot/x86_64/machine.h"
+#include "boot/x86_64/port.h"
+#include "boot/x86_64/serial.h"
 
 #include "base/enforce.h"
 

@@ -1,4 +1,4 @@
-// boot/x86_64/paging.cpp — page tables of four levels (Intel SDM vol. 3, §4.5). Memory below the end of RAM, and the first
+// boot/x86_64/memory.cpp — page tables of four levels (Intel SDM vol. 3, §4.5). Memory below the end of RAM, and the first
 // 4 GiB in any case, where the devices are, is mapped as it lies in pages of 2 MiB; the part with the image in pages of
 // 4 KiB, so that code is not writable, data not executable, and page 0 not there.
 #include "base/assert.h"

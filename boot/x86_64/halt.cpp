@@ -1,6 +1,6 @@
-// boot/x86_64/power.cpp — how this machine ends, and its source of entropy.
+// boot/x86_64/halt.cpp — how this machine ends, and its source of entropy.
 #include "boot/arch.h"
-#include "boot/x86_64/machine.h"
+#include "boot/x86_64/port.h"
 
 #include "base/enforce.h"
 

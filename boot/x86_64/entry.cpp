@@ -1,4 +1,4 @@
-// boot/x86_64/start.cpp — the first C++ of this machine: what the loader says about memory. Source: Xen,
+// boot/x86_64/entry.cpp — the first C++ of this machine: what the loader says about memory. Source: Xen,
 // public/arch-x86/hvm/start_info.h.
 #include "base/assert.h"
 #include "boot/arch.h"
