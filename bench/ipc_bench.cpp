@@ -12,12 +12,16 @@ void server(const u64 (&arguments)[8]) {
   sys::recv(arguments[0], arguments[1]);
   for (;;) sys::reply_recv(arguments[0], arguments[1], MessageInfo::make(0, 1));
 }
+// A passive server has no scheduling context: it runs on its caller's, so that the kernel's fast path is taken.
+enum class Server : u8 { Passive, Active };
+Server server_kind = Server::Passive;
 void caller_root(const u64 (&)[8]) {
   Root objects;
   const u64 endpoint = objects.make(ObjectType::Endpoint);
   const u64 reply = objects.make(ObjectType::Reply);
-  objects.spawn(1, {endpoint, reply}, 255);
+  const u64 context = objects.spawn(1, {endpoint, reply}, 255) + 1;  // made right behind the TCB
   sys::call(endpoint, MessageInfo::make(0, 1));
+  if (server_kind == Server::Passive) ASSERT(sys::invoke(context, Invoke::SchedContextUnbind, {}).ok());
   probe.start();
   for (u64 i = 0; i < probe.rounds; ++i) sys::call(endpoint, MessageInfo::make(0, 1));
   probe.stop();
@@ -54,14 +58,23 @@ void ipc_group(Session& session) {
   if (!session.group("ipc")) return;
   const u64 rounds = session.scaled(200'000, 1000);
   const u64 host_rounds = session.scaled(5000, 50);
-  const auto call_ns = [&](bool digest) {
+  const auto call_ns = [&](Server kind, bool digest) {
+    server_kind = kind;
     run_world(kCall, {.rounds = rounds, .digest = digest});
     return probe.ns_each();
   };
-  session.measure({.name = "call and reply", .unit = "ns", .run = [&] { return call_ns(true); }, .bar = 100},
+  session.measure({.name = "call and reply, passive server",
+                   .unit = "ns",
+                   .run = [&] { return call_ns(Server::Passive, true); },
+                   .bar = 100},
                   {{"two fcontext jumps", [&] { return fcontext_pair_ns(rounds); }, 12},
                    {"two swapcontext", [&] { return swapcontext_pair_ns(rounds); }},
-                   {"the same without digest", [&] { return call_ns(false); }, 1.10}});
+                   {"the same without digest", [&] { return call_ns(Server::Passive, false); }, 1.10}});
+  session.measure({.name = "call and reply, server with its own budget",
+                   .unit = "ns",
+                   .run = [&] { return call_ns(Server::Active, true); }},
+                  {{"two fcontext jumps", [&] { return fcontext_pair_ns(rounds); }},
+                   {"the same without digest", [&] { return call_ns(Server::Active, false); }}});
   session.measure({.name = "signal, wait, and back",
                    .unit = "ns",
                    .run =
@@ -72,6 +85,7 @@ void ipc_group(Session& session) {
                   {{"futex, two processes", [&] { return futex_round_trip_ns(host_rounds); }},
                    {"pipe, two processes", [&] { return pipe_round_trip_ns(host_rounds); }}});
   const auto events_rate = [&](bool digest) {
+    server_kind = Server::Passive;
     run_world(kCall, {.rounds = rounds, .digest = digest});
     return static_cast<double>(probe.events) * 1e3 / (probe.end_ns - probe.start_ns);
   };
