@@ -61,6 +61,17 @@ constexpr std::string_view name_of(EventKind kind) {
 }
 // clang-format on
 
+/// lane_of as a table, for the path of every event.
+struct LaneTable {
+  static constexpr u32 kKindsMax = 256;
+  Lane lanes[kKindsMax] = {};
+  constexpr LaneTable() {
+    for (u32 kind = 0; kind < kKindsMax; ++kind) lanes[kind] = lane_of(static_cast<EventKind>(kind));
+  }
+  constexpr Lane of(EventKind kind) const { return lanes[static_cast<u16>(kind) % kKindsMax]; }
+};
+inline constexpr LaneTable kLanes;
+
 /// What an emitter says; the payload of an event.
 struct EventRecord {
   EventKind kind = EventKind::None;
@@ -93,10 +104,32 @@ struct Event {
 };
 static_assert(sizeof(Event) == 64 && std::has_unique_object_representations_v<Event>);
 
-/// Where an emitter puts its events: a function and its context, so that the core needs no virtual call table.
+/// Events written in place, without a call or a copy: the emitter fills `next`, whole but for its sequence, and commits.
+struct EventLog {
+  Event* next = nullptr;
+  Event* limit = nullptr;  // when `next` gets there, `turn` sees to what was written and makes room
+  u64 count = 0;           // events so far: the sequence of the last one
+  u64 cause = 0;           // of what is emitted now
+  void (*turn)(EventLog& log) = nullptr;
+
+  u64 commit() {
+    count += 1;
+    next->sequence = count;
+    next += 1;
+    if (next == limit) [[unlikely]]
+      turn(*this);
+    return count;
+  }
+};
+
+/// Where an emitter puts its events: a function and its context, so that the core needs no virtual call table. A kernel
+/// that has a `log` as well writes there what it does in an entry.
 struct EventSink {
   void (*emit)(void* context, const EventRecord& record) = nullptr;
   void* context = nullptr;
+  EventLog* log = nullptr;
+  u64* woken_by = nullptr;  // with a log: sequence of the last wake of each thread, by the slot of its id
+  u16 node = 0;
   void operator()(const EventRecord& record) const {
     if (emit != nullptr) emit(context, record);
   }

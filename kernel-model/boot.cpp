@@ -342,8 +342,12 @@ base::Result<void, BootError> Kernel::boot(const BootConfig& config) {
   TRY(check_config(ram_bytes_, config, layout));
   ASSERT(header().magic == 0);  // once, on zeroed memory
   entry_ = EntryState{};
+  log_ = nullptr;
   Builder{*this, config, layout}.build();
+  log_ = events_.log;
   return {};
 }
+
+void Kernel::emit_record(const base::EventRecord& record) { events_(record); }
 
 }  // namespace kernel

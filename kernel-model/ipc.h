@@ -39,6 +39,14 @@ Step cancel_badged_sends(Kernel& kernel, Ref<Endpoint> endpoint, u64 badge);
 void handle_syscall(Kernel& kernel);
 
 /// Where the thread's IPC buffer lies in RAM; null when it has none (or the frame's rights do not reach).
-IpcBuffer* buffer_of(Kernel& kernel, Tcb& thread, bool for_write);
+inline IpcBuffer* buffer_of(Kernel& kernel, const Tcb& thread, bool for_write) {
+  if (thread.buffer_vaddr == 0) return nullptr;
+  const Cap& frame = thread.slots[kTcbBuffer].cap;
+  if (frame.type != CapType::Frame) return nullptr;
+  const u8 needed = for_write ? kRightRead | kRightWrite : kRightRead;
+  if ((frame.rights & needed) != needed) return nullptr;
+  const u64 offset = thread.buffer_vaddr & ((u64{1} << frame.bits) - 1);
+  return reinterpret_cast<IpcBuffer*>(kernel.ram() + frame.object + offset);
+}
 
 }  // namespace kernel::ipc

@@ -65,16 +65,6 @@ u32 transfer_caps(Kernel& kernel, Tcb& sender, Tcb& receiver, u32 count, const T
 
 }  // namespace
 
-IpcBuffer* buffer_of(Kernel& kernel, Tcb& thread, bool for_write) {
-  if (thread.buffer_vaddr == 0) return nullptr;
-  const Cap& frame = thread.slots[kTcbBuffer].cap;
-  if (frame.type != CapType::Frame) return nullptr;
-  const u8 needed = for_write ? kRightRead | kRightWrite : kRightRead;
-  if ((frame.rights & needed) != needed) return nullptr;
-  const u64 offset = thread.buffer_vaddr & ((u64{1} << frame.bits) - 1);
-  return reinterpret_cast<IpcBuffer*>(kernel.ram() + frame.object + offset);
-}
-
 MessageView view_of(Kernel& kernel, Tcb& sender) {
   const MessageInfo info{sender.frame.info};
   MessageView view{.mr = sender.frame.mr, .length = info.length()};

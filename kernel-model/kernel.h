@@ -170,17 +170,42 @@ class Kernel {
   /// Whether anybody reads the events: what only they need is not computed otherwise.
   bool has_listener() const { return events_.emit != nullptr; }
   /// Emits one event of this core. `thread` 0: the core's current thread, if it has one.
-  void emit(base::EventKind kind, u32 object = 0, u64 a = 0, u64 b = 0, u64 c = 0, u16 flags = 0, u32 thread = 0) {
-    if (events_.emit == nullptr) return;
+  [[gnu::always_inline]] void emit(base::EventKind kind, u32 object = 0, u64 a = 0, u64 b = 0, u64 c = 0, u16 flags = 0,
+                                   u32 thread = 0) {
     if (thread == 0 && core(entry_.core).current) thread = at(core(entry_.core).current).thread_id;
-    events_.emit(events_.context, base::EventRecord{.kind = kind,
-                                                    .core = static_cast<u8>(entry_.core),
-                                                    .flags = flags,
-                                                    .thread = thread,
-                                                    .object = object,
-                                                    .a = a,
-                                                    .b = b,
-                                                    .c = c});
+    emit_of(thread, kind, object, a, b, c, flags);
+  }
+  /// The same of a thread that is known; 0: of none.
+  [[gnu::always_inline]] void emit_of(u32 thread, base::EventKind kind, u32 object = 0, u64 a = 0, u64 b = 0, u64 c = 0,
+                                      u16 flags = 0) {
+    if (log_ == nullptr) [[unlikely]]
+      return emit_record({.kind = kind,
+                          .core = static_cast<u8>(entry_.core),
+                          .flags = flags,
+                          .thread = thread,
+                          .object = object,
+                          .a = a,
+                          .b = b,
+                          .c = c});
+    u64 cause = log_->cause;
+    if (kind == base::EventKind::SchedRun && events_.woken_by[thread & kThreadSlotMask] != 0) {
+      cause = events_.woken_by[thread & kThreadSlotMask];
+    }
+    base::Event& event = *log_->next;
+    event.time_ns = now();
+    event.kind = static_cast<u16>(kind);
+    event.lane = static_cast<u8>(base::kLanes.of(kind));
+    event.core = static_cast<u8>(entry_.core);
+    event.node = events_.node;
+    event.flags = flags;
+    event.thread = thread;
+    event.object = object;
+    event.a = a;
+    event.b = b;
+    event.c = c;
+    event.cause = cause;
+    const u64 sequence = log_->commit();
+    if (kind == base::EventKind::SchedWake) events_.woken_by[thread & kThreadSlotMask] = sequence;
   }
 
   /// The transient part of one entry: nothing here outlives `enter`.
@@ -201,10 +226,13 @@ class Kernel {
   EntryState& entry() { return entry_; }
 
  private:
+  void emit_record(const base::EventRecord& record);
+
   u8* ram_;
   u64 ram_bytes_;
   CostTable costs_;
   base::EventSink events_;
+  base::EventLog* log_ = nullptr;  // from the end of `boot` on: what happens there has no time of an entry
   MachinePort& machine_;
   EntryState entry_;
 };

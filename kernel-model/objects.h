@@ -113,6 +113,7 @@ enum TcbSlot : u32 {
 };
 
 constexpr u32 kTcbBits = 11;
+constexpr u32 kThreadSlotMask = (1u << 21) - 1;  // of a thread_id: the TCB's offset >> kTcbBits
 struct Tcb {
   ObjectHeader header;
   ThreadState state = ThreadState::Inactive;

@@ -1,9 +1,4 @@
-// sim/host/fibers.cpp — switching stacks with Boost.Context's fcontext, the bare assembly layer: no signal mask is saved
-// and nothing is allocated, so a switch is about 2 ns.
-#include <boost/context/detail/fcontext.hpp>
-
-#include <bit>
-#include <cstddef>
+// sim/host/fibers.cpp — how the process ends, and what AddressSanitizer has to know of stacks that are dropped.
 #include <cstdlib>
 
 #include "kernel-model/machine.h"
@@ -19,24 +14,7 @@
 #endif
 #endif
 
-namespace fcontext = boost::context::detail;
-
-// The two Transfer types are the same pair of pointers, returned in the same registers; no conversion is needed.
-static_assert(sizeof(machine::Transfer) == sizeof(fcontext::transfer_t));
-static_assert(offsetof(machine::Transfer, from) == offsetof(fcontext::transfer_t, fctx));
-static_assert(offsetof(machine::Transfer, data) == offsetof(fcontext::transfer_t, data));
-
 namespace machine {
-
-Context context_make(Stack stack, void (*entry)(Transfer)) {
-  return fcontext::make_fcontext(stack.base + stack.bytes, stack.bytes,
-                                 std::bit_cast<void (*)(fcontext::transfer_t)>(entry));
-}
-
-Transfer context_switch(Context to, void* data) {
-  const fcontext::transfer_t transfer = fcontext::jump_fcontext(to, data);
-  return {transfer.fctx, transfer.data};
-}
 
 void halt(u32 code) {
   sim::host::run_last_will();

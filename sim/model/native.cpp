@@ -67,13 +67,6 @@ void drop_fiber(Fiber& fiber) {
   fiber.thread.runtime = nullptr;
 }
 
-void run_fiber(Fiber& fiber) {
-  running.fiber = &fiber;
-  const machine::Transfer transfer = machine::context_switch(fiber.context, nullptr);
-  fiber.context = transfer.from;
-  running.fiber = nullptr;
-}
-
 void abandon_fiber(kernel::CrashKind kind, u64 code) {
   Fiber& fiber = *running.fiber;
   fiber.crash_kind = kind;

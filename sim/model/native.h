@@ -22,7 +22,6 @@ struct Fiber {
   machine::Context context = nullptr;
   machine::Stack stack;
   u64 charge_left = 0;  // of a charge cut by the end of a run, ns
-  u64 wake_event = 0;   // sequence of the event that last woke the thread
   u64 crash_code = 0;
   u32 thread_id = 0;  // 0: this slot holds no thread
   FiberState state = FiberState::None;
@@ -62,7 +61,11 @@ struct Stepping {
 };
 
 /// Runs the fiber until it stops; `running` says why and when. The caller has set node, tcb, time and limit.
-void run_fiber(Fiber& fiber);
+inline void run_fiber(Fiber& fiber) {
+  running.fiber = &fiber;
+  fiber.context = machine::context_switch(fiber.context, nullptr).from;
+  running.fiber = nullptr;
+}
 /// Gives the fiber a stack; its thread's registers say where it begins. False when no stack is left.
 bool start_fiber(Fiber& fiber, u64 stack_bytes);
 /// Drops the context and the stack; nothing is unwound.

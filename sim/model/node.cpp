@@ -21,14 +21,17 @@ base::EventRecord arena_record(base::EventKind kind, u32 vspace, u64 bytes, u64 
 }  // namespace
 
 Node::Node(World& world, u32 index, const NodeConfig& config, std::span<Core> cores, std::span<Fiber> fibers,
-           std::span<Arena> arenas)
+           std::span<Arena> arenas, std::span<u64> woken_by)
     : world_(world),
       index_(index),
       config_(config),
       cores_(cores),
       fibers_(fibers),
       arenas_(arenas),
-      kernel_(config.ram, world.config().costs, base::EventSink{&Node::emit, this}, *this),
+      woken_by_(woken_by),
+      kernel_(config.ram, world.config().costs,
+              base::EventSink{&Node::emit, this, &world.trace().log(), woken_by.data(), static_cast<u16>(index + 1)},
+              *this),
       devices_(world, *this, config, world.seed()) {}
 
 base::Result<void, kernel::BootError> Node::boot(u64 now) {
@@ -37,6 +40,7 @@ base::Result<void, kernel::BootError> Node::boot(u64 now) {
     if (core.timer_entry != kNoEntry) world_.cancel(core.timer_entry);
     core = Core{};
     core.time = now;
+    core.global = world_.first_core(index_) + number;
     core.node = static_cast<u16>(index_);
     core.number = number;
   }
@@ -53,10 +57,11 @@ base::Result<void, kernel::BootError> Node::boot(u64 now) {
 }
 
 void Node::power_off() {
-  for (Fiber& fiber : fibers_) {
-    if (fiber.thread_id == 0) continue;
-    drop_fiber(fiber);
-    fiber = Fiber{};
+  for (u64 slot = 0; slot < fibers_.size(); ++slot) {
+    if (fibers_[slot].thread_id == 0) continue;
+    drop_fiber(fibers_[slot]);
+    fibers_[slot] = Fiber{};
+    woken_by_[slot] = 0;
   }
   for (Arena& arena : arenas_) {
     if (arena.base != nullptr) machine::arena_release(arena.base, machine::kArenaBytesMax);
@@ -157,13 +162,14 @@ void Node::thread_reset(Ref<Tcb> thread) {
   Fiber& fiber = fiber_of(thread);
   drop_fiber(fiber);
   fiber.thread_id = kernel_.at(thread).thread_id;
-  fiber.wake_event = 0;
+  woken_by_[thread.offset >> kernel::kTcbBits] = 0;
 }
 
 void Node::thread_gone(Ref<Tcb> thread) {
   Fiber& fiber = fiber_of(thread);
   drop_fiber(fiber);
   fiber = Fiber{};
+  woken_by_[thread.offset >> kernel::kTcbBits] = 0;
 }
 
 void Node::vspace_gone(Ref<VSpace> vspace) {

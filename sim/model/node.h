@@ -30,6 +30,7 @@ struct Core {
   kernel::Ref<kernel::Tcb> current;
   u32 current_id = 0;  // thread_id of `current` when it was dispatched: another core may have deleted it since
   u32 timer_entry = ~u32{0};
+  u32 global = 0;  // index among the cores of all nodes
   u16 node = 0;    // index of its node
   u16 number = 0;  // within the node
   CorePhase phase = CorePhase::Idle;
@@ -43,7 +44,7 @@ class World;
 class Node final : public kernel::MachinePort {
  public:
   Node(World& world, u32 index, const NodeConfig& config, std::span<Core> cores, std::span<Fiber> fibers,
-       std::span<Arena> arenas);
+       std::span<Arena> arenas, std::span<u64> woken_by);
 
   /// Lays out the kernel on zeroed memory and starts core 0 at `now`.
   base::Result<void, kernel::BootError> boot(u64 now);
@@ -90,6 +91,7 @@ class Node final : public kernel::MachinePort {
   std::span<Core> cores_;
   std::span<Fiber> fibers_;
   std::span<Arena> arenas_;
+  std::span<u64> woken_by_;  // sequence of the event that last woke each thread, by TCB slot
   kernel::Kernel kernel_;
   Devices devices_;
 };

@@ -110,17 +110,44 @@ Outcome World::run(u64 until) {
 }
 
 /// Steps of one core for as long as it stays strictly furthest behind: the same steps in the same order as picking it anew
-/// each time, for only the queue and this core move meanwhile.
+/// each time, for only the queue and this core move meanwhile. What a running thread needs at each trap is inlined here:
+/// returns behind a switch of stacks are mispredicted, so there should be none.
 void World::run_ahead(const Pick& pick, u64 until) {
+  Core& core = cores_[pick.core];
+  Node& node = nodes_[core.node];
+  const u64 in_hand_until = pick.next_time < until ? pick.next_time : until;
+  const u64 slice_end = pick.next_time == kNever ? kNever : pick.next_time + kSliceNs;
   u64 time = pick.time;
-  u64 head_time = queue_.head_time();
   do {
     ASSERT(time >= now_);  // W2
     now_ = time;
-    advance(pick, head_time);
+    if (core.has_interrupt()) [[unlikely]] {
+      enter_interrupt(node, core);
+    } else {
+      switch (core.phase) {
+        case CorePhase::Run: {
+          u64 limit = core.run_end < slice_end ? core.run_end : slice_end;
+          const u64 head_time = queue_.head_time();
+          if (head_time < limit) limit = head_time;
+          const u64 tick = next_tick(time);
+          if (tick < limit) limit = tick;
+          run_thread(node, core, limit);
+          break;
+        }
+        case CorePhase::Trap: advance_trap(node, core); break;
+        case CorePhase::Fault: enter_fault(node, core); break;
+        case CorePhase::Boot:
+        case CorePhase::Expiry: {
+          kernel::Entry entry;
+          entry.kind = core.phase == CorePhase::Boot ? EntryKind::Boot : EntryKind::Expiry;
+          enter(node, core, entry, core.cause);
+          break;
+        }
+        case CorePhase::Idle: UNREACHABLE("an idle core was picked");
+      }
+    }
     time = busy_times_[pick.core];
-    head_time = queue_.head_time();
-  } while (time < pick.next_time && time < head_time && time < until);
+  } while (time < in_hand_until && time < queue_.head_time());
 }
 
 void World::stalled() {
@@ -187,39 +214,15 @@ void World::deliver_to_core(Node& node, Core& core, const QueueEntry& entry) {
 
 // ── Cores ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-void World::advance(const Pick& pick, u64 head_time) {
-  Core& core = cores_[pick.core];
-  Node& node = nodes_[core.node];
-  if (core.has_interrupt()) return enter_interrupt(node, core);
-  switch (core.phase) {
-    case CorePhase::Run: {
-      u64 limit = core.run_end < head_time ? core.run_end : head_time;
-      if (pick.next_time != kNever && pick.next_time + kSliceNs < limit) limit = pick.next_time + kSliceNs;
-      const u64 tick = next_tick(core.time);
-      if (tick < limit) limit = tick;
-      return run_thread(node, core, limit);
-    }
-    case CorePhase::Trap: return advance_trap(node, core);
-    case CorePhase::Fault: return enter_fault(node, core);
-    case CorePhase::Boot:
-    case CorePhase::Expiry: {
-      kernel::Entry entry;
-      entry.kind = core.phase == CorePhase::Boot ? EntryKind::Boot : EntryKind::Expiry;
-      return enter(node, core, entry, core.cause);
-    }
-    case CorePhase::Idle: UNREACHABLE("an idle core was picked");
-  }
-}
-
 /// Whether another core took the thread away while it was current here: deleted, or suspended. Its poke is under way; until
 /// then nothing of the thread may be executed, for its memory may be something else already.
-bool World::is_gone(Node& node, const Core& core) {
+inline bool World::is_gone(Node& node, const Core& core) {
   if (node.fiber_of(core.current).thread_id != core.current_id) return true;
   const kernel::ThreadState state = node.kernel().at(core.current).state;
   return state != kernel::ThreadState::Running && state != kernel::ThreadState::Restart;
 }
 
-void World::advance_trap(Node& node, Core& core) {
+[[gnu::always_inline]] inline void World::advance_trap(Node& node, Core& core) {
   if (is_gone(node, core)) {
     core.phase = CorePhase::Expiry;
     return;
@@ -265,7 +268,7 @@ void World::enter_fault(Node& node, Core& core) {
   enter(node, core, entry, core.cause);
 }
 
-void World::enter(Node& node, Core& core, kernel::Entry& entry, u64 cause) {
+inline void World::enter(Node& node, Core& core, kernel::Entry& entry, u64 cause) {
   entry.core = core.number;
   entry.now = core.time;
   // Cut at the next input tick even when nothing is queued: live input that comes for that tick while the entry's slice
@@ -273,15 +276,16 @@ void World::enter(Node& node, Core& core, kernel::Entry& entry, u64 cause) {
   const u64 tick = next_tick(core.time);
   const u64 head_time = queue_.head_time();
   entry.horizon = head_time < tick ? head_time : tick;
-  entry_cause_ = cause;
+  trace_.log().cause = cause;
   in_entry_ = true;
   const kernel::Exit exit = node.kernel().enter(entry);
   in_entry_ = false;
-  entry_cause_ = 0;
+  trace_.log().cause = 0;
+  if (exit.next) core.cause = trace_.count();  // `sched.run`, the last of every entry that has a thread to run
   apply(node, core, exit);
 }
 
-void World::apply(Node& node, Core& core, const kernel::Exit& exit) {
+inline void World::apply(Node& node, Core& core, const kernel::Exit& exit) {
   set_core_time(core, core.time + exit.cost);  // W4
   if (exit.poke.any()) send_pokes(node, core, exit.poke);
   if (exit.timer != core.timer) set_timer(node, core, exit.timer);
@@ -291,14 +295,14 @@ void World::apply(Node& node, Core& core, const kernel::Exit& exit) {
     if (core.has_interrupt()) {
       core.phase = CorePhase::Expiry;
     } else {
-      busy_times_[first_cores_[core.node] + core.number] = kNever;
+      busy_times_[core.global] = kNever;
     }
     return;
   }
   dispatch(node, core, exit);
 }
 
-void World::dispatch(Node& node, Core& core, const kernel::Exit& exit) {
+inline void World::dispatch(Node& node, Core& core, const kernel::Exit& exit) {
   core.run_end = core.time + exit.run_for < core.time ? kNever : core.time + exit.run_for;
   const Tcb& tcb = node.kernel().at(exit.next);
   Fiber& fiber = node.fiber_of(exit.next);
@@ -349,7 +353,7 @@ void World::send_pokes(Node& node, Core& core, const kernel::CoreMask& cores) {
 
 // ── Running programs ─────────────────────────────────────────────────────────────────────────────────────────
 
-void World::run_thread(Node& node, Core& core, u64 limit) {
+[[gnu::always_inline]] inline void World::run_thread(Node& node, Core& core, u64 limit) {
   if (limit <= core.time) {
     ASSERT(core.run_end <= core.time);  // every other limit lies ahead of the core that is furthest behind
     core.phase = CorePhase::Expiry;
@@ -380,7 +384,7 @@ void World::run_thread(Node& node, Core& core, u64 limit) {
   if (core.phase == CorePhase::Run && core.time >= core.run_end) core.phase = CorePhase::Expiry;
 }
 
-bool World::prepare_fiber(Node& node, Core& core, Fiber& fiber) {
+[[gnu::always_inline]] inline bool World::prepare_fiber(Node& node, Core& core, Fiber& fiber) {
   Tcb& tcb = node.kernel().at(core.current);
   if (fiber.state == FiberState::None) {
     if (tcb.engine != static_cast<u8>(kernel::EngineKind::Native) || !node.has_entry(tcb.context[kRegisterPc])) {
@@ -398,7 +402,7 @@ bool World::prepare_fiber(Node& node, Core& core, Fiber& fiber) {
   return true;
 }
 
-void World::fiber_stopped(Node& node, Core& core, Fiber& fiber) {
+[[gnu::always_inline]] inline void World::fiber_stopped(Node& node, Core& core, Fiber& fiber) {
   switch (running.stop) {
     case Stop::Trap:
       node.kernel().at(core.current).frame.pending = 1;

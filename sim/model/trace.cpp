@@ -8,6 +8,30 @@ namespace sim {
 Trace::Trace(std::span<base::Event> ring, std::span<Leaf> leaves) : ring_(ring), leaves_(leaves) {
   ASSERT(ring.size() == kRingEvents);
   ASSERT(leaves.size() % base::kLaneCount == 0);
+  log_.next = ring_.data();
+  log_.turn = turn;
+  make_room();
+}
+
+void Trace::observe(void* context, void (*event)(void*, const base::Event&), void (*epoch)(void*, u64, base::Digest)) {
+  ASSERT(count() == 0);
+  context_ = context;
+  on_event_ = event;
+  on_epoch_ = epoch;
+  make_room();
+}
+
+/// The log turns after each event that is observed, else at the end of an epoch.
+void Trace::make_room() {
+  if (log_.next == ring_.data() + kRingEvents) log_.next = ring_.data();
+  log_.limit = log_.next + (on_event_ != nullptr ? 1 : kEpochEvents);
+}
+
+void Trace::turn(base::EventLog& log) {
+  Trace& trace = *reinterpret_cast<Trace*>(reinterpret_cast<u8*>(&log) - offsetof(Trace, log_));
+  if (trace.on_event_ != nullptr) trace.on_event_(trace.context_, log.next[-1]);
+  if (log.count % kEpochEvents == 0) trace.close_epoch();
+  trace.make_room();
 }
 
 void Trace::fold_draw(u32 node, u64 stream, u64 index, u64 value) {
@@ -19,13 +43,13 @@ void Trace::fold_draw(u32 node, u64 stream, u64 index, u64 value) {
 }
 
 const base::Event& Trace::at(u64 sequence) const {
-  ASSERT(sequence >= oldest() && sequence <= count_);
+  ASSERT(sequence >= oldest() && sequence <= count());
   return ring_[(sequence - 1) % kRingEvents];
 }
 
 void Trace::fold_pending() {
   Leaf order = order_;  // a local copy: the compiler keeps it in registers
-  for (; folded_ < count_; ++folded_) {
+  for (; folded_ < count(); ++folded_) {
     const base::Event& event = ring_[folded_ % kRingEvents];
     const u64 word1 = u64{event.kind} | u64{event.lane} << 16 | u64{event.core} << 24 | u64{event.node} << 32 |
                       u64{event.flags} << 48;
@@ -59,7 +83,7 @@ void Trace::close_epoch() {
   root.fold(root_);
   root.fold(world.out());
   root.fold(order_.out());
-  root.fold(count_ - folded_before);
+  root.fold(count() - folded_before);
   root_ = root.out();
   epochs_ += 1;
   if (on_epoch_ != nullptr) on_epoch_(context_, epochs_, root_);
@@ -68,7 +92,7 @@ void Trace::close_epoch() {
 base::Digest Trace::finish() {
   ASSERT(!finished_);
   finished_ = true;
-  if (count_ % kEpochEvents != 0) close_epoch();
+  if (count() % kEpochEvents != 0) close_epoch();
   return root_;
 }
 

@@ -18,39 +18,27 @@ class Trace {
   /// `ring` has kRingEvents events; `leaves` (nodes + 1) × kLaneCount chains, the world's own first.
   Trace(std::span<base::Event> ring, std::span<Leaf> leaves);
 
-  void observe(void* context, void (*event)(void*, const base::Event&), void (*epoch)(void*, u64, base::Digest)) {
-    context_ = context;
-    on_event_ = event;
-    on_epoch_ = epoch;
-  }
+  /// Before the first event.
+  void observe(void* context, void (*event)(void*, const base::Event&), void (*epoch)(void*, u64, base::Digest));
 
   /// Whether events are folded; off only where the digest's own cost is measured.
   void set_folding(bool on) { folding_ = on; }
 
-  /// The place of the next event, to be filled in whole: words 0–5 and `cause`. Filling it in place spares a copy.
-  base::Event& next() { return ring_[count_ % kRingEvents]; }
-  /// Appends what `next` was filled with; returns its sequence.
-  u64 commit() {
-    base::Event& event = next();
-    count_ += 1;
-    event.sequence = count_;
-    if (on_event_ != nullptr) on_event_(context_, event);
-    if (count_ % kEpochEvents == 0) close_epoch();
-    return count_;
-  }
+  /// Where events are written: fill `next`, words 0–5 and `cause`, and commit.
+  base::EventLog& log() { return log_; }
   u64 push(const base::Event& event) {
-    next() = event;
-    return commit();
+    *log_.next = event;
+    return log_.commit();
   }
 
   /// A draw of the seed: folds into its node's draw lane without an event.
   void fold_draw(u32 node, u64 stream, u64 index, u64 value);
 
   /// Events so far; the sequence of the last one.
-  u64 count() const { return count_; }
+  u64 count() const { return log_.count; }
   /// The event with this sequence; it must be among the last kRingEvents.
   const base::Event& at(u64 sequence) const;
-  u64 oldest() const { return count_ > kRingEvents ? count_ - kRingEvents + 1 : 1; }
+  u64 oldest() const { return count() > kRingEvents ? count() - kRingEvents + 1 : 1; }
 
   /// Closes the last, partial epoch. Afterwards `root` is the run's trace digest and nothing may be pushed.
   base::Digest finish();
@@ -61,14 +49,16 @@ class Trace {
   base::Digest leaf(u32 node, base::Lane lane) const;
 
  private:
+  static void turn(base::EventLog& log);
+  void make_room();
   void fold_pending();
   void close_epoch();
 
+  base::EventLog log_;  // first: `turn` finds its trace by it
   std::span<base::Event> ring_;
   std::span<Leaf> leaves_;
   Leaf order_;
   base::Digest root_;
-  u64 count_ = 0;
   u64 folded_ = 0;
   u64 epochs_ = 0;
   bool finished_ = false;

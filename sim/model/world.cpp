@@ -20,20 +20,6 @@ constexpr u32 kEntriesPerNode = kLinesPerNode + 4;
 constexpr u32 kHostEntriesPerNode = 1024;  // of all nodes together, so that one node's share always suffices
 constexpr u32 kEntriesPerCore = 256;
 
-/// base::lane_of as a table: this is on the path of every event.
-constexpr u32 kKindsMax = 256;
-struct LaneTable {
-  u8 lanes[kKindsMax];
-};
-constexpr LaneTable make_lane_table() {
-  LaneTable table = {};
-  for (u32 kind = 0; kind < kKindsMax; ++kind) {
-    table.lanes[kind] = static_cast<u8>(base::lane_of(static_cast<EventKind>(kind)));
-  }
-  return table;
-}
-constexpr LaneTable kLanes = make_lane_table();
-
 u64 round_up(u64 bytes) { return base::align_up(bytes, 64); }
 
 u32 entries_max(const WorldConfig& config) {
@@ -115,6 +101,7 @@ struct World::Memory {
   std::span<Trace::Leaf> leaves;
   std::span<Fiber> fibers;  // of all nodes, one after the other
   std::span<Arena> arenas;
+  std::span<u64> woken_by;  // as the fibers, by TCB slot
   u64 bytes = 0;
 
   Memory(const WorldConfig& config, u8* base) {
@@ -132,6 +119,7 @@ struct World::Memory {
     leaves = carver.take<Trace::Leaf>((config.nodes.size() + 1) * base::kLaneCount);
     fibers = carver.take<Fiber>(ram >> kernel::kTcbBits);
     arenas = carver.take<Arena>(ram >> kernel::kTableBits);
+    woken_by = carver.take<u64>(ram >> kernel::kTcbBits);
     bytes = carver.used();
   }
 };
@@ -160,6 +148,7 @@ base::Result<World*, ConfigError> World::create(const WorldConfig& config, base:
   for (Trace::Leaf& leaf : parts.leaves) new (&leaf) Trace::Leaf;
   for (Fiber& fiber : parts.fibers) new (&fiber) Fiber;
   for (Arena& arena : parts.arenas) new (&arena) Arena;
+  for (u64& sequence : parts.woken_by) sequence = 0;
   for (Core& core : parts.cores) new (&core) Core;
   for (u64& time : parts.busy_times) time = kNever;
   for (EventQueue::Slot& slot : parts.slots) new (&slot) EventQueue::Slot{};
@@ -176,7 +165,7 @@ base::Result<World*, ConfigError> World::create(const WorldConfig& config, base:
     world->first_cores_[i] = core_at;
     new (&parts.nodes[i])
         Node(*world, i, node, parts.cores.subspan(core_at, node.cores), parts.fibers.subspan(fiber_at, fiber_count),
-             parts.arenas.subspan(arena_at, arena_count));
+             parts.arenas.subspan(arena_at, arena_count), parts.woken_by.subspan(fiber_at, fiber_count));
     fiber_at += fiber_count;
     arena_at += arena_count;
     core_at += node.cores;
@@ -221,10 +210,11 @@ void World::destroy() {
 // ── Events ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 u64 World::emit(u32 node, u64 time, const base::EventRecord& record, u64 cause) {
-  base::Event& event = trace_.next();
+  base::EventLog& log = trace_.log();
+  base::Event& event = *log.next;
   event.time_ns = time;
   event.kind = static_cast<u16>(record.kind);
-  event.lane = kLanes.lanes[static_cast<u16>(record.kind) % kKindsMax];
+  event.lane = static_cast<u8>(base::kLanes.of(record.kind));
   event.core = record.core;
   event.node = static_cast<u16>(node);
   event.flags = record.flags;
@@ -234,19 +224,11 @@ u64 World::emit(u32 node, u64 time, const base::EventRecord& record, u64 cause) 
   event.b = record.b;
   event.c = record.c;
   event.cause = cause;
-  return trace_.commit();
+  return log.commit();
 }
 
 void World::emit_kernel(Node& node, const base::EventRecord& record) {
-  u64 cause = entry_cause_;
-  const u32 slot = record.thread & kThreadSlotMask;
-  if (record.kind == EventKind::SchedRun && record.thread != 0) {
-    const u64 woken = node.fibers()[slot].wake_event;
-    if (woken != 0) cause = woken;
-  }
-  const u64 sequence = emit(node.number(), kernel_time(node), record, cause);
-  if (record.kind == EventKind::SchedWake && record.thread != 0) node.fibers()[slot].wake_event = sequence;
-  if (record.kind == EventKind::SchedRun) node.cores()[record.core].cause = sequence;
+  emit(node.number(), kernel_time(node), record, trace_.log().cause);
 }
 
 // ── Input ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -21,8 +21,6 @@ enum class Outcome : u8 {
   Stalled,  // every thread is blocked and nothing can wake one
 };
 
-constexpr u32 kThreadSlotMask = (1u << 21) - 1;  // of a thread_id: the TCB's offset ÷ 2048
-
 /// A thread as reports name it.
 struct ThreadInfo {
   u32 node = 0;  // number, from 1
@@ -87,6 +85,8 @@ class World {
     return queue_.push(entry);
   }
   void cancel(EntryHandle handle) { queue_.remove(handle); }
+  /// Index of a node's core 0 among the cores of all nodes.
+  u32 first_core(u32 node_index) const { return first_cores_[node_index]; }
   /// Raises an interrupt entry for a line of `node`.
   void raise(Node& node, u32 line, u64 time, u64 counter);
   void node_stopped(Node& node, u64 now, u32 status, bool reboot);
@@ -107,7 +107,6 @@ class World {
   u32 break_tie(u64 time, u32 count);
   void deliver(const QueueEntry& entry);
   void deliver_to_core(Node& node, Core& core, const QueueEntry& entry);
-  void advance(const Pick& pick, u64 head_time);
   void advance_trap(Node& node, Core& core);
   void enter(Node& node, Core& core, kernel::Entry& entry, u64 cause);
   void enter_interrupt(Node& node, Core& core);
@@ -124,7 +123,7 @@ class World {
   void send_pokes(Node& node, Core& core, const kernel::CoreMask& cores);
   void set_core_time(Core& core, u64 time) {
     core.time = time;
-    busy_times_[first_cores_[core.node] + core.number] = time;
+    busy_times_[core.global] = time;
   }
   void stalled();
   u64 next_tick(u64 time);
@@ -146,7 +145,6 @@ class World {
   base::Prng ties_;
   u64 now_ = 0;
   u64 tick_ = kInputTickNs;  // the next multiple of 1 ms after the last core looked at
-  u64 entry_cause_ = 0;      // of events of the entry under way
   u64 host_counter_ = 0;
   u32 host_entries_ = 0;  // of host input, in the queue
   u32 up_count_ = 0;
