@@ -133,6 +133,37 @@ TEST_CASE("after Ctrl-C while a command reads, waits or is typed the prompt is t
   }
 }
 
+TEST_CASE("Ctrl-C gives up a whole line of loops, lists and conditions, in every state", "[user][session][hostile]") {
+  for (const char* before :
+       {"while :; do :; done", "until false; do :; done", "while true; do sleep 1; done", "while /bin/true; do :; done",
+        "while sleep 1000; do :; done", "for i in 1 2 3; do sleep 1000; done", "for i in 1 2 3; do cat; done",
+        "while :; do x=$(sleep 1000); done", "while :; do x=$(/bin/true); done", "while :; do echo x; done > /dev/null",
+        "while :; do echo x; done | cat > /dev/null", "while read x; do echo $x; done", "while :; do read x; done",
+        "(while :; do :; done)", "(while :; do sleep 1; done)", "{ while :; do sleep 1; done; }",
+        "f() { while :; do sleep 1; done; }; f", "f() { while :; do :; done; }; f", "eval 'while :; do :; done'",
+        "echo 'while :; do :; done' > /tmp/l; . /tmp/l", "echo 'while :; do sleep 1; done' > /tmp/l; sh /tmp/l",
+        "sh -c 'while :; do :; done'", "sh -c 'while :; do sleep 1; done'", "while :; do sh -c 'sleep 1000'; done",
+        "sleep 1000 & while :; do wait; done", "sleep 1000 & while :; do wait $!; done",
+        "while :; do while :; do sleep 1; done; done", "for i in 1 2; do while :; do :; done; done",
+        "if sleep 1000; then echo wrong; else echo wrong; fi", "sleep 1000; echo wrong", "sleep 1000 || echo wrong",
+        "! sleep 1000; echo wrong", "sleep 1000 | cat; echo wrong", "case $(sleep 1000) in *) echo wrong;; esac",
+        "time sleep 1000; echo wrong", "while :; do :; done; echo wrong", "yes | while read x; do :; done; echo wrong",
+        "while :; do /bin/echo x; done > /dev/null", "while :; do true | true; done", "while :; do (exit 1); done",
+        "while :; do : & done", "x=$(while :; do :; done); echo wrong", "cat <(:); while :; do nosuch; done 2> /dev/null"}) {
+    CAPTURE(before);
+    Terminal terminal;
+    terminal.keys(before);
+    terminal.keys("<Enter><C-c>");
+    terminal.wait(300'000'000);
+    terminal.keys("echo still $((40+2)) here $?<Enter>");
+    CAPTURE(text_of(terminal));
+    CHECK_FALSE(terminal.ended());
+    CHECK_FALSE(terminal.tainted());
+    CHECK(shows(terminal, "still 42 here 130"));
+    CHECK_FALSE(shows(terminal, "wrong"));
+  }
+}
+
 TEST_CASE("Ctrl-D ends what reads; at an empty prompt it ends the shell with the last status",
           "[user][session][hostile]") {
   for (const char* before :

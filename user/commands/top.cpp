@@ -20,6 +20,11 @@ struct Sample {
   explicit Sample(base::Allocator& heap) : rows(heap) {}
 };
 
+/// Keys one by one, but Ctrl-C and Ctrl-Z remain what they are.
+void take_keys(Process& process) {
+  (void)process.write_file("/dev/consctl", "rawon\necho off\nsignals on\n").ok();
+}
+
 enum class Order : u8 { Processor, Memory };
 
 class Top {
@@ -146,7 +151,7 @@ base::String Top::ask(std::string_view question) {
   (void)process_.write_file("/dev/consctl", "rawoff\necho on\n").ok();
   Input input(process_, kStdin);
   (void)input.next(answer).ok();
-  (void)process_.write_file("/dev/consctl", "rawon\necho off\n").ok();
+  take_keys(process_);
   return answer;
 }
 
@@ -180,7 +185,8 @@ bool Top::key(u8 byte) {
 /// Waits for the interval or a key; false to end.
 bool Top::wait_for_key(Fd keys) {
   for (u64 waited = 0; waited < interval_ns; waited += kKeyPollNs) {
-    if (!process_.sleep(std::min(kKeyPollNs, interval_ns - waited)).ok()) return false;
+    const auto slept = process_.sleep(std::min(kKeyPollNs, interval_ns - waited));
+    if (!slept.ok()) return slept.error().code == ErrorCode::Interrupted;  // continued: drawn at once
     u8 byte = 0;
     const auto got = process_.read(keys, {&byte, 1});
     if (got.ok() && *got == 0) return false;
@@ -193,7 +199,11 @@ i32 Top::run(u64 rounds) {
   const bool keys_wanted = !batch && process_.is_console(kStdin);
   Result<Fd> keys = fs::fail(ErrorCode::NotSupported);
   if (keys_wanted) keys = process_.open("/dev/cons", schema::file::kOpenRead | schema::file::kOpenNonBlock);
-  if (keys.ok()) (void)process_.write_file("/dev/consctl", "rawon\necho off\n").ok();
+  if (keys.ok()) {
+    take_keys(process_);
+    const auto again = [](Process& process, u32, void*) { take_keys(process); };
+    (void)process_.on_note(note_number("continue"), NoteAction::Handle, again).ok();
+  }
   for (u64 round = 1;; ++round) {
     auto now = take_sample();
     if (!now.ok()) {

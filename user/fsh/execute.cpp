@@ -130,6 +130,7 @@ i32 Shell::run_for(const Node& node) {
       complain("{}", expanded.error().text());
       return expanded.error().status;
     }
+    if (flow.interrupted) return status_;
     values = std::move(*expanded);
   } else {
     for (const base::String& value : positional_) values.push_back(value.clone());
@@ -157,6 +158,7 @@ i32 Shell::run_case(const Node& node) {
     complain("{}", subject.error().text());
     return subject.error().status;
   }
+  if (flow.interrupted) return status_;
   bool matched = false;
   i32 status = 0;
   for (const CaseItem& item : node.items) {
@@ -178,6 +180,7 @@ i32 Shell::run_case(const Node& node) {
 ShellResult<void> Shell::assign_all(std::span<const Assignment> assignments) {
   for (const Assignment& assignment : assignments) {
     const base::String value = TRY(expand_text(*this, heap(), assignment.value.text, TildeRule::Assignment));
+    if (flow.interrupted) break;
     TRY(assign(assignment.name, value));
   }
   return {};
@@ -203,6 +206,7 @@ i32 Shell::run_simple(const Node& node) {
     if (!options.interactive && words.error().status == kStatusSyntax && options.nounset) request_exit(kStatusSyntax);
     return words.error().status;
   }
+  if (flow.interrupted) return status_;  // Ctrl-C came to a substitution
   const i32 status = run_words(node, *words);
   if (status != 0) check_errexit(status);
   return status;
@@ -419,6 +423,10 @@ Pid Shell::launch_stage(const Node& node, const Launch& launch, i32& status) {
     status = words.error().status;
     return 0;
   }
+  if (flow.interrupted) {
+    status = status_;
+    return 0;
+  }
   if (words->empty() || find_function((*words)[0]) != nullptr) return launch_subshell(node, launch, status);
   const Builtin* builtin = find_builtin((*words)[0]);
   if (builtin != nullptr && !builtin->also_program) return launch_subshell(node, launch, status);
@@ -436,6 +444,7 @@ Pid Shell::launch_stage(const Node& node, const Launch& launch, i32& status) {
 }
 
 i32 Shell::run_background(const Node& node) {
+  jobs_.collect();  // a loop that starts many must not keep them all as zombies
   i32 status = 0;
   const Launch launch{.words = {}, .environment = {}, .own_group = options.monitor};
   base::String text(heap());

@@ -9,9 +9,12 @@ namespace user::fsh {
 
 u32 Jobs::add(Pid group, std::string_view text, bool background) {
   u32 number = 1;
-  while (find(number) != nullptr) number += 1;
-  u64 at = 0;
-  while (at < jobs_.size() && jobs_[at].number < number) at += 1;
+  u64 at = 0;  // the list is sorted by number: the first gap
+  while (at < jobs_.size() && jobs_[at].number == number) {
+    number += 1;
+    at += 1;
+  }
+  shell_.process().work(at / 8 + 1);
   jobs_.insert(at, Job{number, group, base::String(heap_, text), base::Vector<JobProcess>(heap_), background, false});
   if (background) current_ = number;
   return number;

@@ -40,7 +40,13 @@ void Manager::post_number(ProcessRecord& record, u32 number) {
 
 Result<void> Manager::post_group(u32 id, std::string_view note) {
   Group* group = groups_.find(id);
-  if (group == nullptr) return fs::fail(ErrorCode::NoSuchProcess);
+  bool any_lives = false;
+  if (group != nullptr) {
+    for (const ProcessRecord& member : group->members) {
+      any_lives = any_lives || (member.state != ProcessState::Ending && member.state != ProcessState::Zombie);
+    }
+  }
+  if (!any_lives) return fs::fail(ErrorCode::NoSuchProcess);
   // The list changes while members end; pids only grow, so that each is met once.
   u32 next_pid = 0;
   for (;;) {

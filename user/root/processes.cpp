@@ -249,7 +249,6 @@ void Manager::publish_end(ProcessRecord& record) {
   record.state = ProcessState::Zombie;
   if (record.self_badge != 0) trees_->process_gone(record.pid);
   record.self_badge = 0;
-  leave_group(record);
   leave_namespace(record);
   drop_environment(record);
   for (u64 i = services_.size(); i-- > 0;) {
@@ -305,6 +304,7 @@ void Manager::reclaim(ProcessRecord& record) {
 
 void Manager::reap(ProcessRecord& record) {
   record.reaped = true;
+  leave_group(record);  // until it is waited for it keeps its group: others of its pipeline may be about to join
   by_pid_.remove(record);
   if (record.reclaimed) forget(record);
 }

@@ -108,6 +108,7 @@ Result<u32> FileTable::attach(std::string_view service, std::string_view tree, u
     if (!(posted.error() == ErrorCode::NotFound) || name.size() != service.size()) return posted.take_failure();
     char pid[16];
     const std::string_view number = base::format(pid, "{}", TRY(start_private_server(name)));
+    sys::set_receive_slot(kSlotCNode, kSlotScratch, kSlotDepth);  // starting it may have fetched a Directory
     TRY(call<Manager::Service>(kSlotRoot, {.name = number}));
   }
   sys::set_receive_slot(kSlotCNode, slot, kSlotDepth);

@@ -86,6 +86,7 @@ class ConsoleFiles final : public fs::FileSystem, public fs::LoopEvents {
   bool terminal_ = false;
   bool hung_up_ = false;
   Pid foreground_ = 0;
+  Pid foreground_before_ = 0;  // whoever gave the console to that group
   u64 columns_ = 0;  // as set by `winsize`; 0: the device's own
   u64 rows_ = 0;
 };
@@ -159,7 +160,9 @@ void ConsoleFiles::wake_readers() {
 
 void ConsoleFiles::post(u32 note) {
   if (foreground_ == 0) return;
-  (void)process_.post_group(foreground_, note_name(note)).ok();  // an empty group has nobody to tell
+  // Between a job's end and the moment its shell takes the console back, the shell is meant.
+  if (process_.post_group(foreground_, note_name(note)).ok()) return;
+  (void)process_.post_group(foreground_before_, note_name(note)).ok();  // nobody there either: nobody to tell
 }
 
 /// Text for the screen: a terminal needs a return before each line feed.
@@ -303,6 +306,7 @@ fs::Result<void> ConsoleFiles::control(std::string_view line) {
   } else if (verb == "foreground") {
     const auto group = base::parse_u64(word());
     if (!group.ok() || *group > 0xFFFF'FFFF) return fs::fail(ErrorCode::BadArgument, whole);
+    if (*group != foreground_) foreground_before_ = foreground_;
     foreground_ = static_cast<Pid>(*group);
   } else if (verb == "clear") {
     print("\x1B[H\x1B[2J");
