@@ -1,4 +1,6 @@
 // user/fsh/redirect.cpp — redirections change the map from the script's numbers to the process's descriptors.
+#include <algorithm>
+
 #include "user/fsh/shell.h"
 
 #include "base/enforce.h"
@@ -65,11 +67,42 @@ bool Shell::RedirectScope::apply_one(const Redirect& redirect) {
   }
 }
 
+namespace {
+
+/// The number of the descriptor that a path names, `/fd/N` or one of its other names; false: it names none.
+bool names_descriptor(std::string_view path, u32* number) {
+  constexpr std::string_view kFolders[] = {"/fd/", "/dev/fd/"};
+  constexpr std::string_view kStandard[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
+  for (u32 i = 0; i < std::size(kStandard); ++i) {
+    *number = i;
+    if (path == kStandard[i]) return true;
+  }
+  for (const std::string_view folder : kFolders) {
+    if (!path.starts_with(folder)) continue;
+    const auto value = base::parse_u64(path.substr(folder.size()));
+    *number = value.ok() ? static_cast<u32>(std::min<u64>(*value, kShellFdsMax)) : 0;
+    return value.ok();
+  }
+  return false;
+}
+
+}  // namespace
+
 bool Shell::RedirectScope::open_file(const Redirect& redirect, u32 number) {
   const auto target = expand_target(shell_, shell_.heap(), redirect.target.text);
   if (!target.ok()) {
     shell_.complain("{}", target.error().text());
     return false;
+  }
+  // Descriptors are numbered by this shell's map, not by the process's table.
+  u32 named = 0;
+  if (names_descriptor(shell_.process().absolute(*target), &named)) {
+    if (named >= kShellFdsMax || shell_.fds_.actual[named] == FdMap::kClosed) {
+      shell_.complain("{}: {}", *target, fs::text_of(ErrorCode::NotFound));
+      return false;
+    }
+    shell_.fds_.actual[number] = shell_.fds_.actual[named];
+    return true;
   }
   u16 flags = 0;
   switch (redirect.kind) {

@@ -168,7 +168,7 @@ class Manager {
   Result<void> unmount(ProcessRecord& record, std::string_view path, u32 member);
   /// The slot of a capability to send to the asker; `temporary` is set when it is to be deleted afterwards.
   Result<u32> directory(ProcessRecord& record, u32 member);
-  Result<u32> self_directory(ProcessRecord& record);
+  Result<u32> own_directory(ProcessRecord& record, MemberKind kind);
   void append_namespace_text(const ProcessRecord& record, base::String& out);
   Result<void> publish(ProcessRecord& record, std::string_view name, bool per_client);
   Result<void> withdraw(ProcessRecord& record, std::string_view name);

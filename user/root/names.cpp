@@ -172,19 +172,21 @@ Result<u32> Manager::directory(ProcessRecord& record, u32 id) {
     for (const MemberUse& use : entry.members) {
       if (use.member->id != id) continue;
       if (use.member->slot != 0) return use.member->slot;
-      if (use.member->kind != MemberKind::Self) return fs::fail(ErrorCode::NotSupported);
-      return self_directory(record);
+      if (use.member->kind == MemberKind::Descriptors) return fs::fail(ErrorCode::NotSupported);
+      return own_directory(record, use.member->kind);
     }
   }
   return fs::fail(ErrorCode::NotMounted);
 }
 
-/// A capability to the process's own directory in /proc, made for this one answer.
-Result<u32> Manager::self_directory(ProcessRecord& record) {
-  if (record.self_badge == 0) record.self_badge = TRY(trees_->self_root(record));
+/// A capability to the process's own directory in /proc, or to its /env, made for this one answer.
+Result<u32> Manager::own_directory(ProcessRecord& record, MemberKind kind) {
+  const bool env = kind == MemberKind::Environment;
+  u64& badge = env ? record.env_badge : record.self_badge;
+  if (badge == 0) badge = env ? TRY(trees_->env_root(record)) : TRY(trees_->self_root(record));
   const u32 slot = TRY(take_slot());
   MUST_OK(mint(own(slot), own(endpoint_), kernel::kRightWrite | kernel::kRightGrant | kernel::kRightGrantReply,
-               record.self_badge));
+               badge));
   send_temporary_ = true;
   return slot;
 }

@@ -247,8 +247,8 @@ void Manager::terminate(ProcessRecord& record, u32 code, u32 note, std::string_v
 
 void Manager::publish_end(ProcessRecord& record) {
   record.state = ProcessState::Zombie;
-  if (record.self_badge != 0) trees_->process_gone(record.pid);
-  record.self_badge = 0;
+  if (record.self_badge != 0 || record.env_badge != 0) trees_->process_gone(record.pid);
+  record.self_badge = record.env_badge = 0;
   leave_namespace(record);
   drop_environment(record);
   for (u64 i = services_.size(); i-- > 0;) {

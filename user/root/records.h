@@ -145,6 +145,7 @@ struct ProcessRecord {
   u64 start_ns = 0;
   u64 consumed_ns = 0;  // of the processor, up to the last question
   u64 self_badge = 0;   // of its session with /proc, 0: none
+  u64 env_badge = 0;    // of its session with /env, 0: none
   u32 home_core = 0;
   i32 wired_core = -1;  // −1: any
 

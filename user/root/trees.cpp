@@ -59,16 +59,30 @@ Trees::Trees(Manager& manager, base::Allocator& memory)
       realm_gate_(manager, memory),
       realm_(manager, memory),
       realm_server_(realm_, realm_gate_, memory,
-                    {.instance = kInstanceRealm, .device = kInstanceRealm, .sessions_max = kSessionsMax}) {}
+                    {.instance = kInstanceRealm, .device = kInstanceRealm, .sessions_max = kSessionsMax}),
+      env_gate_(manager, memory),
+      env_(manager, memory),
+      env_server_(env_, env_gate_, memory,
+                  {.instance = kInstanceEnv, .device = kInstanceEnv, .sessions_max = kSessionsMax}) {}
 
 fs::Outcome Trees::handle(const fs::Request& request, base::MutableBytes out) {
-  return realm_server_.owns(request.badge) ? realm_server_.handle(request, out) : proc_server_.handle(request, out);
+  if (realm_server_.owns(request.badge)) return realm_server_.handle(request, out);
+  if (env_server_.owns(request.badge)) return env_server_.handle(request, out);
+  return proc_server_.handle(request, out);
 }
 
 fs::Result<u64> Trees::self_root(const ProcessRecord& record) {
   return proc_server_.make_session({.uid = record.uid, .gid = record.gid}, "self", record.pid);
 }
 
-void Trees::process_gone(u32 pid) { proc_server_.end_sessions_of(pid); }
+fs::Result<u64> Trees::env_root(const ProcessRecord& record) {
+  return env_server_.make_session({.uid = record.uid, .gid = record.gid}, "", record.pid);
+}
+
+void Trees::process_gone(u32 pid) {
+  proc_server_.end_sessions_of(pid);
+  env_server_.end_sessions_of(pid);
+  env_.forget(pid);
+}
 
 }  // namespace user::root

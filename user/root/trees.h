@@ -1,4 +1,4 @@
-// user/root/trees.h — the file trees that the root manager serves itself, on its own endpoint: /proc and /realm.
+// user/root/trees.h — the file trees that the root manager serves itself, on its own endpoint: /proc, /realm and /env.
 #pragma once
 #include "fs/server.h"
 #include "fs/text_tree.h"
@@ -10,6 +10,7 @@ class Manager;
 
 constexpr u8 kInstanceProc = 1;
 constexpr u8 kInstanceRealm = 2;
+constexpr u8 kInstanceEnv = 3;
 
 /// The framework's kernel calls, made by the manager.
 class ManagerGate final : public fs::Gate {
@@ -79,6 +80,37 @@ class RealmTree final : public fs::FileSystem {
   fs::Snapshots snapshots_;
 };
 
+/// /env: the variables of the process whose session it is.
+class EnvTree final : public fs::FileSystem {
+ public:
+  EnvTree(Manager& manager, base::Allocator& memory) : manager_(manager), memory_(memory), names_(memory) {}
+
+  fs::Result<fs::NodeId> root(std::string_view tree, const fs::Caller& caller) override;
+  fs::Result<fs::Attributes> stat(fs::NodeId node, const fs::Caller& caller) override;
+  fs::Result<fs::NodeId> lookup(fs::NodeId directory, std::string_view name, const fs::Caller& caller) override;
+  fs::Result<void> list(fs::OpenFile& open, u64 cookie, fs::RecordWriter& out) override;
+  fs::Result<fs::ReadReply> read(fs::OpenFile& open, const fs::ReadRequest& request) override;
+  fs::Result<fs::WriteReply> write(fs::OpenFile& open, const fs::WriteRequest& request) override;
+  fs::Result<void> truncate(fs::NodeId node, u64 size) override;
+  fs::Result<fs::NodeId> create(fs::NodeId directory, std::string_view name, const fs::NewNode& node,
+                                const fs::Caller& caller) override;
+  fs::Result<void> remove(fs::NodeId directory, std::string_view name, bool is_directory,
+                          const fs::Caller& caller) override;
+  /// The process has ended: its names are forgotten.
+  void forget(u32 pid);
+
+ private:
+  fs::Result<Environment*> environment_of(fs::NodeId node);
+  fs::Result<base::String*> value_of(fs::NodeId node);
+  fs::NodeId id_of(u32 pid, std::string_view name);
+  fs::Result<void> put(fs::NodeId node, u64 keep, base::Bytes data, bool cut);
+
+  Manager& manager_;
+  base::Allocator& memory_;
+  base::SortedMap<fs::NodeId, base::String> names_;
+  u32 last_serial_ = 0;
+};
+
 /// Routes requests with the framework's badges to the trees.
 class Trees {
  public:
@@ -86,6 +118,8 @@ class Trees {
   fs::Outcome handle(const fs::Request& request, base::MutableBytes out);
   /// The badge of the /proc directory of one process.
   fs::Result<u64> self_root(const ProcessRecord& record);
+  /// The badge of its /env.
+  fs::Result<u64> env_root(const ProcessRecord& record);
   void process_gone(u32 pid);
 
  private:
@@ -95,6 +129,9 @@ class Trees {
   ManagerGate realm_gate_;
   RealmTree realm_;
   fs::Server realm_server_;
+  ManagerGate env_gate_;
+  EnvTree env_;
+  fs::Server env_server_;
 };
 
 }  // namespace user::root
