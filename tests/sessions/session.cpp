@@ -48,9 +48,10 @@ std::string bytes_of_key(std::string_view name) {
 
 }  // namespace
 
-Ended run_script(std::string_view script, u32 cores) {
+Ended run_script(std::string_view script, u32 cores, std::string image) {
   Ended ended;
   sim::host::MachineOptions what = options(cores);
+  if (!image.empty()) what.image = std::move(image);
   what.console = sim::ConsoleKind::Script;
   what.script = std::string(script);
   sim::host::Machine machine(std::move(what));

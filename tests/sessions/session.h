@@ -17,8 +17,9 @@ struct Ended {
   std::string output;
 };
 
-/// Boots a node whose console reads `script`, runs it until the node halts (at most ten virtual minutes).
-Ended run_script(std::string_view script, u32 cores = 4);
+/// Boots a node whose console reads `script`, runs it until the node halts (at most ten virtual minutes). `image`: what
+/// it boots, empty for that of this build.
+Ended run_script(std::string_view script, u32 cores = 4, std::string image = {});
 
 /// A person at a terminal, who waits after each line and each control key, as a person does.
 class Terminal {

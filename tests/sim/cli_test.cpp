@@ -84,6 +84,15 @@ TEST_CASE("a boot image that is none is refused with the byte, before anything r
   std::remove(image.c_str());
 }
 
+TEST_CASE("a script that cannot be read, or is a directory, is exit 8", "[sim][cli][hostile]") {
+  for (const char* path : {"/nonexistent", "/", "/tmp"}) {
+    CAPTURE(path);
+    const Finished finished = shell(kOrrery + " run " + path + " 2>&1");
+    CHECK(finished.code == 8);
+    CHECK(finished.out == std::string("orrery: ") + path + ": cannot be read\n");
+  }
+}
+
 TEST_CASE("a virtual time limit is exit 11", "[sim][cli]") {
   CHECK(shell("printf 'sleep\\nsleep\\n' | " + kOrrery + " run - --until 500ms 2>/dev/null").code == 11);
 }

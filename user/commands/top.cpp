@@ -21,9 +21,7 @@ struct Sample {
 };
 
 /// Keys one by one, but Ctrl-C and Ctrl-Z remain what they are.
-void take_keys(Process& process) {
-  (void)process.write_file("/dev/consctl", "rawon\necho off\nsignals on\n").ok();
-}
+void take_keys(Process& process) { (void)process.write_file("/dev/consctl", "rawon\necho off\nsignals on\n").ok(); }
 
 enum class Order : u8 { Processor, Memory };
 

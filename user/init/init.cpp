@@ -66,6 +66,7 @@ class Init final : public fs::LoopEvents {
   Result<void> step(std::string_view line);
   Result<void> login(std::string_view number);
   [[noreturn]] void halt(u32 status);
+  void print_log();
 
   Process& process_;
   Services services_;
@@ -238,9 +239,29 @@ void Init::signalled(u64 bits) {
   look_after();
 }
 
+/// The kernel's log on the console device itself: the last word of a node on which nothing runs that could show it.
+void Init::print_log() {
+  base::Vector<u8> part(process_.heap());
+  for (u64 offset = 0;;) {
+    const auto reply = call<Manager::ReadLog>(kSlotRoot, {.offset = offset});
+    if (!reply.ok() || reply->data.empty()) return;
+    offset = reply->offset + reply->data.size();
+    part.clear();
+    part.append(reply->data);  // it lies where the device takes its bytes from
+    for (u64 at = 0; at < part.size();) {
+      const u64 count = std::min<u64>(part.size() - at, port::kBytesMax);
+      __builtin_memcpy(sys::buffer().msg, part.data() + at, count);
+      sys::frame().mr[0] = count;
+      port::call(device_address(kInitConsoleGrant), port::Console::Write, 1);
+      at += count;
+    }
+  }
+}
+
 void Init::keep() {
   if (shell_ == 0) {
     log_line("init: no shell on console 0");
+    print_log();
     halt(1);
   }
   look_after();

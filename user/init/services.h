@@ -92,5 +92,6 @@ void log_line(std::string_view text);
 /// The grants init has from the root manager (user/root/manager.cpp).
 constexpr u32 kInitPowerGrant = 0;
 constexpr u32 kInitTimerGrant = 1;
+constexpr u32 kInitConsoleGrant = 2;
 
 }  // namespace user

@@ -77,7 +77,7 @@ Result<void> Manager::start_servers(const kernel::BootInfo& boot) {
       *TRY(spawn(nullptr, {.program = "init", .arguments = std::string_view("init\0", 5), .hold = true}));
   init_ = &init;
   init.may_grant = true;
-  const std::string_view devices[] = {"power", "timer0"};  // in the order of user/init/services.h
+  const std::string_view devices[] = {"power", "timer0", "vt0"};  // in the order of user/init/services.h
   TRY(grant_devices(init, devices));
   ASSERT(init.pid == 1);
   if (find_program("ramfs") != nullptr) {

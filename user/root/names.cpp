@@ -185,8 +185,7 @@ Result<u32> Manager::own_directory(ProcessRecord& record, MemberKind kind) {
   u64& badge = env ? record.env_badge : record.self_badge;
   if (badge == 0) badge = env ? TRY(trees_->env_root(record)) : TRY(trees_->self_root(record));
   const u32 slot = TRY(take_slot());
-  MUST_OK(mint(own(slot), own(endpoint_), kernel::kRightWrite | kernel::kRightGrant | kernel::kRightGrantReply,
-               badge));
+  MUST_OK(mint(own(slot), own(endpoint_), kernel::kRightWrite | kernel::kRightGrant | kernel::kRightGrantReply, badge));
   send_temporary_ = true;
   return slot;
 }

@@ -1,5 +1,7 @@
 // user/runtime/process_files.cpp — the calls of Process that have to do with files and names. Notes that came meanwhile
 // are handled where each call ends.
+#include "schema/process.capnp.h"
+#include "user/runtime/call.h"
 #include "user/runtime/files.h"
 
 #include "base/enforce.h"
@@ -141,8 +143,10 @@ void report(Process& process, std::string_view subject, const Error& error) {
   line.append(fs::text_of(error.code));
   if (error.detail_size != 0) line.append(": ").append(error.detail());
   line.push('\n');
-  const Result<void> written = process.write(kStderr, base::bytes_of(line.view()));
-  MAYBE(written.ok());  // there is nowhere else to say it
+  if (process.write(kStderr, base::bytes_of(line.view())).ok()) return;
+  // A server has no error stream: what it says goes to the kernel's log.
+  line.truncate(line.size() - 1);
+  static_cast<void>(call<schema::process::Process::Log>(kSlotRoot, {.text = line.view()}));
 }
 
 }  // namespace user

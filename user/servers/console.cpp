@@ -87,7 +87,7 @@ class ConsoleFiles final : public fs::FileSystem, public fs::LoopEvents {
   bool hung_up_ = false;
   Pid foreground_ = 0;
   Pid foreground_before_ = 0;  // whoever gave the console to that group
-  u64 columns_ = 0;  // as set by `winsize`; 0: the device's own
+  u64 columns_ = 0;            // as set by `winsize`; 0: the device's own
   u64 rows_ = 0;
 };
 

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -205,6 +206,8 @@ int load_image(const std::string& path, std::string& image) {
 }
 
 bool read_file(const std::string& path, std::string& out) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return false;  // which opens, and reads as nothing
   std::ifstream file(path, std::ios::binary);
   if (!file) return false;
   std::ostringstream content;
