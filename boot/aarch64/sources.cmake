@@ -1,0 +1,10 @@
+set(BOOT_MACHINE_SOURCES
+  context.S
+  entry.S
+  context.cpp
+  interrupts.cpp
+  mmu.cpp
+  serial.cpp
+  start.cpp
+  trap.cpp
+  ../shared/fdt.cpp)

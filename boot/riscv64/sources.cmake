@@ -1,0 +1,9 @@
+set(BOOT_MACHINE_SOURCES
+  context.S
+  entry.S
+  context.cpp
+  mmu.cpp
+  serial.cpp
+  start.cpp
+  trap.cpp
+  ../shared/fdt.cpp)
