@@ -132,7 +132,7 @@ class Manager {
   void terminate(ProcessRecord& record, u32 code, u32 note, std::string_view cause, bool files_closed);
   Result<Answer> wait(ProcessRecord& record, const schema::process::Process::Wait::Request& request);
   void stop(ProcessRecord& record, u32 note);
-  Result<void> resume(ProcessRecord& record);
+  void resume(ProcessRecord& record);
   void fault(ProcessRecord& record, kernel::MessageInfo info);
   Result<void> set_priority(ProcessRecord& record, u64 priority);
   /// Ties the process to a core; −1: it may run on any.
@@ -169,6 +169,8 @@ class Manager {
   /// The slot of a capability to send to the asker; `temporary` is set when it is to be deleted afterwards.
   Result<u32> directory(ProcessRecord& record, u32 member);
   Result<u32> own_directory(ProcessRecord& record, MemberKind kind);
+  Result<u32> view_directory(ProcessRecord& record, u8 instance, u8 rights);
+  Result<u32> minted_directory(u64 badge);
   void append_namespace_text(const ProcessRecord& record, base::String& out);
   Result<void> publish(ProcessRecord& record, std::string_view name, bool per_client);
   Result<void> withdraw(ProcessRecord& record, std::string_view name);
@@ -183,7 +185,9 @@ class Manager {
   // ── realms (realms.cpp) ──────────────────────────────────────────────────────────────────────────────────
   Result<Realm*> make_realm(Realm& parent, std::string_view name);
   Result<void> remove_realm(Realm& realm);
-  Result<void> control_realm(Realm& realm, std::string_view line);
+  /// Errors: OperationNotPermitted for a realm's limits by who is in it, and for what would end the root realm.
+  enum class Asker : u8 { Inside, Above };
+  Result<void> control_realm(Realm& realm, std::string_view line, Asker asker);
   /// Removes a destroyed realm once nothing is left in it, and then those above that waited for it.
   void end_realm(Realm& realm);
   void append_realm_path(const Realm& realm, base::String& out) const;
@@ -191,6 +195,12 @@ class Manager {
   Realm* find_realm(Realm& from, std::string_view path);
   Result<void> charge(Realm& realm, Resource Realm::*resource, u64 amount);
   void refund(Realm& realm, Resource Realm::*resource, u64 amount);
+  /// The least of a realm's bound and those above it; kNoLimit if there is none.
+  static u64 bound_of(const Realm& realm, u64 Realm::*which);
+  /// Whether `inner` is `outer` or lies below it.
+  static bool is_within(const Realm* inner, const Realm& outer);
+  /// Whether a process may know of another: it is in its realm or in one below. The dead are seen with their parent.
+  bool sees(const ProcessRecord& viewer, const ProcessRecord& target) const;
 
   // ── workers (workers.cpp) ────────────────────────────────────────────────────────────────────────────────
   void enqueue(const Job& job);
@@ -280,6 +290,7 @@ class Manager {
   void finish_job(Worker& worker);
 
   // names.cpp
+  u8 view_of(const ProcessRecord& record, const Member& member);
   void drop_member(Member& member);
   void changed(Namespace& names);
 
@@ -287,6 +298,9 @@ class Manager {
   Result<Realm*> new_realm(Realm* parent, std::string_view name);
   Result<void> set_cpu(Realm& realm, u64 budget_ns, u64 period_ns);
   Result<void> set_limit(Realm& realm, std::string_view name, std::string_view value);
+  Result<void> set_cpu_limit(Realm& realm, std::string_view value);
+  Result<void> set_bound(Realm& realm, u64 Realm::*which, u64 limit);
+  void tell_files_max(const Realm& realm);
 
   // manager.cpp
   void find_devices(const kernel::BootInfo& boot);
@@ -296,6 +310,7 @@ class Manager {
   Result<void> start_servers(const kernel::BootInfo& boot);
 
   // processes.cpp
+  static BudgetNode leaf_of(const ProcessRecord& record);
   void publish_end(ProcessRecord& record);
   void reclaim(ProcessRecord& record);
   void reap(ProcessRecord& record);

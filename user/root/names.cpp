@@ -10,6 +10,8 @@ namespace {
 
 constexpr u8 kKeptFlags = kMountCreate | kMountReadOnly | kMountNotDirectory;
 
+constexpr u8 kRightsToLook = schema::file::kRightRead | schema::file::kRightWalk;
+
 bool is_special(MemberKind kind) { return kind != MemberKind::Mounted && kind != MemberKind::Bound; }
 
 std::string_view special_name(MemberKind kind) {
@@ -118,6 +120,9 @@ Result<u32> Manager::mount(ProcessRecord& record, const MountRequest& request) {
   if (!is_new && !replaces && names.entries[index].members.size() == kUnionMembersMax) {
     return fs::fail(ErrorCode::NoSpaceLeft);
   }
+  u64 members_now = 0;
+  for (const MountEntry& entry : names.entries) members_now += entry.members.size();
+  if (members_now >= bound_of(*record.realm, &Realm::mounts_max)) return fs::fail(ErrorCode::QuotaExceeded, "mounts");
   u32 slot = 0;
   if (!is_special(request.kind)) slot = TRY(keep_received());
   // ── point of no return ──
@@ -171,6 +176,10 @@ Result<u32> Manager::directory(ProcessRecord& record, u32 id) {
   for (const MountEntry& entry : record.names->entries) {
     for (const MemberUse& use : entry.members) {
       if (use.member->id != id) continue;
+      if (const u8 instance = view_of(record, *use.member); instance != 0) {
+        const bool read_only = (use.flags & kMountReadOnly) != 0;
+        return view_directory(record, instance, read_only ? kRightsToLook : kRightsToLook | schema::file::kRightWrite);
+      }
       if (use.member->slot != 0) return use.member->slot;
       if (use.member->kind == MemberKind::Descriptors) return fs::fail(ErrorCode::NotSupported);
       return own_directory(record, use.member->kind);
@@ -184,6 +193,22 @@ Result<u32> Manager::own_directory(ProcessRecord& record, MemberKind kind) {
   const bool env = kind == MemberKind::Environment;
   u64& badge = env ? record.env_badge : record.self_badge;
   if (badge == 0) badge = env ? TRY(trees_->env_root(record)) : TRY(trees_->self_root(record));
+  return minted_directory(badge);
+}
+
+/// Who lives in a realm below the root's finds its own realm in /realm, and only what it may know of in /proc, whoever
+/// mounted them: a view of its own, 0 for everything else.
+u8 Manager::view_of(const ProcessRecord& record, const Member& member) {
+  if (record.realm == root_realm_ || member.kind != MemberKind::Mounted || !member.tree.empty()) return 0;
+  const Service* const service = find_service(member.source.view());
+  return service == nullptr || service->pid != 0 ? 0 : service->instance;
+}
+
+Result<u32> Manager::view_directory(ProcessRecord& record, u8 instance, u8 rights) {
+  return minted_directory(TRY(trees_->view_root(record, instance, rights)));
+}
+
+Result<u32> Manager::minted_directory(u64 badge) {
   const u32 slot = TRY(take_slot());
   MUST_OK(mint(own(slot), own(endpoint_), kernel::kRightWrite | kernel::kRightGrant | kernel::kRightGrantReply, badge));
   send_temporary_ = true;

@@ -23,7 +23,7 @@ void Manager::post_number(ProcessRecord& record, u32 number) {
   if (record.state == ProcessState::Ending || record.state == ProcessState::Zombie) return;
   if (number == kNoteKill) return terminate(record, 128 + kNoteKill, kNoteKill, {}, false);
   if (number == kNoteStop) return stop(record, kNoteStop);
-  if (number == kNoteContinue && record.state == ProcessState::Stopped && !resume(record).ok()) return;
+  if (number == kNoteContinue) resume(record);
   const u64 bit = u64{1} << number;
   if ((record.handled_notes & bit) != 0) {
     buffer_of(record).reserved[kSharedPending] |= bit;

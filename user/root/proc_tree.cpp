@@ -57,7 +57,14 @@ fs::Result<NodeId> ProcTree::root(std::string_view tree, const Caller& caller) {
   return fs::fail(ErrorCode::NotFound, tree);
 }
 
-fs::Result<Attributes> ProcTree::stat(NodeId node, const Caller&) {
+ProcessRecord* ProcTree::find(u32 pid, const Caller& caller) {
+  ProcessRecord* const record = manager_.find(pid);
+  if (record == nullptr || caller.owner == 0) return record;
+  const ProcessRecord* const viewer = manager_.find(static_cast<u32>(caller.owner));
+  return viewer != nullptr && manager_.sees(*viewer, *record) ? record : nullptr;
+}
+
+fs::Result<Attributes> ProcTree::stat(NodeId node, const Caller& caller) {
   Attributes attributes{.id = node};
   if (node == kRootId || node == kSelf) {
     attributes.kind = Kind::Directory;
@@ -68,7 +75,7 @@ fs::Result<Attributes> ProcTree::stat(NodeId node, const Caller&) {
     attributes.mode = 0444;
     return attributes;
   }
-  const ProcessRecord* const record = manager_.find(pid_of(node));
+  const ProcessRecord* const record = find(pid_of(node), caller);
   const u32 place = node & 0xFF;
   if (record == nullptr || place > kFileCount) return fs::fail(ErrorCode::NotFound);
   attributes.uid = record->uid;
@@ -78,13 +85,13 @@ fs::Result<Attributes> ProcTree::stat(NodeId node, const Caller&) {
   return attributes;
 }
 
-fs::Result<NodeId> ProcTree::lookup(NodeId directory, std::string_view name, const Caller&) {
+fs::Result<NodeId> ProcTree::lookup(NodeId directory, std::string_view name, const Caller& caller) {
   if (directory == kRootId) {
     if (name == "meminfo") return kMeminfo;
     if (name == "self") return kSelf;
     const auto pid = base::parse_u64(name);
     if (!pid.ok() || pid.value() > ~u32{0} || name.starts_with("0")) return fs::fail(ErrorCode::NotFound);
-    if (manager_.find(static_cast<u32>(pid.value())) == nullptr) return fs::fail(ErrorCode::NotFound);
+    if (find(static_cast<u32>(pid.value()), caller) == nullptr) return fs::fail(ErrorCode::NotFound);
     return node_of(static_cast<u32>(pid.value()), 0);
   }
   for (u32 i = 0; i < kFileCount && directory != kSelf; ++i) {
@@ -107,6 +114,7 @@ fs::Result<void> ProcTree::list(fs::OpenFile& open, u64 cookie, fs::RecordWriter
   if (cookie < kEnd - 1) {
     for (ProcessRecord* at = manager_.processes().lower_bound(static_cast<u32>(cookie)); at != nullptr;
          at = manager_.processes().next(*at)) {
+      if (find(at->pid, open.caller) == nullptr) continue;
       char name[16];
       const Attributes attributes = TRY(stat(node_of(at->pid, 0), open.caller));
       if (!out.add(base::format(name, "{}", at->pid), attributes, u64{at->pid} + 1)) return {};
@@ -213,7 +221,10 @@ fs::Result<void> ProcTree::control(ProcessRecord& record, std::string_view line)
     manager_.post_number(record, kNoteStop);
     return {};
   }
-  if (verb == "start") return manager_.resume(record);
+  if (verb == "start") {
+    manager_.resume(record);
+    return {};
+  }
   if (verb == "killgrp") return manager_.post_group(record.group_id, "kill");
   if (verb == "pri" || verb == "wired") {
     const std::string_view word = fs::take_word(rest);

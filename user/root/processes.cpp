@@ -46,6 +46,11 @@ Result<ProcessRecord*> Manager::spawn(ProcessRecord* parent, const SpawnRequest&
     }
   }
   TRY(charge(*realm, &Realm::processes, 1));
+  const Result<void> threads = charge(*realm, &Realm::threads, 1);
+  if (!threads.ok()) {
+    refund(*realm, &Realm::processes, 1);
+    return threads.take_failure();
+  }
 
   const u32 pid = next_pid_++;
   u32 index = static_cast<u32>(table_.size());
@@ -65,6 +70,7 @@ Result<ProcessRecord*> Manager::spawn(ProcessRecord* parent, const SpawnRequest&
   const Result<void> made = make_objects(record, entry);
   if (!made.ok()) {
     refund(*realm, &Realm::processes, 1);
+    refund(*realm, &Realm::threads, 1);
     free_indices_.push_back(index);
     record.~ProcessRecord();
     memory_.release(&record, sizeof record);
@@ -164,15 +170,28 @@ void Manager::stop(ProcessRecord& record, u32 note) {
   post_number(*parent, kNoteChild);
 }
 
-Result<void> Manager::resume(ProcessRecord& record) {
-  if (record.state != ProcessState::Stopped) return {};
+void Manager::resume(ProcessRecord& record) {
+  if (record.state != ProcessState::Stopped) return;
   const u32 context = record.objects.slots + kObjectContext;
   const u32 tcb = record.objects.slots + kObjectTcb;
-  // Refused while the realm has no budget left and the thread waits for something.
-  if (!sys::invoke(context, sys::Invoke::SchedContextBind, {}, {tcb}).ok()) return fs::fail(ErrorCode::InUse);
+  const auto bind = [&] { return sys::invoke(context, sys::Invoke::SchedContextBind, {}, {tcb}).ok(); };
+  // The kernel refuses a thread that waits for something while the budget of the realm is used up. Below the root realm,
+  // which always has some, it may be bound; then the context goes back under the realm's limit.
+  if (!bind()) {
+    MUST_OK(configure_child_budget(root_realm_->node_effort, context, leaf_of(record)));
+    MUST_OK(bind());
+    MUST_OK(configure_child_budget(record.realm->node_effort, context, leaf_of(record)));
+  }
   record.state = ProcessState::Running;
   record.stop_unreported = false;
-  return {};
+}
+
+BudgetNode Manager::leaf_of(const ProcessRecord& record) {
+  return {.budget = kSlicePeriodNs,
+          .period = kSlicePeriodNs,
+          .badge = record.pid,
+          .flags = record.wired_core < 0 ? 0 : kernel::kSchedPinned,
+          .home = record.wired_core < 0 ? record.home_core : static_cast<u32>(record.wired_core)};
 }
 
 Result<void> Manager::set_priority(ProcessRecord& record, u64 priority) {
@@ -187,17 +206,12 @@ Result<void> Manager::set_priority(ProcessRecord& record, u64 priority) {
 }
 
 Result<void> Manager::wire(ProcessRecord& record, i32 core) {
-  const BudgetNode leaf{.budget = kSlicePeriodNs,
-                        .period = kSlicePeriodNs,
-                        .badge = record.pid,
-                        .flags = core < 0 ? 0 : kernel::kSchedPinned,
-                        .home = core < 0 ? record.home_core : static_cast<u32>(core)};
-  if (record.state == ProcessState::Ending || record.state == ProcessState::Zombie ||
-      !configure_child_budget(record.realm->node_effort, record.objects.slots + kObjectContext, leaf)) {
+  if (record.state == ProcessState::Ending || record.state == ProcessState::Zombie) {
     return fs::fail(ErrorCode::NoSuchProcess);
   }
   record.wired_core = core;
   if (core >= 0) record.home_core = static_cast<u32>(core);
+  MUST_OK(configure_child_budget(record.realm->node_effort, record.objects.slots + kObjectContext, leaf_of(record)));
   return {};
 }
 
@@ -247,7 +261,7 @@ void Manager::terminate(ProcessRecord& record, u32 code, u32 note, std::string_v
 
 void Manager::publish_end(ProcessRecord& record) {
   record.state = ProcessState::Zombie;
-  if (record.self_badge != 0 || record.env_badge != 0) trees_->process_gone(record.pid);
+  if (record.self_badge != 0 || record.env_badge != 0 || record.realm != root_realm_) trees_->process_gone(record.pid);
   record.self_badge = record.env_badge = 0;
   leave_namespace(record);
   drop_environment(record);
@@ -295,6 +309,7 @@ void Manager::reclaim(ProcessRecord& record) {
   destroy_objects(record);
   record.reclaimed = true;
   refund(*record.realm, &Realm::processes, 1);
+  refund(*record.realm, &Realm::threads, 1);
   Realm* const realm = record.realm;
   realm->members.remove(record);
   record.realm = nullptr;  // it may be gone before the record is

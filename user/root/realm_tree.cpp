@@ -1,4 +1,4 @@
-// user/root/realm_tree.cpp — /realm: what a realm may use and uses, and its children. The tree begins at the root realm.
+// user/root/realm_tree.cpp — /realm: what a realm may use and uses, and its children. The tree begins at the realm of who looks.
 // Node ids    realm id << 8 | place: 0 the realm's directory, 1… its files, kChildren the directory of its children.
 #include "base/format.h"
 #include "user/root/manager.h"
@@ -65,9 +65,14 @@ fs::Result<Realm*> RealmTree::realm_of(NodeId node) {
   return realm;
 }
 
-fs::Result<NodeId> RealmTree::root(std::string_view tree, const Caller&) {
+Realm& RealmTree::realm_of_caller(const Caller& caller) {
+  const ProcessRecord* const viewer = caller.owner == 0 ? nullptr : manager_.find(static_cast<u32>(caller.owner));
+  return viewer == nullptr || viewer->realm == nullptr ? manager_.root_realm() : *viewer->realm;
+}
+
+fs::Result<NodeId> RealmTree::root(std::string_view tree, const Caller& caller) {
   if (!tree.empty()) return fs::fail(ErrorCode::NotFound, tree);
-  return node_of(manager_.root_realm(), 0);
+  return node_of(realm_of_caller(caller), 0);
 }
 
 fs::Result<Attributes> RealmTree::stat(NodeId node, const Caller&) {
@@ -158,6 +163,12 @@ fs::Result<void> RealmTree::text(Realm& realm, u32 place, base::String& out) {
         out.append_format("\ncpu {} {}\nprocesses ", realm.cpu_budget_ns, realm.cpu_period_ns);
       }
       append_limit(out, realm.processes.limit);
+      out.append("\nthreads ");
+      append_limit(out, realm.threads.limit);
+      out.append("\nfiles ");
+      append_limit(out, realm.files_max);
+      out.append("\nchannels -\nmounts ");
+      append_limit(out, realm.mounts_max);
       out.push('\n');
       break;
     case RealmFile::Status: {
@@ -170,6 +181,7 @@ fs::Result<void> RealmTree::text(Realm& realm, u32 place, base::String& out) {
       realm.consumed_ns += take_consumed(realm.node_max);
       append_usage(out, "memory", realm.memory);
       append_usage(out, "processes", realm.processes);
+      append_usage(out, "threads", realm.threads);
       out.append_format("cpu {} {} ", realm.consumed_ns, realm.consumed_ns);
       append_limit(out, realm.cpu_budget_ns == 0 ? kNoLimit : realm.cpu_budget_ns);
       out.append(" 0\n");
@@ -190,7 +202,9 @@ fs::Result<fs::WriteReply> RealmTree::write(fs::OpenFile& open, const fs::WriteR
   if (place == 0 || place == kChildren || kFiles[place - 1].file != RealmFile::Ctl)
     return fs::fail(ErrorCode::NotSupported);
   const fs::Result<void> done = fs::for_each_command(request.data, [&](std::string_view line) -> fs::Result<void> {
-    return manager_.control_realm(*TRY(realm_of(open.node)), line);  // looked up for each: one may destroy it
+    Realm& realm = *TRY(realm_of(open.node));  // looked up for each: one may destroy it
+    const bool inside = &realm == &realm_of_caller(open.caller);
+    return manager_.control_realm(realm, line, inside ? Manager::Asker::Inside : Manager::Asker::Above);
   });
   if (!done.ok()) return done.take_failure();
   return fs::WriteReply{.count = static_cast<u32>(request.data.size())};

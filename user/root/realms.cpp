@@ -4,6 +4,7 @@
 
 #include "base/format.h"
 #include "base/parse.h"
+#include "user/runtime/notes.h"
 
 #include "base/enforce.h"
 
@@ -15,12 +16,36 @@ constexpr u32 kRealmDepthMax = kernel::kBudgetDepthMax - 3;  // below the deepes
 constexpr u32 kNodeBits = 10;  // room for 55 refills: a shared node under a small budget has many
 constexpr u64 kNodeExtraRefills = (1024 - 144) / 16 - kernel::kRefillsMin;
 constexpr u64 kNsPerPercent = 100'000;  // of the 10 ms a budget is divided over, on one core
+constexpr u64 kPercentMax = kernel::kPeriodMax / kNsPerPercent;
 
 fs::Error quota_error(ErrorCode code, std::string_view before, u64 limit) {
   char text[fs::kDetailBytesMax];
   const u64 mega = u64{1} << 20;
   if (limit >= mega && limit % mega == 0) return {code, base::format(text, "{} {}M", before, limit / mega)};
   return {code, base::format(text, "{} {}", before, limit)};
+}
+
+/// What a limit of the processor says: `20%` of a core, `20ms/100ms`, `20ms` of the usual period.
+struct Share {
+  u64 budget_ns = 0;
+  u64 period_ns = kBudgetPeriodNs;
+};
+Result<Share> share_of(std::string_view value) {
+  if (value.ends_with("%")) {
+    const auto percent = base::parse_u64(value.substr(0, value.size() - 1));
+    if (!percent.ok() || percent.value() > kPercentMax) return fs::fail(ErrorCode::BadArgument, value);
+    return Share{.budget_ns = percent.value() * kNsPerPercent};
+  }
+  const std::size_t slash = value.find('/');
+  const auto budget = base::parse_duration_ns(value.substr(0, slash));
+  if (!budget.ok()) return fs::fail(ErrorCode::BadArgument, value);
+  Share share{.budget_ns = budget.value()};
+  if (slash != std::string_view::npos) {
+    const auto period = base::parse_duration_ns(value.substr(slash + 1));
+    if (!period.ok()) return fs::fail(ErrorCode::BadArgument, value);
+    share.period_ns = period.value();
+  }
+  return share;
 }
 
 std::string_view take_word(std::string_view& line) {
@@ -38,7 +63,7 @@ Result<void> Manager::charge(Realm& realm, Resource Realm::*which, u64 amount) {
     Resource& resource = at->*which;
     if (resource.limit == kNoLimit || amount <= resource.limit - std::min(resource.limit, resource.used)) continue;
     resource.refusals += 1;
-    if (which == &Realm::processes) return fs::fail(ErrorCode::TooManyProcesses);
+    if (which == &Realm::processes || which == &Realm::threads) return fs::fail(ErrorCode::TooManyProcesses);
     return quota_error(ErrorCode::OutOfMemory, "quota", resource.limit);
   }
   for (Realm* at = &realm; at != nullptr; at = at->parent) {
@@ -65,20 +90,10 @@ Result<void> Manager::set_cpu(Realm& realm, u64 budget_ns, u64 period_ns) {
                        .extra_refills = kNodeExtraRefills,
                        .badge = realm.id,
                        .flags = kernel::kSchedInner};
-  const BudgetNode effort = max;
-  if (realm.configured) {
-    // The kernel reconfigures only nodes without children, so that what runs below never sees a budget change its shape:
-    // E steps aside for the moment, and a realm in use keeps the limit it has.
-    if (!realm.members.empty() || !realm.children.empty()) return fs::fail(ErrorCode::InUse);
-    if (realm.parent != nullptr && !configure_child_budget(realm.parent->node_max, realm.node_effort, effort)) {
-      return fs::fail(ErrorCode::BadArgument);
-    }
-  }
+  // In use as well: what was left of the old budget counts, who waits for it looks again.
   const bool done = realm.parent == nullptr ? configure_root_budget(kernel::kRootSchedControl, realm.node_max, max)
                                             : configure_child_budget(realm.parent->node_max, realm.node_max, max);
-  if (!done || !configure_child_budget(realm.node_max, realm.node_effort, effort))
-    return fs::fail(ErrorCode::BadArgument);
-  realm.configured = true;
+  if (!done || !configure_child_budget(realm.node_max, realm.node_effort, max)) return fs::fail(ErrorCode::BadArgument);
   realm.cpu_budget_ns = budget_ns;
   realm.cpu_period_ns = period;
   return {};
@@ -163,39 +178,94 @@ Realm* Manager::find_realm(Realm& from, std::string_view path) {
   return at;
 }
 
-Result<void> Manager::set_limit(Realm& realm, std::string_view name, std::string_view value) {
-  if (name == "cpu") {
-    if (value == "-") return set_cpu(realm, 0, kBudgetPeriodNs);
-    u64 budget = 0;
-    u64 period = kBudgetPeriodNs;
-    if (value.ends_with("%")) {
-      const auto percent = base::parse_u64(value.substr(0, value.size() - 1));
-      if (!percent.ok()) return fs::fail(ErrorCode::BadArgument, value);
-      budget = percent.value() * kNsPerPercent;
-    } else {
-      const std::size_t slash = value.find('/');
-      const auto first = base::parse_duration_ns(value.substr(0, slash));
-      if (!first.ok()) return fs::fail(ErrorCode::BadArgument, value);
-      budget = first.value();
-      if (slash != std::string_view::npos) {
-        const auto second = base::parse_duration_ns(value.substr(slash + 1));
-        if (!second.ok()) return fs::fail(ErrorCode::BadArgument, value);
-        period = second.value();
-      }
-    }
-    if (budget < kernel::kMinBudget || period < kernel::kMinBudget || budget > period * core_count_) {
-      return fs::fail(ErrorCode::BadArgument, value);
-    }
-    return set_cpu(realm, budget, period);
+bool Manager::is_within(const Realm* inner, const Realm& outer) {
+  for (; inner != nullptr; inner = inner->parent) {
+    if (inner == &outer) return true;
   }
-  Resource Realm::*which = name == "memory" ? &Realm::memory : name == "processes" ? &Realm::processes : nullptr;
-  if (which == nullptr) return fs::fail(ErrorCode::BadArgument, name);
+  return false;
+}
+
+bool Manager::sees(const ProcessRecord& viewer, const ProcessRecord& target) const {
+  if (viewer.realm == nullptr) return false;
+  const ProcessRecord* const known = target.realm == nullptr && target.parent != nullptr ? target.parent : &target;
+  return viewer.realm == root_realm_ || is_within(known->realm, *viewer.realm);
+}
+
+// ── Limits ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+Result<void> Manager::set_cpu_limit(Realm& realm, std::string_view value) {
+  if (value == "-") return set_cpu(realm, 0, kBudgetPeriodNs);
+  const Share share = TRY(share_of(value));
+  if (share.budget_ns < kernel::kMinBudget || share.period_ns < kernel::kMinBudget) {
+    return fs::fail(ErrorCode::BadArgument, value);
+  }
+  // As fractions: a share of a period is compared with one of another. Products: at most 128 cores × (1 h)² in 128 bits.
+  for (const Realm* above = realm.parent; above != nullptr; above = above->parent) {
+    const bool is_root = above->parent == nullptr;
+    if (above->cpu_budget_ns == 0 && !is_root) continue;
+    const Share bound = above->cpu_budget_ns == 0 ? Share{kBudgetPeriodNs * core_count_, kBudgetPeriodNs}
+                                                  : Share{above->cpu_budget_ns, above->cpu_period_ns};
+    if (static_cast<unsigned __int128>(share.budget_ns) * bound.period_ns <=
+        static_cast<unsigned __int128>(bound.budget_ns) * share.period_ns) {
+      continue;
+    }
+    char text[fs::kDetailBytesMax];
+    const u64 hundredths = static_cast<u64>(static_cast<unsigned __int128>(bound.budget_ns) * 10'000 / bound.period_ns);
+    if (hundredths % 100 == 0) {
+      return fs::Error{ErrorCode::QuotaExceeded, base::format(text, "parent has {}%", hundredths / 100)};
+    }
+    return fs::Error{ErrorCode::QuotaExceeded,
+                     base::format(text, "parent has {}.{:02}%", hundredths / 100, hundredths % 100)};
+  }
+  if (share.budget_ns > kernel::kPeriodMax || share.period_ns > kernel::kPeriodMax) {
+    return fs::fail(ErrorCode::BadArgument, value);
+  }
+  return set_cpu(realm, share.budget_ns, share.period_ns);
+}
+
+u64 Manager::bound_of(const Realm& realm, u64 Realm::*which) {
+  u64 bound = kNoLimit;
+  for (const Realm* at = &realm; at != nullptr; at = at->parent) bound = std::min(bound, at->*which);
+  return bound;
+}
+
+/// Writes the bound of descriptors where the runtimes of all processes in the realm and below see it.
+void Manager::tell_files_max(const Realm& realm) {
+  const u64 bound = bound_of(realm, &Realm::files_max);
+  for (const ProcessRecord& member : realm.members) {
+    buffer_of(member).reserved[kSharedFilesMax] = bound == kNoLimit ? 0 : bound;
+  }
+  for (const Realm& child : realm.children) tell_files_max(child);
+}
+
+Result<void> Manager::set_bound(Realm& realm, u64 Realm::*which, u64 limit) {
+  const u64 above = realm.parent == nullptr ? kNoLimit : bound_of(*realm.parent, which);
+  if (limit != kNoLimit && limit > above) return quota_error(ErrorCode::QuotaExceeded, "parent has", above);
+  realm.*which = limit;
+  return {};
+}
+
+Result<void> Manager::set_limit(Realm& realm, std::string_view name, std::string_view value) {
+  if (name == "cpu") return set_cpu_limit(realm, value);
+  if (name == "channels") return fs::fail(ErrorCode::NotSupported, name);
   u64 limit = kNoLimit;
   if (value != "-") {
     const auto number = base::parse_size(value);
     if (!number.ok()) return fs::fail(ErrorCode::BadArgument, value);
     limit = number.value();
   }
+  if (name == "files") {
+    if (limit == 0) return fs::fail(ErrorCode::BadArgument, value);
+    TRY(set_bound(realm, &Realm::files_max, limit));
+    tell_files_max(realm);
+    return {};
+  }
+  if (name == "mounts") return set_bound(realm, &Realm::mounts_max, limit);
+  Resource Realm::*which = name == "memory"      ? &Realm::memory
+                           : name == "processes" ? &Realm::processes
+                           : name == "threads"   ? &Realm::threads
+                                                 : nullptr;
+  if (which == nullptr) return fs::fail(ErrorCode::BadArgument, name);
   for (const Realm* above = realm.parent; above != nullptr && limit != kNoLimit; above = above->parent) {
     u64 bound = (above->*which).limit;
     if (which == &Realm::memory && above->parent == nullptr) bound = std::min(bound, untyped_.bytes_total());
@@ -206,38 +276,43 @@ Result<void> Manager::set_limit(Realm& realm, std::string_view name, std::string
   return {};
 }
 
-Result<void> Manager::control_realm(Realm& realm, std::string_view line) {
+// ── Control ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+Result<void> Manager::control_realm(Realm& realm, std::string_view line, Asker asker) {
   std::string_view rest = line;
   const std::string_view verb = take_word(rest);
   if (verb == "set") {
+    // A limit is what the realms above grant; who is bound by it does not change it.
+    if (asker == Asker::Inside) return fs::fail(ErrorCode::OperationNotPermitted);
     const std::string_view name = take_word(rest);
     const std::string_view value = take_word(rest);
+    if (!take_word(rest).empty()) return fs::fail(ErrorCode::BadArgument, line);
     return set_limit(realm, name, value);
   }
+  const bool destroys = verb == "destroy";
   const bool stops = verb == "stop";
   const bool starts = verb == "start";
-  const bool kills = verb == "kill" || verb == "destroy";
-  if (!stops && !starts && !kills) return fs::fail(ErrorCode::UnknownControl, verb);
-  for (Realm& child : realm.children) {
-    if (verb != "destroy") TRY(control_realm(child, verb));
-  }
-  if (verb == "destroy") {
-    Realm* next_child = nullptr;
-    for (Realm* child = realm.children.front(); child != nullptr; child = next_child) {
-      next_child = realm.children.next(*child);
-      TRY(control_realm(*child, verb));
-    }
+  if (!stops && !starts && !destroys && verb != "kill") return fs::fail(ErrorCode::UnknownControl, verb);
+  if (realm.parent == nullptr && !starts) return fs::fail(ErrorCode::OperationNotPermitted);
+  if (destroys && asker == Asker::Inside) return fs::fail(ErrorCode::OperationNotPermitted);
+  Realm* next_child = nullptr;
+  for (Realm* child = realm.children.front(); child != nullptr; child = next_child) {
+    next_child = realm.children.next(*child);
+    MUST(control_realm(*child, verb, Asker::Above));
   }
   if (stops || starts) realm.stopped = stops;
   ProcessRecord* next = nullptr;
   for (ProcessRecord* at = realm.members.front(); at != nullptr; at = next) {
     next = realm.members.next(*at);
-    if (stops) stop(*at, 19);
-    if (starts) TRY(resume(*at));
-    if (kills) terminate(*at, 128 + 9, 9, {}, false);
+    if (stops) {
+      stop(*at, kNoteStop);
+    } else if (starts) {
+      resume(*at);
+    } else {
+      terminate(*at, 128 + kNoteKill, kNoteKill, {}, false);
+    }
   }
-  if (verb == "destroy") {
-    if (realm.parent == nullptr) return fs::fail(ErrorCode::OperationNotPermitted);
+  if (destroys) {
     realm.ending = true;
     end_realm(realm);
   }

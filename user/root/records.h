@@ -226,12 +226,14 @@ struct Realm {
   u32 id = 0;
   base::String name;
   Realm* parent = nullptr;
-  bool configured = false;  // its budget nodes have been
   bool stopped = false;
   bool ending = false;  // destroyed: goes with its last process
   Resource memory;
   Resource processes;
-  u64 cpu_budget_ns = 0;  // 0: only the parent's limit
+  Resource threads;
+  u64 files_max = kNoLimit;   // descriptors of each process
+  u64 mounts_max = kNoLimit;  // members of the namespace of each process
+  u64 cpu_budget_ns = 0;      // 0: only the parent's limit
   u64 cpu_period_ns = 10'000'000;
   u64 consumed_ns = 0;       // as far as it was asked for
   BlockId block = kNoBlock;  // of the two budget nodes

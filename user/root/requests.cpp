@@ -268,7 +268,11 @@ Result<Process::Service::Reply> Manager::on_service(ProcessRecord& record, const
   // Of an unbadged endpoint: the badge says who attaches, so that no client can claim to be another.
   const u32 slot = slots_.take();
   if (slot == 0) return fs::fail(ErrorCode::OutOfMemory);
-  const u64 badge = service->per_client ? record.pid : fs::service_badge(service->instance, record.uid, record.gid);
+  // What our own trees show depends on the realm: whoever lives below gets its view when it looks (`directory`), and
+  // attaching is only good to mount.
+  const bool has_view = service->pid == 0 && service->instance != 0 && record.realm != root_realm_;
+  const u8 instance = has_view ? kInstanceNowhere : service->instance;
+  const u64 badge = service->per_client ? record.pid : fs::service_badge(instance, record.uid, record.gid);
   if (!mint(own(slot), own(service->slot), kRightsOfClients, badge)) {
     // Its server published it with a badge of its own choice: everybody gets the same.
     slots_.give(slot);
@@ -427,13 +431,14 @@ Result<Process::Post::Reply> Manager::on_post(ProcessRecord& record, const Proce
     const Group* const group = find_group(request.target);
     if (group == nullptr) return fs::fail(ErrorCode::NoSuchProcess);
     for (const ProcessRecord& member : group->members) {
+      if (!sees(record, member)) return fs::fail(ErrorCode::NoSuchProcess);
       if (record.uid != 0 && member.uid != record.uid) return fs::fail(ErrorCode::PermissionDenied);
     }
     TRY(post_group(request.target, request.note));
     return Process::Post::Reply{};
   }
   ProcessRecord* const target = find(request.target);
-  if (target == nullptr || target->pid == 0) return fs::fail(ErrorCode::NoSuchProcess);
+  if (target == nullptr || target->pid == 0 || !sees(record, *target)) return fs::fail(ErrorCode::NoSuchProcess);
   if (record.uid != 0 && target->uid != record.uid) return fs::fail(ErrorCode::PermissionDenied);
   if (target == init_ && note_number(request.note) == kNoteKill) return fs::fail(ErrorCode::OperationNotPermitted);
   post(*target, request.note);
@@ -469,7 +474,7 @@ Result<Process::SetGroup::Reply> Manager::on_set_group(ProcessRecord& record,
 
 Result<Process::Facts::Reply> Manager::on_facts(ProcessRecord& record, const Process::Facts::Request& request) {
   ProcessRecord* const target = request.pid == 0 ? &record : find(request.pid);
-  if (target == nullptr) return fs::fail(ErrorCode::NoSuchProcess);
+  if (target == nullptr || !sees(record, *target)) return fs::fail(ErrorCode::NoSuchProcess);
   const ProcessRecord* const leader = find(target->session_id);
   return Process::Facts::Reply{.pid = target->pid,
                                .parent = target->parent == nullptr ? 0 : target->parent->pid,

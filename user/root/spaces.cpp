@@ -141,14 +141,14 @@ Result<void> Manager::make_objects(ProcessRecord& record, const Entry& entry) {
 
   kernel::IpcBuffer& shared = buffer_of(record);
   shared = kernel::IpcBuffer{};
+  const u64 files_max = bound_of(*record.realm, &Realm::files_max);
+  if (files_max != kNoLimit) shared.reserved[kSharedFilesMax] = files_max;
   const u64 buffer_address = kBuffersAddress + buffer * kBufferBytes;
   MUST_OK(sys::invoke(tcb, sys::Invoke::TcbConfigure, {kCNodeGuardData, buffer_address},
                       {node, vspace, buffer_frames_[buffer / kBuffersPerFrame]})
               .ok());
   record.home_core = next_core_++ % core_count_;
-  const BudgetNode leaf{
-      .budget = kSlicePeriodNs, .period = kSlicePeriodNs, .badge = record.pid, .home = record.home_core};
-  MUST_OK(configure_child_budget(record.realm->node_effort, context, leaf));
+  MUST_OK(configure_child_budget(record.realm->node_effort, context, leaf_of(record)));
   MUST_OK(sys::invoke(tcb, sys::Invoke::TcbSetSchedParams, {0, record.priority},
                       {kernel::kRootTcb, context, slots + kObjectIdentity})
               .ok());

@@ -63,10 +63,13 @@ Trees::Trees(Manager& manager, base::Allocator& memory)
       env_gate_(manager, memory),
       env_(manager, memory),
       env_server_(env_, env_gate_, memory,
-                  {.instance = kInstanceEnv, .device = kInstanceEnv, .sessions_max = kSessionsMax}) {}
+                  {.instance = kInstanceEnv, .device = kInstanceEnv, .sessions_max = kSessionsMax}),
+      nowhere_gate_(manager, memory),
+      nowhere_server_(nowhere_, nowhere_gate_, memory, {.instance = kInstanceNowhere, .device = kInstanceNowhere}) {}
 
 fs::Outcome Trees::handle(const fs::Request& request, base::MutableBytes out) {
   if (realm_server_.owns(request.badge)) return realm_server_.handle(request, out);
+  if (nowhere_server_.owns(request.badge)) return nowhere_server_.handle(request, out);
   if (env_server_.owns(request.badge)) return env_server_.handle(request, out);
   return proc_server_.handle(request, out);
 }
@@ -79,10 +82,29 @@ fs::Result<u64> Trees::env_root(const ProcessRecord& record) {
   return env_server_.make_session({.uid = record.uid, .gid = record.gid}, "", record.pid);
 }
 
+fs::Result<u64> Trees::view_root(const ProcessRecord& record, u8 instance, u8 rights) {
+  fs::Server& server = instance == kInstanceRealm ? realm_server_ : proc_server_;
+  return server.make_session({.uid = record.uid, .gid = record.gid}, {}, record.pid, rights);
+}
+
 void Trees::process_gone(u32 pid) {
   proc_server_.end_sessions_of(pid);
   env_server_.end_sessions_of(pid);
   env_.forget(pid);
+  realm_server_.end_sessions_of(pid);
+}
+
+fs::Result<fs::NodeId> Nowhere::root(std::string_view tree, const fs::Caller&) {
+  if (!tree.empty()) return fs::fail(ErrorCode::NotFound, tree);
+  return fs::NodeId{1};
+}
+
+fs::Result<fs::Attributes> Nowhere::stat(fs::NodeId node, const fs::Caller&) {
+  return fs::Attributes{.id = node, .kind = fs::Kind::Directory, .mode = 0555};
+}
+
+fs::Result<fs::NodeId> Nowhere::lookup(fs::NodeId, std::string_view, const fs::Caller&) {
+  return fs::fail(ErrorCode::NotFound);
 }
 
 }  // namespace user::root

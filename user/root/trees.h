@@ -11,6 +11,7 @@ class Manager;
 constexpr u8 kInstanceProc = 1;
 constexpr u8 kInstanceRealm = 2;
 constexpr u8 kInstanceEnv = 3;
+constexpr u8 kInstanceNowhere = 4;
 
 /// The framework's kernel calls, made by the manager.
 class ManagerGate final : public fs::Gate {
@@ -32,6 +33,7 @@ class ManagerGate final : public fs::Gate {
 };
 
 /// /proc: a directory for each process, and meminfo. `self` is a tree of its own: the directory of the process that asks.
+/// A session with an owner shows what that process may know of.
 class ProcTree final : public fs::FileSystem {
  public:
   ProcTree(Manager& manager, base::Allocator& memory) : manager_(manager), memory_(memory), snapshots_(memory) {}
@@ -45,6 +47,7 @@ class ProcTree final : public fs::FileSystem {
   fs::Result<fs::WriteReply> write(fs::OpenFile& open, const fs::WriteRequest& request) override;
 
  private:
+  ProcessRecord* find(u32 pid, const fs::Caller& caller);
   fs::Result<void> text(fs::NodeId node, base::String& out);
   fs::Result<void> status(ProcessRecord& record, base::String& out);
   fs::Result<void> control(ProcessRecord& record, std::string_view line);
@@ -54,7 +57,7 @@ class ProcTree final : public fs::FileSystem {
   fs::Snapshots snapshots_;
 };
 
-/// /realm: the files of the root realm, and of all below it in `child/NAME`.
+/// /realm: the files of the root realm, and of all below it in `child/NAME`; in a session with an owner, of its realm.
 class RealmTree final : public fs::FileSystem {
  public:
   RealmTree(Manager& manager, base::Allocator& memory) : manager_(manager), memory_(memory), snapshots_(memory) {}
@@ -73,6 +76,7 @@ class RealmTree final : public fs::FileSystem {
 
  private:
   fs::Result<Realm*> realm_of(fs::NodeId node);
+  Realm& realm_of_caller(const fs::Caller& caller);
   fs::Result<void> text(Realm& realm, u32 place, base::String& out);
 
   Manager& manager_;
@@ -111,6 +115,14 @@ class EnvTree final : public fs::FileSystem {
   u32 last_serial_ = 0;
 };
 
+/// What processes in a child realm attach to instead: a directory to be mounted, which nobody looks into.
+class Nowhere final : public fs::FileSystem {
+ public:
+  fs::Result<fs::NodeId> root(std::string_view tree, const fs::Caller& caller) override;
+  fs::Result<fs::Attributes> stat(fs::NodeId node, const fs::Caller& caller) override;
+  fs::Result<fs::NodeId> lookup(fs::NodeId directory, std::string_view name, const fs::Caller& caller) override;
+};
+
 /// Routes requests with the framework's badges to the trees.
 class Trees {
  public:
@@ -120,6 +132,8 @@ class Trees {
   fs::Result<u64> self_root(const ProcessRecord& record);
   /// The badge of its /env.
   fs::Result<u64> env_root(const ProcessRecord& record);
+  /// The badge of the root of a tree as one process may see it.
+  fs::Result<u64> view_root(const ProcessRecord& record, u8 instance, u8 rights);
   void process_gone(u32 pid);
 
  private:
@@ -132,6 +146,9 @@ class Trees {
   ManagerGate env_gate_;
   EnvTree env_;
   fs::Server env_server_;
+  ManagerGate nowhere_gate_;
+  Nowhere nowhere_;
+  fs::Server nowhere_server_;
 };
 
 }  // namespace user::root

@@ -109,8 +109,15 @@ Result<Descriptor*> FileTable::in_use(Fd fd) {
   return &descriptors_[fd];
 }
 
+// The realm may allow fewer descriptors than there is room for; it is asked each time, for it may change its mind.
+Fd FileTable::end_of_table() const {
+  const u64 limit = sys::buffer().reserved[kSharedFilesMax];
+  return limit == 0 || limit > kFdsMax ? kFdsMax : static_cast<Fd>(limit);
+}
+
 Result<Fd> FileTable::lowest_free(Fd lowest) const {
-  for (Fd fd = lowest; fd < kFdsMax; ++fd) {
+  const Fd end = end_of_table();
+  for (Fd fd = lowest; fd < end; ++fd) {
     if (!descriptors_[fd].in_use) return fd;
   }
   return fs::fail(ErrorCode::TooManyOpenFiles);
@@ -266,6 +273,7 @@ Result<Fd> FileTable::dup(Fd fd, Fd lowest) {
 Result<void> FileTable::dup_to(Fd fd, Fd target) {
   TRY(in_use(fd));
   if (target >= kFdsMax) return fs::fail(ErrorCode::BadFileDescriptor);
+  if (target >= end_of_table() && !descriptors_[target].in_use) return fs::fail(ErrorCode::TooManyOpenFiles);
   if (fd == target) return {};
   if (descriptors_[target].in_use) {
     const Result<void> closed = close(target);

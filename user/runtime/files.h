@@ -91,6 +91,7 @@ class FileTable final : public FileHalf {
   }
   Result<void> reopen(Fd fd);
   Result<Descriptor*> in_use(Fd fd);
+  Fd end_of_table() const;
   Result<Fd> lowest_free(Fd lowest) const;
   Result<Fd> duplicate(Fd fd, Fd target);
   Result<Descriptor> open_to_slot(base::String& path, u16 flags, u16 mode, u32 slot);

@@ -27,6 +27,8 @@ constexpr u64 kFramesAddress = 0x4000'0000;
 constexpr u32 kSharedPending = 0;
 /// `reserved[kSharedNamespaceVersion]`: changes whenever the namespace does.
 constexpr u32 kSharedNamespaceVersion = 1;
+/// `reserved[kSharedFilesMax]`: descriptors are smaller than this; 0: as many as a process may have.
+constexpr u32 kSharedFilesMax = 2;
 
 // ── Badges of a process's own notification (kSlotNotification) ───────────────────────────────────────────────
 constexpr u64 kSignalNote = 1;   // look at kSharedPending
