@@ -1,0 +1,184 @@
+// sim/host/cli/boot.cpp — `orrery boot`: the same world on a bare machine under QEMU, and whether it is the same.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <cstdio>
+#include <fstream>
+
+#include "sim/host/cli/boot_compare.h"
+
+namespace sim::host::cli {
+namespace {
+
+struct BootFlags {
+  std::string machine;
+  std::string plan_file;
+  std::string save_plan;
+  std::string kernel;
+  bool digest = false;
+  u32 context = 1;
+  u64 limit_s = 600;
+};
+
+std::string names_of_machines() {
+  std::string names;
+  for (const BootMachine& machine : boot_machines()) {
+    names += (names.empty() ? "" : ", ") + std::string(machine.name);
+  }
+  return names;
+}
+
+/// Live: the machine at this terminal.
+int boot_live(const BootMachine& machine, const std::string& image, u64 ram_bytes) {
+  QemuStart start;
+  start.machine = &machine;
+  start.program = find_program(machine.qemu);
+  start.image = image;
+  start.memory_mib = machine_memory_mib(ram_bytes);
+  const QemuResult result = attach_qemu(start);
+  switch (result.how) {
+    case QemuEnd::NotStarted: return kUnsupported;
+    case QemuEnd::Interrupted: return kInterrupted;
+    case QemuEnd::Stopped: return kHeld;
+    case QemuEnd::Limit: return kLimit;
+    case QemuEnd::Exited: break;
+  }
+  return result.machine_status >= 0 ? result.machine_status : kOwnFailure;
+}
+
+/// Fills `run` from a plan's bytes; false: it cannot be read here, and the machine will say what is wrong with it.
+bool run_of_plan(const std::string& bytes, ScriptRun& run) {
+  const auto plan = decode_plan(base::bytes_of(bytes));
+  if (!plan.ok()) return false;
+  run.flags.seed_value = plan->seed;
+  run.flags.seed = std::to_string(plan->seed);
+  run.flags.cores_value = plan->cores;
+  run.flags.memory_value = plan->ram_bytes;
+  run.script = std::string(base::text_of(plan->script));
+  return true;
+}
+
+int finish(const BootFlags& flags, const Comparison& result, bool digest_of_host) {
+  std::fflush(stdout);
+  if (!result.report.empty()) std::fprintf(stderr, "%s\n", result.report.c_str());
+  if (result.code == kHeld && digest_of_host) {
+    std::fprintf(stderr, "orrery: guest status %llu, %llu events; the host's own run is equal\n",
+                 static_cast<unsigned long long>(result.end.status),
+                 static_cast<unsigned long long>(result.end.events));
+  }
+  if (result.end.tainted) {
+    std::fprintf(stderr, "orrery: tainted: a program's undefined behaviour; no digest is promised\n");
+  }
+  if (flags.digest && (result.code == kHeld || result.code == kStalled)) {
+    std::printf("digest %s\n", text_of(result.end.root).c_str());
+  }
+  std::fflush(stdout);
+  return result.code;
+}
+
+}  // namespace
+
+const Verb kBootVerb = {
+    "boot", "the same machine without an operating system, under QEMU",
+    "usage: orrery boot MACHINE [SCRIPT|-] [--seed N] [--cores N] [--memory SIZE] [--digest] [--plan FILE]\n"
+    "  MACHINE         x86_64, riscv64 or aarch64\n"
+    "  SCRIPT          a console script: run as `orrery run` does, and compared with the host's own run event for\n"
+    "                  event. Without one the machine is live at this terminal; Ctrl-] q leaves\n"
+    "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
+    "  --cores N       virtual cores, 1 to 128 (default 1)\n"
+    "  --memory SIZE   memory of the node, 16M to 3584M (default 64M)\n"
+    "  --digest        the trace digest as the last line: digest <32 hexadecimal digits>\n"
+    "  --plan FILE     boot this plan instead of a script\n"
+    "  --save-plan FILE  write the plan of SCRIPT to FILE and start nothing\n"
+    "  --kernel FILE   another image of the machine (default: the one built beside this command)\n"
+    "  --context N     events shown before and after the first difference (default 1)\n"
+    "  --limit SECONDS real time the machine may take (default 600)\n"
+    "example: orrery boot riscv64 script.fsh --seed 42 --digest\n"
+    "exit:    0 the guest halted   2 usage   4 the machine's run differs from the host's (first event named)\n"
+    "         5 the machine failed   7 watchdog: silent loop   8 unreadable script or plan   10 stalled\n"
+    "         11 limit reached   12 no QEMU, no image or too little memory   130 interrupted\n"
+    "         live: the guest's status\n",
+    boot_verb};
+
+int boot_verb(Context& context) {
+  CLI::App app;
+  ScriptRun run;
+  BootFlags flags;
+  app.add_option("machine", flags.machine);
+  app.add_option("script", run.script_name);
+  app.add_option("--seed", run.flags.seed);
+  app.add_option("--cores", run.flags.cores);
+  app.add_option("--memory", run.flags.memory);
+  app.add_option("--plan", flags.plan_file);
+  app.add_option("--save-plan", flags.save_plan);
+  app.add_option("--kernel", flags.kernel);
+  app.add_option("--context", flags.context);
+  app.add_option("--limit", flags.limit_s);
+  app.add_flag("--digest", flags.digest);
+  if (const int code = parse_flags(app, context, kBootVerb); code >= 0) return code;
+  if (flags.machine.empty()) return usage_error(kBootVerb, "a machine is needed: " + names_of_machines());
+  const BootMachine* machine = find_boot_machine(flags.machine);
+  if (machine == nullptr) {
+    return usage_error(kBootVerb, "there is no machine '" + flags.machine + "'; known are " + names_of_machines());
+  }
+  if (!flags.plan_file.empty() && !run.script_name.empty()) {
+    return usage_error(kBootVerb, "--plan and a script: only one of them");
+  }
+  if (!flags.save_plan.empty() && run.script_name.empty()) return usage_error(kBootVerb, "--save-plan needs a script");
+  if (const std::string mistake = run.flags.check(); !mistake.empty()) return usage_error(kBootVerb, mistake);
+  Guest guest = context.guest;
+  std::string plan;
+  bool readable = true;
+  if (!run.script_name.empty()) {
+    if (const int code = prepare(run, guest, kBootVerb); code >= 0) return code;
+    constexpr u64 kScriptBytesMax = kPlanBytesMax - 1024;  // header, costs, checksum
+    if (run.script.size() > kScriptBytesMax) {
+      std::fprintf(stderr, "orrery: %s: %zu bytes; a plan holds scripts up to %llu\n", run.script_name.c_str(),
+                   run.script.size(), static_cast<unsigned long long>(kScriptBytesMax));
+      return kUnreadable;
+    }
+    plan = encode(run);
+  } else if (!flags.plan_file.empty()) {
+    if (!read_file(flags.plan_file, plan)) {
+      std::fprintf(stderr, "orrery: %s: cannot be read\n", flags.plan_file.c_str());
+      return kUnreadable;
+    }
+    run.script_name = flags.plan_file;
+    readable = run_of_plan(plan, run);
+    if (readable) plan = encode(run);  // in frames, whatever the file asks for
+  }
+  if (!flags.save_plan.empty()) {
+    std::ofstream file(flags.save_plan, std::ios::binary);
+    file << plan;
+    file.close();
+    if (file.fail()) {
+      std::fprintf(stderr, "orrery: %s: cannot be written\n", flags.save_plan.c_str());
+      return kUnreadable;
+    }
+    return kHeld;
+  }
+  const std::string image = flags.kernel.empty() ? boot_image_path(*machine) : flags.kernel;
+  if (const std::string missing = missing_for(*machine, image); !missing.empty()) {
+    std::fprintf(stderr, "%s\n", missing.c_str());
+    return kUnsupported;
+  }
+  if (plan.empty()) return boot_live(*machine, image, run.flags.memory_value);
+
+  HostRun host;
+  if (readable) {
+    host = run_on_host(run, guest);
+    if (!host.error.empty()) return usage_error(kBootVerb, host.error);
+  }
+  CompareOptions options;
+  options.context = flags.context;
+  options.limit_s = flags.limit_s;
+  options.console = [](base::Bytes bytes) {
+    std::fwrite(bytes.data(), 1, bytes.size(), stdout);
+    std::fflush(stdout);
+  };
+  const Comparison result = run_on_machine(*machine, image, run, plan, readable ? &host : nullptr, guest, options);
+  return finish(flags, result, readable);
+}
+
+}  // namespace sim::host::cli
