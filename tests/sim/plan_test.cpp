@@ -1,0 +1,250 @@
+// The plan a bare machine carries, the frames it answers in, and `orrery boot` where there is no QEMU or a strange one.
+#include <catch2/catch.hpp>
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/prng.h"
+#include "sim/host/cli/boot_machine.h"
+#include "sim/model/plan.h"
+
+using base::Prng;
+using sim::Plan;
+using sim::PlanError;
+using namespace sim::host::cli;
+
+namespace {
+
+std::vector<u8> encode(const Plan& plan) {
+  std::vector<u8> bytes(sim::plan_bytes(plan));
+  sim::encode_plan(plan, bytes);
+  return bytes;
+}
+
+Plan sample(std::string_view script) {
+  Plan plan;
+  plan.seed = 0x1234'5678'9ABC'DEF0;
+  plan.ram_bytes = u64{64} << 20;
+  plan.cores = 3;
+  plan.framed = true;
+  plan.events_from = 4097;
+  plan.events_to = 8192;
+  plan.costs.syscall = 48;
+  plan.script = base::bytes_of(script);
+  return plan;
+}
+
+/// The checksum made right again, so that only what was changed is wrong.
+void seal(std::vector<u8>& bytes) {
+  const base::Digest checksum = base::digest_of(base::Bytes(bytes).first(bytes.size() - 16));
+  base::store_le64(bytes.data() + bytes.size() - 16, checksum.high);
+  base::store_le64(bytes.data() + bytes.size() - 8, checksum.low);
+}
+
+PlanError::Code refusal(base::Bytes bytes) {
+  const auto plan = sim::decode_plan(bytes);
+  REQUIRE(!plan.ok());
+  char text[256];
+  REQUIRE(!sim::describe(plan.error(), text).empty());
+  return plan.error().code;
+}
+
+std::string frame(char kind, std::string_view payload) {
+  return std::string(1, kind) + static_cast<char>(payload.size() & 0xFF) + static_cast<char>(payload.size() >> 8) +
+         std::string(payload);
+}
+
+std::string words(std::initializer_list<u64> values) {
+  std::string bytes(values.size() * 8, '\0');
+  u64 at = 0;
+  for (const u64 value : values) {
+    base::store_le64(reinterpret_cast<u8*>(bytes.data()) + at, value);
+    at += 8;
+  }
+  return bytes;
+}
+
+struct Finished {
+  int code = -1;
+  std::string out;
+};
+Finished shell(const std::string& line) {
+  Finished finished;
+  std::FILE* pipe = popen(line.c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  char buffer[4096];
+  for (std::size_t count; (count = fread(buffer, 1, sizeof buffer, pipe)) > 0;) finished.out.append(buffer, count);
+  const int status = pclose(pipe);
+  finished.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return finished;
+}
+
+const std::string kOrrery = ORRERY_SMALL;
+
+/// A folder with a script, and a program in QEMU's place that writes `output` and ends with `status`.
+std::string stage(const std::string& output, int status) {
+  const std::string folder = "/tmp/orrery-boot-test-" + std::to_string(getpid());
+  mkdir(folder.c_str(), 0755);
+  std::ofstream(folder + "/script") << "echo hello\nexit 0\n";
+  std::ofstream(folder + "/output") << output;
+  std::ofstream(folder + "/qemu-system-x86_64")
+      << "#!/bin/sh\n/bin/cat " << folder << "/output\nexit " << status << "\n";
+  chmod((folder + "/qemu-system-x86_64").c_str(), 0755);
+  return folder;
+}
+
+Finished boot(const std::string& output, int status) {
+  const std::string folder = stage(output, status);
+  return shell("PATH=" + folder + " " + kOrrery + " boot x86_64 " + folder + "/script --kernel " + folder +
+               "/output 2>&1");
+}
+
+}  // namespace
+
+TEST_CASE("a plan comes back as it was written, whatever its script", "[sim][plan][property]") {
+  for (u64 seed = 0; seed < 50; ++seed) {
+    CAPTURE(seed);
+    Prng prng{seed, "test.plan"};
+    std::string script(prng.below(2000), '\0');
+    for (char& character : script) character = static_cast<char>(prng.below(256));
+    Plan plan = sample(script);
+    plan.seed = prng.next();
+    plan.cores = 1 + static_cast<u32>(prng.below(128));
+    plan.epochs = prng.below(2) == 1;
+    plan.stealing = prng.below(2) == 1;
+    std::vector<u8> bytes = encode(plan);
+    bytes.resize(bytes.size() + prng.below(100), 0xEE);  // memory goes on behind it
+    const auto back = sim::decode_plan(bytes);
+    REQUIRE(back.ok());
+    CHECK(back->seed == plan.seed);
+    CHECK(back->cores == plan.cores);
+    CHECK(back->ram_bytes == plan.ram_bytes);
+    CHECK(back->epochs == plan.epochs);
+    CHECK(back->stealing == plan.stealing);
+    CHECK(back->framed);
+    CHECK(back->events_from == 4097);
+    CHECK(back->events_to == 8192);
+    CHECK(std::memcmp(&back->costs, &plan.costs, sizeof plan.costs) == 0);
+    CHECK(base::text_of(back->script) == script);
+  }
+}
+
+TEST_CASE("no damaged byte and no cut of a plan passes unseen", "[sim][plan][hostile][exhaustive]") {
+  const std::vector<u8> good = encode(sample("echo hello\n"));
+  for (u64 at = 0; at < good.size(); ++at) {
+    CAPTURE(at);
+    std::vector<u8> bad = good;
+    bad[at] ^= static_cast<u8>(1u << at % 8);
+    refusal(bad);
+    refusal(base::Bytes(good).first(at));
+  }
+}
+
+TEST_CASE("a plan is refused with what is wrong with it", "[sim][plan][hostile]") {
+  using Code = PlanError::Code;
+  const std::vector<u8> good = encode(sample("true\n"));
+  const auto changed = [&](u64 at, u64 value, u64 bytes) {
+    std::vector<u8> bad = good;
+    std::memcpy(bad.data() + at, &value, bytes);
+    seal(bad);
+    return refusal(bad);
+  };
+  CHECK(changed(0, 0x4242'4242, 4) == Code::Magic);
+  CHECK(changed(8, 2, 4) == Code::Version);
+  CHECK(changed(12, 0x80, 4) == Code::Flags);
+  CHECK(changed(16, sim::kPlanBytesMax + 1, 8) == Code::TooLarge);
+  CHECK(changed(16, good.size() + 1, 8) == Code::Length);
+  CHECK(changed(32, ~u64{0}, 8) == Code::OtherModel);
+  CHECK(changed(72, u64{1} << 40, 8) == Code::Memory);
+  CHECK(changed(72, (u64{64} << 20) + 4096, 8) == Code::Memory);
+  CHECK(changed(80, 0, 4) == Code::Cores);
+  CHECK(changed(80, 129, 4) == Code::Cores);
+  CHECK(changed(112, 8, 4) == Code::Costs);
+  CHECK(changed(116, 6, 4) == Code::Length);
+  std::vector<u8> damaged = good;
+  damaged.back() ^= 1;
+  CHECK(refusal(damaged) == Code::Checksum);
+}
+
+TEST_CASE("frames are read however the line cuts them, and what came before them is kept",
+          "[sim][plan][boot][property]") {
+  const std::string stream = "firmware 1.0\n" + std::string(sim::kFramesBegin) + frame('C', "hel") +
+                             frame('C', "lo\n") + frame('T', "note\n") + frame('R', words({1, 4096, 5, 6})) +
+                             frame('X', words({2, 3, 4100, 77, 0, 8, 9}));
+  for (u64 seed = 0; seed < 100; ++seed) {
+    CAPTURE(seed);
+    Prng prng{seed, "test.frames"};
+    std::string console;
+    std::string text;
+    std::vector<BareRoot> roots;
+    FrameHandlers handlers;
+    handlers.console = [&](base::Bytes bytes) { console += base::text_of(bytes); };
+    handlers.text = [&](std::string_view line) { text += line; };
+    handlers.root = [&](const BareRoot& root) {
+      roots.push_back(root);
+      return true;
+    };
+    FrameReader reader(handlers);
+    for (u64 at = 0; at < stream.size();) {
+      const u64 count = std::min<u64>(1 + prng.below(9), stream.size() - at);
+      REQUIRE(reader.take(base::bytes_of(std::string_view(stream).substr(at, count))));
+      at += count;
+    }
+    CHECK(reader.preamble() == "firmware 1.0\n");
+    CHECK(console == "hello\n");
+    CHECK(text == "note\n");
+    REQUIRE(roots.size() == 1);
+    CHECK(roots[0].events == 4096);
+    CHECK(roots[0].root == base::Digest{5, 6});
+    REQUIRE(reader.ended());
+    CHECK(reader.end().status == 3);
+    CHECK(reader.end().events == 4100);
+    CHECK(reader.end().root == base::Digest{8, 9});
+    CHECK(!reader.broken());
+  }
+}
+
+TEST_CASE("what is no frame stops the reading", "[sim][plan][boot][hostile]") {
+  FrameHandlers handlers;
+  FrameReader reader(handlers);
+  CHECK(!reader.take(base::bytes_of(std::string(sim::kFramesBegin) + frame('?', "x"))));
+  CHECK(reader.broken());
+  FrameReader events(handlers);
+  CHECK(!events.take(base::bytes_of(std::string(sim::kFramesBegin) + frame('E', "short"))));
+  CHECK(events.broken());
+}
+
+TEST_CASE("boot without QEMU or without an image says what to install or build", "[sim][cli][boot]") {
+  const std::string folder = stage("", 0);
+  const Finished no_qemu =
+      shell("PATH=/nowhere " + kOrrery + " boot riscv64 " + folder + "/script --kernel " + folder + "/output 2>&1");
+  CHECK(no_qemu.code == 12);
+  CHECK(no_qemu.out.find("apt-get install qemu-system-misc") != std::string::npos);
+  const Finished no_image = shell("PATH=" + folder + " " + kOrrery + " boot x86_64 " + folder + "/script 2>&1");
+  CHECK(no_image.code == 12);
+  CHECK(no_image.out.find("cmake --preset bare-x86_64") != std::string::npos);
+  CHECK(shell(kOrrery + " boot 2>&1").code == 2);
+  const Finished unknown = shell(kOrrery + " boot vax 2>&1");
+  CHECK(unknown.code == 2);
+  CHECK(unknown.out.find("x86_64, riscv64, aarch64") != std::string::npos);
+}
+
+TEST_CASE("boot tells how a machine that has no result ended", "[sim][cli][boot]") {
+  const std::string begin(sim::kFramesBegin);
+  const Finished memory = boot("BIOS\n" + begin + frame('T', "too little\n") + frame('F', words({12})), 25);
+  CHECK(memory.code == 12);
+  CHECK(memory.out.find("x86_64: too little") != std::string::npos);
+  const Finished plan = boot("orrery: no plan\r\n", 17);  // before the frames: only QEMU's status tells
+  CHECK(plan.code == 8);
+  CHECK(plan.out.find("x86_64: orrery: no plan") != std::string::npos);
+  CHECK(boot("", 0).code == 5);
+  CHECK(boot(begin + frame('C', "hi\n") + "garbage", 1).code == 5);
+}
