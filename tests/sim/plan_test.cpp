@@ -234,7 +234,7 @@ TEST_CASE("boot without QEMU or without an image says what to install or build",
   CHECK(shell(kOrrery + " boot 2>&1").code == 2);
   const Finished unknown = shell(kOrrery + " boot vax 2>&1");
   CHECK(unknown.code == 2);
-  CHECK(unknown.out.find("x86_64, riscv64, aarch64") != std::string::npos);
+  CHECK(unknown.out.find("x86_64, x86_64-microvm, riscv64, aarch64") != std::string::npos);
 }
 
 TEST_CASE("boot tells how a machine that has no result ended", "[sim][cli][boot]") {

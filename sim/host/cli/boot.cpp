@@ -82,7 +82,7 @@ int finish(const BootFlags& flags, const Comparison& result, bool digest_of_host
 const Verb kBootVerb = {
     "boot", "the same machine without an operating system, under QEMU",
     "usage: orrery boot MACHINE [SCRIPT|-] [--seed N] [--cores N] [--memory SIZE] [--digest] [--plan FILE]\n"
-    "  MACHINE         x86_64, riscv64 or aarch64\n"
+    "  MACHINE         x86_64, x86_64-microvm, riscv64 or aarch64\n"
     "  SCRIPT          a console script: run as `orrery run` does, and compared with the host's own run event for\n"
     "                  event. Without one the machine is live at this terminal; Ctrl-] q leaves\n"
     "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"

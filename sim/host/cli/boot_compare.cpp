@@ -198,8 +198,9 @@ std::string missing_for(const BootMachine& machine, const std::string& image) {
            std::string(machine.package);
   }
   if (image.empty()) {
-    return "orrery: there is no image for " + name + "; build it: cmake --preset bare-" + name +
-           " && cmake --build build/bare-" + name;
+    const std::string preset = "bare-" + std::string(machine.image);
+    return "orrery: there is no image for " + name + "; build it: cmake --preset " + preset +
+           " && cmake --build build/" + preset;
   }
   return {};
 }

@@ -38,6 +38,15 @@ Comparison run_on_machine(const BootMachine& machine, const std::string& image, 
                           const std::string& plan, const HostRun* host, const Guest& guest,
                           const CompareOptions& options);
 
+/// `verify --bare`: host and all bare machines that can run here, seed by seed, one line each.
+struct BareOptions {
+  u64 first_seed = 1;
+  u64 last_seed = 1;
+  u32 context = 1;
+  bool json = false;
+};
+int verify_bare(ScriptRun& run, const Guest& guest, const BareOptions& options);
+
 /// Whether `machine` can run here: its QEMU and its image. Empty, or what to do about it.
 std::string missing_for(const BootMachine& machine, const std::string& image);
 

@@ -59,11 +59,16 @@ void become_qemu(const QemuStart& start, int input, int output, int plan) {
   words.push_back(start.image);
   if (plan >= 0) {
     dup2(plan, kPlanFd);
-    char loader[96];
-    std::snprintf(loader, sizeof loader, "loader,file=/proc/self/fd/%d,addr=0x%llx,force-raw=on", kPlanFd,
-                  static_cast<unsigned long long>(start.machine->plan_address));
-    words.emplace_back("-device");
-    words.emplace_back(loader);
+    char where[96];
+    if (start.machine->plan_address != 0) {
+      std::snprintf(where, sizeof where, "loader,file=/proc/self/fd/%d,addr=0x%llx,force-raw=on", kPlanFd,
+                    static_cast<unsigned long long>(start.machine->plan_address));
+      words.emplace_back("-device");
+    } else {
+      std::snprintf(where, sizeof where, "/proc/self/fd/%d", kPlanFd);
+      words.emplace_back("-initrd");
+    }
+    words.emplace_back(where);
   }
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
@@ -144,23 +149,34 @@ std::span<const BootMachine> boot_machines() {
       {"x86_64",
        "qemu-system-x86_64",
        "qemu-system-x86",
+       "x86_64",
        ".elf",
        0x0400'0000,
        {"-machine", "q35,accel=tcg", "-cpu", "max", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"},
        debug_exit_status},
+      {"x86_64-microvm",
+       "qemu-system-x86_64",
+       "qemu-system-x86",
+       "x86_64",
+       ".elf",
+       0x0400'0000,
+       {"-machine", "microvm,accel=tcg", "-cpu", "max", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"},
+       debug_exit_status},
       {"riscv64",
        "qemu-system-riscv64",
        "qemu-system-misc",
+       "riscv64",
        ".elf",
-       0x8400'0000,
+       0,
        {"-machine", "virt", "-bios", "default"},
        same_status},
       {"aarch64",
        "qemu-system-aarch64",
        "qemu-system-arm",
+       "aarch64",
        ".bin",
-       0x4400'0000,
-       {"-machine", "virt", "-cpu", "cortex-a72", "-semihosting-config", "enable=on,target=native"},
+       0,
+       {"-machine", "virt", "-cpu", "cortex-a57", "-semihosting-config", "enable=on,target=native"},
        same_status}};
   return machines;
 }
@@ -178,7 +194,7 @@ std::string boot_image_path(const BootMachine& machine) {
   if (length <= 0) return {};
   std::string folder(self, static_cast<u64>(length));
   folder.resize(folder.rfind('/'));
-  const std::string name(machine.name);
+  const std::string name(machine.image);
   const std::string file = "orrery-" + name + std::string(machine.suffix);
   for (const std::string& path : {folder + "/" + file, folder + "/../bare-" + name + "/" + file}) {
     if (access(path.c_str(), R_OK) == 0) return path;

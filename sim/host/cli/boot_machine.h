@@ -16,8 +16,9 @@ struct BootMachine {
   std::string_view name;
   std::string_view qemu;     // program
   std::string_view package;  // of Debian that has it, with its firmware
-  std::string_view suffix;   // of the image file: orrery-NAME SUFFIX
-  u64 plan_address = 0;      // as boot/<name> has it
+  std::string_view image;    // boot/<image> is its code
+  std::string_view suffix;   // of the image file: orrery-IMAGE SUFFIX
+  u64 plan_address = 0;      // as boot/<image> has it; 0: the plan goes where QEMU puts an initial RAM disk
   std::vector<std::string> arguments;
   /// What QEMU's own exit status says about the machine's.
   int (*status_of)(int qemu_status) = nullptr;

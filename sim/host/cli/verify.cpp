@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "sim/host/cli/boot_compare.h"
 #include "sim/host/cli/cli.h"
 #include "sim/host/cli/divergence.h"
 #include "sim/host/cli/variant.h"
@@ -172,12 +173,13 @@ Verdict compare(std::vector<Child>& children, const std::string& title, u32 cont
 
 const Verb kVerifyVerb = {
     "verify", "run under different host conditions and compare every event",
-    "usage: orrery verify SCRIPT|- [--seed N | --seeds A..B] [--quick | --full] [--with BINARY]...\n"
+    "usage: orrery verify SCRIPT|- [--seed N | --seeds A..B] [--quick | --full | --bare] [--with BINARY]...\n"
     "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
     "  --seeds A..B    each seed from A to B\n"
     "  --cores --memory --image   as for `orrery run`\n"
     "  --quick         again, fresh, poison, alloc, env (default)\n"
     "  --full          every variant this machine can run; names those it cannot\n"
+    "  --bare          instead of these: the host and each bare machine under QEMU\n"
     "  --with BINARY   also compare with another build of the same model\n"
     "  --context N     events shown before and after the first difference (default 1)\n"
     "  --json          one line a seed, schema orrery.verify/1\n"
@@ -193,6 +195,7 @@ int verify_verb(Context& context) {
   std::vector<std::string> binaries;
   bool quick = false;
   bool full = false;
+  bool bare = false;
   bool json = false;
   u32 context_events = 1;
   run.flags.add_to(app);
@@ -202,6 +205,7 @@ int verify_verb(Context& context) {
   app.add_option("--context", context_events);
   app.add_flag("--quick", quick);
   app.add_flag("--full", full);
+  app.add_flag("--bare", bare);
   app.add_flag("--json", json);
   if (const int code = parse_flags(app, context, kVerifyVerb); code >= 0) return code;
   if (run.script_name.empty()) return usage_error(kVerifyVerb, "a script is needed (- is standard input)");
@@ -212,7 +216,12 @@ int verify_verb(Context& context) {
   if (!seeds.empty() && (std::sscanf(seeds.c_str(), "%lu..%lu", &first, &last) != 2 || first > last)) {
     return usage_error(kVerifyVerb, "--seeds " + seeds + ": expected A..B, A not above B");
   }
-  if (full) std::fprintf(stderr, "orrery verify: not run here: clock, load, restore, bare\n");
+  if (bare) {
+    if (!run.flags.image.empty()) return usage_error(kVerifyVerb, "--bare: a bare machine has its own boot image");
+    std::signal(SIGPIPE, SIG_IGN);
+    return verify_bare(run, guest, {first, last, context_events, json});
+  }
+  if (full) std::fprintf(stderr, "orrery verify: not run here: clock, load, restore; the bare machines: --bare\n");
   if (!run.flags.image.empty() && run.flags.image[0] != '/') {
     run.flags.image = std::filesystem::current_path().string() + "/" + run.flags.image;
   }
