@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """Writes the model id: SHA-256 of the sorted (path, content) list of all sources that can change a trace.
 
-usage: tools/model_id.py ROOT OUTPUT.cpp
+usage: tools/model_id.py ROOT OUTPUT.cpp [PLANTED]
 
-Compiler and flags are not in it: they must not change a trace. Neither is what runs a model (sim/host, boot/).
+PLANTED names defects built in on purpose, which change the model. Compiler and flags are not in it: they must not change a trace. Neither is what runs a model (sim/host, boot/).
 """
 import hashlib
 import pathlib
 import sys
 
 FOLDERS = ["base", "kernel-model", "schema", "fs", "net", "vm", "user", "sim/model"]
-FILES = ["tools/boot_image.py"]  # packs user/image
+FILES = ["tools/boot_image.py", "tools/capnpc-orrery/generator.cpp"]  # they write sources
 
 
 def sources(root):
@@ -26,6 +26,7 @@ def main():
         content = path.read_bytes()
         digest.update(f"{len(name)} {name} {len(content)} ".encode())
         digest.update(content)
+    digest.update(" ".join(sys.argv[3:]).encode())
     code = ", ".join(f"0x{byte:02x}" for byte in digest.digest())
     text = f"""// Made by tools/model_id.py. Do not edit.
 #include "sim/model/plan.h"

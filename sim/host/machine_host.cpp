@@ -35,6 +35,11 @@ Machine::~Machine() {
   if (memory_.data() != nullptr) unmap_memory(memory_.data(), memory_.size());
 }
 
+Outcome Machine::run(u64 until) {
+  if (until > ran_until_) ran_until_ = until;
+  return world_->run(until);
+}
+
 std::string Machine::start() {
   std::vector<NodeConfig> nodes;
   for (u32 i = 0; i < options_.nodes; ++i) {
@@ -67,6 +72,9 @@ std::string Machine::start() {
   }
   if (on_event) {
     config.sinks.event = [](void* self, const base::Event& event) { static_cast<Machine*>(self)->on_event(event); };
+  }
+  if (on_input) {
+    config.sinks.input = [](void* self, const InputRecord& record) { static_cast<Machine*>(self)->on_input(record); };
   }
   const u64 bytes = World::memory_bytes(config);
   u8* memory = map_memory(bytes);

@@ -30,6 +30,7 @@ class Machine {
   using ConsoleOutput = std::function<void(u32 node, base::Bytes bytes)>;
   using EpochRoot = std::function<void(u64 epoch, base::Digest root)>;
   using EventSeen = std::function<void(const base::Event& event)>;
+  using InputTaken = std::function<void(const InputRecord& record)>;
 
   explicit Machine(MachineOptions options) : options_(std::move(options)) {}
   ~Machine();
@@ -39,11 +40,15 @@ class Machine {
   ConsoleOutput on_output;
   EpochRoot on_epoch;
   EventSeen on_event;
+  InputTaken on_input;
 
   /// Maps memory and boots. An error is a text for the user; empty means it worked.
   std::string start();
   World& world() { return *world_; }
   bool started() const { return world_ != nullptr; }
+  /// World::run, remembering how far the run was allowed to go: a recording ends there.
+  Outcome run(u64 until);
+  u64 ran_until() const { return ran_until_; }
   const MachineOptions& options() const { return options_; }
 
  private:
@@ -51,6 +56,7 @@ class Machine {
   std::vector<base::MutableBytes> ram_;
   base::MutableBytes memory_;
   World* world_ = nullptr;
+  u64 ran_until_ = 0;
 };
 
 std::string text_of(base::Digest digest);  // 32 hexadecimal digits

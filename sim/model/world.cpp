@@ -252,6 +252,7 @@ u64 World::console_input(u32 node_number, base::Bytes bytes, u64 time) {
 }
 
 void World::console_hangup(u32 node_number, u64 time) {
+  if (host_entries_ >= kHostEntriesPerNode) return;
   push_host({.time = time, .action = Action::ConsoleHangup}, nodes_[node_number - 1]);
   tell_input({.kind = InputRecord::Kind::ConsoleHangup, .node = node_number, .time = time});
 }

@@ -1,48 +1,9 @@
 // The `orrery` command as a user sees it: output, exit codes, suggestions; and `verify` naming planted leaks.
 #include <catch2/catch.hpp>
 
-#include <sys/wait.h>
-#include <unistd.h>
+#include "tests/sim/cli_lab.h"
 
-#include <cstdio>
-#include <fstream>
-#include <string>
-
-#include "base/types.h"
-
-namespace {
-
-struct Finished {
-  int code = -1;
-  std::string out;
-};
-
-/// Runs a shell command line; `out` is its standard output (and error, where the line says so).
-Finished shell(const std::string& line) {
-  Finished finished;
-  std::FILE* pipe = popen(line.c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  char buffer[4096];
-  for (std::size_t count = fread(buffer, 1, sizeof buffer, pipe); count > 0;
-       count = fread(buffer, 1, sizeof buffer, pipe)) {
-    finished.out.append(buffer, count);
-  }
-  const int status = pclose(pipe);
-  finished.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return finished;
-}
-
-const std::string kOrrery = ORRERY_SMALL;
-
-std::string script_file(const std::string& text) {
-  const std::string path = "/tmp/orrery-cli-test-" + std::to_string(getpid());
-  std::ofstream(path) << text;
-  return path;
-}
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-}  // namespace
+using namespace cli_lab;
 
 TEST_CASE("run prints the console on stdout and how to reproduce it on stderr", "[sim][cli]") {
   const std::string script = script_file("echo hello\nsleep\nexit 3\n");
@@ -57,7 +18,8 @@ TEST_CASE("run prints the console on stdout and how to reproduce it on stderr", 
 }
 
 TEST_CASE("piped input of live is a script and its status the guest's", "[sim][cli]") {
-  const Finished finished = shell("printf 'echo one\\nexit 5\\n' | " + kOrrery + " live 2>&1");
+  const std::string state = temporary("state");
+  const Finished finished = shell("printf 'echo one\\nexit 5\\n' | " + kOrrery + " live --state " + state + " 2>&1");
   CHECK(finished.out == "one\n");
   CHECK(finished.code == 5);
 }
@@ -107,7 +69,8 @@ TEST_CASE("a loop without charge is named with its stack within its time", "[sim
 
 TEST_CASE("every verb has help, an example and exit codes; a wrong flag gets a suggestion",
           "[sim][cli][simulation.T95]") {
-  for (const std::string verb : {"live", "run", "verify", "digest", "doctor", "version", "help"}) {
+  for (const std::string verb :
+       {"live", "run", "replay", "verify", "digest", "recording", "doctor", "version", "help"}) {
     CAPTURE(verb);
     const Finished help = shell(kOrrery + " " + verb + " --help");
     CHECK(help.code == 0);

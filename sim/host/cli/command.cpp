@@ -17,12 +17,13 @@
 #include <sstream>
 
 #include "base/parse.h"
+#include "replay/ids.h"
 
 namespace sim::host::cli {
 namespace {
 
-const Verb* const kVerbs[] = {&kLiveVerb, &kRunVerb,    &kVerifyVerb,  &kDigestVerb,
-                              &kBootVerb, &kDoctorVerb, &kVersionVerb, &kHelpVerb};
+const Verb* const kVerbs[] = {&kLiveVerb,      &kRunVerb,  &kReplayVerb, &kVerifyVerb,  &kDigestVerb,
+                              &kRecordingVerb, &kBootVerb, &kDoctorVerb, &kVersionVerb, &kHelpVerb};
 
 u32 edit_distance(std::string_view left, std::string_view right) {
   std::vector<u32> row(right.size() + 1);
@@ -267,12 +268,14 @@ std::string seconds(u64 ns) {
 
 // ── version and help ─────────────────────────────────────────────────────────────────────────────────────────
 
-const Verb kVersionVerb = {"version", "which build this is",
-                           "usage: orrery version [--json]\n"
-                           "  --json          one document, schema orrery.version/1\n"
-                           "example: orrery version --json\n"
-                           "exit:    0\n",
-                           version_verb};
+const Verb kVersionVerb = {
+    "version", "which build this is",
+    "usage: orrery version [--json]\n"
+    "  --json          one document, schema orrery.version/1\n"
+    "The model id names what defines a trace: equal ids, equal digests. The build id adds compiler and flags.\n"
+    "example: orrery version --json\n"
+    "exit:    0\n",
+    version_verb};
 
 int version_verb(Context& context) {
   CLI::App app;
@@ -281,11 +284,14 @@ int version_verb(Context& context) {
   if (const int code = parse_flags(app, context, kVersionVerb); code >= 0) return code;
   const std::string compiler = __VERSION__;
   const std::string version(kVersion);
+  const std::string model = replay::hex(replay::model_id());
+  const std::string build = replay::hex(replay::build_id());
   if (json) {
-    std::printf("{\"compiler\":%s,\"schema\":\"orrery.version/1\",\"version\":%s}\n", json_string(compiler).c_str(),
-                json_string(version).c_str());
+    std::printf("{\"build\":\"%s\",\"compiler\":%s,\"model\":\"%s\",\"schema\":\"orrery.version/1\",\"version\":%s}\n",
+                build.c_str(), json_string(compiler).c_str(), model.c_str(), json_string(version).c_str());
   } else {
-    std::printf("orrery %s\ncompiler %s\n", version.c_str(), compiler.c_str());
+    std::printf("orrery %s\nmodel    %s\nbuild    %s\ncompiler %s\n", version.c_str(), model.c_str(), build.c_str(),
+                compiler.c_str());
   }
   return kHeld;
 }

@@ -12,6 +12,7 @@
 #include <cstdlib>
 
 #include "sim/host/cli/cli.h"
+#include "sim/host/cli/record.h"
 #include "sim/host/cli/terminal.h"
 #include "sim/host/contain.h"
 
@@ -26,9 +27,11 @@ constexpr u32 kNode = 1;
 
 class Live {
  public:
-  Live(Machine& machine, u32 speed_permille) : machine_(machine), speed_permille_(speed_permille) {}
+  Live(Machine& machine, replay::Recorder& recorder, u32 speed_permille)
+      : machine_(machine), recorder_(recorder), speed_permille_(speed_permille) {}
 
   int run();
+  Outcome outcome() const { return outcome_; }
   void output(base::Bytes bytes);
 
  private:
@@ -48,6 +51,7 @@ class Live {
   void watch(uv_signal_t& handle, int signal);
 
   Machine& machine_;
+  replay::Recorder& recorder_;
   u64 speed_permille_;
   u64 base_wall_ = 0;
   u64 base_virtual_ = 0;
@@ -57,6 +61,8 @@ class Live {
   uv_signal_t signals_[7] = {};
   bool escape_ = false;
   bool gone_ = false;  // the terminal
+  bool hung_up_ = false;
+  Outcome outcome_ = Outcome::Running;
   int code_ = -1;
 };
 
@@ -84,7 +90,9 @@ void Live::advance() {
   const u64 next = world().next_time();
   const u64 from = next > world().now() && next != kNever ? next : world().now();
   if (target > from + kSliceNs) target = from + kSliceNs;
-  switch (world().run(target)) {
+  outcome_ = machine_.run(target);
+  recorder_.sync();
+  switch (outcome_) {
     case Outcome::Ended: return stop(static_cast<int>(world().status()));
     case Outcome::Stalled:
       restore_terminal();
@@ -137,10 +145,12 @@ void Live::on_input() {
 
 void Live::hang_up() {
   gone_ = true;
+  if (hung_up_) return;
+  hung_up_ = true;
   uv_poll_stop(&input_);
   world().console_hangup(kNode, world().input_time(world().now()));
-  const Outcome outcome = world().run(world().now() + kFarewellNs);
-  stop(outcome == Outcome::Ended ? static_cast<int>(world().status()) : kTerminated);
+  outcome_ = machine_.run(world().now() + kFarewellNs);
+  stop(outcome_ == Outcome::Ended ? static_cast<int>(world().status()) : kTerminated);
 }
 
 void Live::on_signal(int signal) {
@@ -197,7 +207,7 @@ int Live::run() {
 }
 
 /// Piped input: the whole of it is the script, read before anything runs, so that the run is a function of it.
-int run_piped(ScriptRun& run, const Guest& guest) {
+int run_piped(ScriptRun& run, const Guest& guest, const RecordFlags& record) {
   run.script_name = "-";
   if (!read_script("-", run.script)) return kUnreadable;
   Machine machine(options_of(run, guest));
@@ -205,23 +215,29 @@ int run_piped(ScriptRun& run, const Guest& guest) {
     std::fwrite(bytes.data(), 1, bytes.size(), stdout);
     std::fflush(stdout);
   };
+  replay::Recorder recorder;
+  if (const int code = start_recording(recorder, machine, record, run); code >= 0) return code;
   if (const std::string error = machine.start(); !error.empty()) return usage_error(kLiveVerb, error);
   contain(machine.world(), {.silence = Silence::FaultThread});
-  const Outcome outcome = machine.world().run(kNever);
+  const Outcome outcome = machine.run(kNever);
   release_containment();
-  return exit_code(outcome, machine.world());
+  const int code = exit_code(outcome, machine.world());
+  finish_recording(recorder, outcome, machine.world(), machine.world().finish());
+  return code;
 }
 
 }  // namespace
 
 const Verb kLiveVerb = {
     "live", "the machine at this terminal; piped input is run as a script",
-    "usage: orrery live [--seed N] [--cores N] [--memory SIZE] [--speed X]\n"
+    "usage: orrery live [--seed N] [--cores N] [--memory SIZE] [--speed X] [--record FILE]\n"
     "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
     "  --cores N       virtual cores, 1 to 128 (default 1)\n"
     "  --memory SIZE   memory of the node, 16M to 3584M (default 64M)\n"
     "  --image FILE    another boot image, a ustar archive (default: built in)\n"
     "  --speed X       virtual seconds a second, 0.01 to 1000 (default 1)\n"
+    "  --record FILE   where the session is recorded (default: the state folder, kept for 7 days)\n"
+    "  --state DIR     the state folder (default: $XDG_STATE_HOME/orrery or ~/.local/state/orrery)\n"
     "Ctrl-] q leaves without asking the guest.\n"
     "example: echo 'ls /bin' | orrery live\n"
     "exit:    the guest's status   2 usage   5 Orrery's own failure   8 unreadable file   10 stalled\n"
@@ -233,14 +249,19 @@ int live_verb(Context& context) {
   ScriptRun run;
   double speed = 1;
   run.flags.add_to(app);
+  RecordFlags record;
+  record.add_to(app);
+  record.add_state_to(app);
+  record.always = true;
   app.add_option("--speed", speed);
   if (const int code = parse_flags(app, context, kLiveVerb); code >= 0) return code;
   if (const std::string mistake = run.flags.check(); !mistake.empty()) return usage_error(kLiveVerb, mistake);
+  if (const std::string mistake = record.check(); !mistake.empty()) return usage_error(kLiveVerb, mistake);
   if (!(speed >= 0.01 && speed <= 1000)) return usage_error(kLiveVerb, "--speed: allowed is 0.01 to 1000");
   Guest guest = context.guest;
   if (const int code = load_image(run.flags.image, guest.image); code >= 0) return code;
   std::signal(SIGPIPE, SIG_IGN);
-  if (!stdin_is_terminal()) return run_piped(run, guest);
+  if (!stdin_is_terminal()) return run_piped(run, guest, record);
 
   MachineOptions options = options_of(run, guest);
   const TerminalSize size = terminal_size();
@@ -252,8 +273,10 @@ int live_verb(Context& context) {
   machine.on_output = [&sink](u32, base::Bytes bytes) {
     if (sink != nullptr) sink->output(bytes);
   };
+  replay::Recorder recorder;
+  if (const int code = start_recording(recorder, machine, record, run); code >= 0) return code;
   if (const std::string error = machine.start(); !error.empty()) return usage_error(kLiveVerb, error);
-  Live live(machine, static_cast<u32>(speed * 1000));
+  Live live(machine, recorder, static_cast<u32>(speed * 1000));
   sink = &live;
   if (!make_terminal_raw()) {
     std::fprintf(stderr, "orrery: the terminal cannot be set to raw mode\n");
@@ -263,6 +286,10 @@ int live_verb(Context& context) {
   const int code = live.run();
   release_containment();
   restore_terminal();
+  finish_recording(recorder, live.outcome(), machine.world(), machine.world().finish());
+  if (recorder.is_open()) {
+    std::fprintf(stderr, "orrery: recorded; replay with: orrery replay %s\n", quote(recorder.path()).c_str());
+  }
   return code;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/parse.h"
 #include "sim/host/cli/cli.h"
+#include "sim/host/cli/record.h"
 #include "sim/host/contain.h"
 
 namespace sim::host::cli {
@@ -18,12 +19,14 @@ void on_interrupt(int signal) { interrupted = signal; }
 
 constexpr u64 kSliceOfRun = 100'000'000;  // virtual ns between two looks at the interrupt flag
 
-Outcome run_until(World& world, u64 until) {
+Outcome run_until(Machine& machine, replay::Recorder& recorder, u64 until) {
+  World& world = machine.world();
   for (;;) {
+    recorder.sync();
     const u64 next = world.next_time();
     const u64 from = next == kNever ? world.now() : next;
     const u64 stop = from < until && until - from > kSliceOfRun ? from + kSliceOfRun : until;
-    const Outcome outcome = world.run(stop);
+    const Outcome outcome = machine.run(stop);
     if (outcome != Outcome::Running || stop == until || interrupted != 0) return outcome;
   }
 }
@@ -40,12 +43,15 @@ void print_header(const ScriptRun& run, World& world) {
 
 const Verb kRunVerb = {
     "run", "read a console script in a world of one node, as fast as it goes",
-    "usage: orrery run SCRIPT|- [--seed N] [--cores N] [--memory SIZE] [--until TIME] [--digest] [--trace FILTER]\n"
+    "usage: orrery run SCRIPT|- [--seed N] [--cores N] [--memory SIZE] [--until TIME] [--record FILE]\n"
+    "                  [--digest] [--trace FILTER]\n"
     "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
     "  --cores N       virtual cores, 1 to 128 (default 1)\n"
     "  --memory SIZE   memory of the node, 16M to 3584M (default 64M)\n"
     "  --image FILE    another boot image, a ustar archive (default: built in)\n"
     "  --until TIME    stop at this virtual time, for example 30s (default: when the guest halts)\n"
+    "  --record FILE   what defines the run and its digests, for `orrery replay`\n"
+    "  --digests D     sparse or dense: how many digests are recorded (default sparse)\n"
     "  --digest        the trace digest as the last line: digest <32 hexadecimal digits>\n"
     "  --trace FILTER  events on stderr: kinds (ipc.transfer), lanes (sched), `all`, several by commas\n"
     "  --header        what defines the run, on stderr first\n"
@@ -60,12 +66,14 @@ int run_verb(Context& context) {
   ScriptRun run;
   std::string until;
   std::string filter;
+  RecordFlags record;
   bool digest = false;
   bool header = false;
   bool json = false;
   run.flags.add_to(app);
   app.add_option("script", run.script_name);
   app.add_option("--until", until);
+  record.add_to(app);
   app.add_option("--trace", filter);
   app.add_flag("--digest", digest);
   app.add_flag("--header", header);
@@ -77,6 +85,7 @@ int run_verb(Context& context) {
     if (!limit.ok()) return usage_error(kRunVerb, "--until " + until + ": not a time, for example 30s or 250ms");
     run.until = *limit;
   }
+  if (const std::string mistake = record.check(); !mistake.empty()) return usage_error(kRunVerb, mistake);
   Guest guest = context.guest;
   if (const int code = prepare(run, guest, kRunVerb); code >= 0) return code;
 
@@ -88,17 +97,20 @@ int run_verb(Context& context) {
       if (passes(event, filter)) std::fprintf(stderr, "%s\n", describe(event).c_str());
     };
   }
+  replay::Recorder recorder;
+  if (const int code = start_recording(recorder, machine, record, run); code >= 0) return code;
   if (const std::string error = machine.start(); !error.empty()) return usage_error(kRunVerb, error);
   World& world = machine.world();
   if (header) print_header(run, world);
   contain(world, {});
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
-  const Outcome outcome = run_until(world, run.until);
+  const Outcome outcome = run_until(machine, recorder, run.until);
   release_containment();
   int code = outcome == Outcome::Ended ? kHeld : exit_code(outcome, world);
   if (interrupted != 0) code = interrupted == SIGINT ? kInterrupted : kTerminated;
   const base::Digest root = world.finish();
+  finish_recording(recorder, outcome, world, root);
   const std::string limit = until.empty() ? "" : " --until " + until;
   std::fprintf(stderr, "orrery: guest status %u; reproduce with: orrery run %s%s%s\n", world.status(),
                quote(run.script_name).c_str(), run.flags.text().c_str(), limit.c_str());

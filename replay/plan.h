@@ -1,0 +1,27 @@
+// replay/plan.h — the world a recording is of: the machine's options as canonical bytes, and back.
+#pragma once
+#include "replay/recording.h"
+#include "sim/host/machine_host.h"
+
+namespace replay {
+
+/// Attachments larger than this are kept as a hash only.
+constexpr u64 kAttachmentBytesMax = u64{12} << 20;
+
+/// Canonical bytes of a world of equal nodes; the seed is not part of it.
+Buffer plan_of(const sim::host::MachineOptions& options);
+
+/// What a recording asks for, checked against the ranges of the machine.
+struct PlanRead {
+  sim::host::MachineOptions options;  // without image and entries
+  Sha256 image = {};
+  std::string error;  // empty, or what is wrong
+};
+PlanRead read_plan(const PlanFrame& plan);
+
+/// The machine of a recording, with `image` (the one built in) or an attached one, and `entries`. Errors: a text that
+/// names the hash of an image that is not at hand.
+PlanRead machine_of(const Recording& recording, const std::string& built_in_image,
+                    std::span<const machine::NativeEntry> entries);
+
+}  // namespace replay

@@ -1,0 +1,70 @@
+// replay/player.h — runs a recording again: the same world, each input at its stamp, and every digest checked on the way.
+#pragma once
+#include "replay/plan.h"
+#include "replay/recorder.h"
+
+namespace replay {
+
+/// Where a replay left the recording: the events in (after, upto] hold the first difference.
+struct Divergence {
+  u64 after = 0;
+  u64 upto = 0;
+  base::Digest recorded;
+  base::Digest found;
+  std::string what;
+};
+/// "diverged in #(24576, 30720]: root … recorded, … now".
+std::string describe(const Divergence& divergence);
+
+struct Replayed {
+  sim::Outcome outcome = sim::Outcome::Running;
+  base::Digest root;
+  u64 milestones = 0;  // that were equal
+  u64 inputs = 0;
+  bool ended = false;  // the recording has an end, and it was reached
+  std::optional<Divergence> divergence;
+  std::string error;  // an input that no machine can have had
+};
+
+class Player {
+ public:
+  struct Options {
+    u64 until = sim::kNever;         // virtual ns; stops there, without an end to compare
+    bool stop_at_divergence = true;  // off: goes on to the end, as redaction needs
+  };
+  /// Both outlive the player. To be made before Machine::start, which the caller calls.
+  Player(const Recording& recording, sim::host::Machine& machine, Options options);
+
+  /// Called between pieces of the run, at most `kPieceNs` of virtual time apart: for syncing, pacing, interrupts. True
+  /// goes on.
+  std::function<bool()> between;
+  /// Runs it all. Closes the trace.
+  Replayed play();
+
+ private:
+  static constexpr u64 kPieceNs = 100'000'000;
+  void epoch_closed(base::Digest root);
+  void input_seen(const sim::InputRecord& record);
+  bool run_to(u64 until);
+  bool feed(const Input& input);
+  void expect_next_silence();
+  bool stopped() const { return interrupted_ || (result_.divergence && options_.stop_at_divergence); }
+  void diverge(u64 upto, base::Digest recorded, base::Digest found, std::string what);
+
+  const Recording& recording_;
+  sim::host::Machine& machine_;
+  Options options_;
+  std::vector<const Milestone*> milestones_;
+  std::vector<const Input*> silences_;
+  u64 next_milestone_ = 0;
+  u64 next_silence_ = 0;
+  u64 last_equal_ = 0;
+  u64 fed_until_ = 0;  // time of the last input fed
+  bool interrupted_ = false;
+  Replayed result_;
+};
+
+/// What one input frame says, checked; the record's bytes lie in `input`. Empty error when it is sound.
+std::string read_input(const Input& input, u32 nodes, sim::InputRecord& record);
+
+}  // namespace replay

@@ -1,0 +1,54 @@
+@0xd3b0f6a1c5e84729;
+# Recordings (*.orrery): what defines a run, what entered it from outside, and digests to check a replay by. Written and
+# read by replay/ with libcapnp; no process of the system speaks it.
+#
+# File: "ORRERY\r\n", u16 major, u16 minor, u32 zero; then frames. Frame: u32 payload bytes, u32 CRC-32C over the payload
+# bytes, the link and the padded payload, u64 link (first word of the D128 of the whole file before this frame); then the
+# packed payload, zero-padded to 8 bytes. All integers are little-endian.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("replay::wire");
+
+struct Frame {
+  union {
+    header :group {
+      modelId @0 :Data;            # SHA-256 of all sources that can change a trace
+      buildId @1 :Data;            # compiler, flags, sanitizers: noted only
+      planId @2 :Data;             # SHA-256 of the plan's bytes
+      seed @3 :UInt64;
+      created @4 :Text;            # the one host time that is kept
+      sources @5 :List(Text);      # what was run, as its author named it
+      redacted @6 :List(Text);     # inputs replaced by fillers, and from where the run differs
+      parent @7 :Data;             # root of the run this one branched from
+      parentMoment @8 :UInt64;
+    }
+    plan @9 :Data;                 # a Plan, canonical
+    attachment :group { name @10 :Text; sha256 @11 :Data; bytes @12 :Data; external @13 :Bool; }
+    input :group { time @14 :UInt64; source @15 :Text; ordinal @16 :UInt64; data @17 :Data; secret @18 :Bool; }
+    overrides @19 :Text;
+    milestone :group { sequence @20 :UInt64; time @21 :UInt64; root @22 :Data; lanes @23 :List(UInt32); }
+    bookmark :group { moment @24 :UInt64; name @25 :Text; author @26 :Text; }
+    verdict :group { result @27 :Text; property @28 :Text; moment @29 :UInt64; signature @30 :Text; }
+    end :group { sequence @31 :UInt64; root @32 :Data; state @33 :Data; until @34 :UInt64; }
+    # until: all that happens before this virtual time was done, and nothing after it.
+  }
+}
+
+# The world a recording is of, as far as it is not the seed.
+struct Plan {
+  nodes @0 :List(Node);
+  wallStartNs @1 :UInt64;
+  rootStackBytes @2 :UInt64;
+  stealing @3 :Bool;
+  costs @4 :List(UInt64);          # the cost table's words, in its order
+
+  struct Node {
+    cores @0 :UInt32;
+    memoryBytes @1 :UInt64;
+    console @2 :UInt8;             # 0 absent, 1 terminal, 2 script
+    columns @3 :UInt16;
+    rows @4 :UInt16;
+    script @5 :Data;
+    image @6 :Data;                # SHA-256; the bytes are built in or an attachment
+  }
+}
