@@ -99,8 +99,9 @@ void mmu_start(const MachineInfo& info);
 /// Maps one page of [kWindowsBase, kWindowsEnd), readable, writable, not executable; it is not mapped yet. False: no
 /// memory for a table.
 bool map_page(u64 vaddr, u64 page);
-/// Takes the mapping away, flushes it and returns the page; 0: it was not mapped.
-u64 unmap_page(u64 vaddr);
+/// Takes the first mapping of [vaddr, end) away, flushes it, moves `vaddr` behind it and returns its page; 0: there is none
+/// left. What was never mapped costs little: whole tables that are missing are stepped over.
+u64 unmap_next(u64& vaddr, u64 end);
 
 /// Time since some moment before boot_main, ns; never decreases. May calibrate itself when first called.
 u64 monotonic_ns();

@@ -116,13 +116,14 @@ bool arch::map_page(u64 vaddr, u64 page) {
   return true;
 }
 
-u64 arch::unmap_page(u64 vaddr) {
-  ASSERT(vaddr >= kWindowsBase && vaddr < kWindowsEnd);
-  u64* entry = PageTable<Granule4K>(root).page_entry(vaddr);
-  if (entry == nullptr || !Granule4K::is_valid(*entry)) return 0;
+u64 arch::unmap_next(u64& vaddr, u64 end) {
+  ASSERT(vaddr >= kWindowsBase && end <= kWindowsEnd);
+  u64* entry = PageTable<Granule4K>(root).next_page(vaddr, end);
+  if (entry == nullptr) return 0;
   const u64 page = Granule4K::address(*entry);
   *entry = 0;
   asm volatile("dsb ishst; tlbi vaae1is, %0; dsb ish; isb" : : "r"(vaddr >> kPageBits) : "memory");
+  vaddr += kPageBytes;
   return page;
 }
 

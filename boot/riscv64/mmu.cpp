@@ -74,13 +74,14 @@ bool arch::map_page(u64 vaddr, u64 page) {
   return true;
 }
 
-u64 arch::unmap_page(u64 vaddr) {
-  ASSERT(vaddr >= kWindowsBase && vaddr < kWindowsEnd);
-  u64* entry = PageTable<Sv48>(root).page_entry(vaddr);
-  if (entry == nullptr || !Sv48::is_valid(*entry)) return 0;
+u64 arch::unmap_next(u64& vaddr, u64 end) {
+  ASSERT(vaddr >= kWindowsBase && end <= kWindowsEnd);
+  u64* entry = PageTable<Sv48>(root).next_page(vaddr, end);
+  if (entry == nullptr) return 0;
   const u64 page = Sv48::address(*entry);
   *entry = 0;
   asm volatile("sfence.vma %0" : : "r"(vaddr) : "memory");
+  vaddr += kPageBytes;
   return page;
 }
 

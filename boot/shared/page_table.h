@@ -1,5 +1,6 @@
-// boot/shared/page_table.h — page tables of four levels with 512 entries of 64 bits: Sv48 (RISC-V privileged architecture
-// §4.5) and AArch64 with 4 KiB pages and 48 bits (Arm ARM D8.2.8) differ in the bits of an entry only, which `Format` knows:
+// boot/shared/page_table.h — page tables of four levels with 512 entries of 64 bits: x86_64 (Intel SDM vol. 3 §4.5),
+// Sv48 (RISC-V privileged architecture §4.5) and AArch64 with 4 KiB pages and 48 bits (Arm ARM D8.2.8) differ in the bits of
+// an entry only, which `Format` knows:
 //   static u64 table(u64 page)        an entry that points to the next table
 //   static bool is_valid(u64 entry)   it maps or points to something
 //   static bool is_table(u64 entry)   above level 0: it points to the next table
@@ -46,15 +47,29 @@ class PageTable {
     return &entry_of(table, vaddr, level);
   }
 
-  /// The entry of a page, if there are tables down to it; else null.
-  u64* page_entry(u64 vaddr) const {
-    u64 table = root_;
-    for (u32 at = kTableLevels - 1; at > 0; --at) {
-      const u64 entry = entry_of(table, vaddr, at);
-      if (!Format::is_valid(entry) || !Format::is_table(entry)) return nullptr;
-      table = Format::address(entry);
+  /// The entry of the first page that is mapped in [vaddr, end), `vaddr` then being its address; null: there is none.
+  u64* next_page(u64& vaddr, u64 end) const {
+    while (vaddr < end) {
+      u64 table = root_;
+      u32 level = kTableLevels - 1;
+      for (; level > 0; --level) {
+        const u64 entry = entry_of(table, vaddr, level);
+        if (!Format::is_valid(entry)) break;
+        ASSERT(Format::is_table(entry));
+        table = Format::address(entry);
+      }
+      const u64 span = bytes_of_level(level == 0 ? 1 : level);  // of the last table, or of the entry that is missing
+      const u64 span_end = base::align_down(vaddr, span) + span;
+      if (level > 0) {
+        vaddr = span_end;
+        continue;
+      }
+      for (const u64 stop = span_end < end ? span_end : end; vaddr < stop; vaddr += kPageBytes) {
+        u64& entry = entry_of(table, vaddr, 0);
+        if (Format::is_valid(entry)) return &entry;
+      }
     }
-    return &entry_of(table, vaddr, 0);
+    return nullptr;
   }
 
   /// Maps [range) where it lies, in the largest steps that fit; `leaf(physical, level)` makes the entries. `range` is whole

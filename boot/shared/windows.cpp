@@ -52,10 +52,7 @@ u32 size_of(u64 bytes) {
 }
 
 void unmap(u64 from, u64 to) {
-  for (u64 at = from; at < to; at += kPageBytes) {
-    const u64 page = arch::unmap_page(at);
-    if (page != 0) page_return(page);
-  }
+  for (u64 page = arch::unmap_next(from, to); page != 0; page = arch::unmap_next(from, to)) page_return(page);
 }
 
 u32 arena_of(u64 address) {
@@ -65,6 +62,22 @@ u32 arena_of(u64 address) {
   return static_cast<u32>(slot);
 }
 u64 arena_address(u32 slot) { return kArenasBase + slot * machine::kArenaBytesMax; }
+
+/// Takes every page of [from, to), a part of one arena, away. What never had pages is not looked at: a page table that goes
+/// reports its whole span, of which little was used.
+void arena_clear(u64 from, u64 to) {
+  const u32 slot = arena_of(from);
+  const u64 first = arena_address(slot);
+  for (u64 chunk = (from - first) / kChunkBytes; first + chunk * kChunkBytes < to; ++chunk) {
+    u64& word = windows.chunks[slot][chunk / 64];
+    const u64 bit = u64{1} << chunk % 64;
+    if ((word & bit) == 0) continue;
+    const u64 begin = first + chunk * kChunkBytes;
+    const u64 end = begin + kChunkBytes;
+    unmap(from > begin ? from : begin, to < end ? to : end);
+    if (from <= begin && end <= to) word &= ~bit;
+  }
+}
 
 }  // namespace
 
@@ -146,23 +159,13 @@ bool arena_commit(u8* at, u64 bytes) {
 
 void arena_decommit(u8* at, u64 bytes) {
   const u64 from = reinterpret_cast<u64>(at);
-  unmap(from, from + bytes);
+  arena_clear(from, from + bytes);
 }
 
 void arena_release(u8* base, u64) {
-  const u32 slot = arena_of(reinterpret_cast<u64>(base));
-  for (u32 chunk = 0; chunk < kChunksInArena; ++chunk) {
-    u64& word = windows.chunks[slot][chunk / 64];
-    if (word == 0) {
-      chunk |= 63;  // on to the next word
-      continue;
-    }
-    if ((word & u64{1} << chunk % 64) == 0) continue;
-    word &= ~(u64{1} << chunk % 64);
-    const u64 at = arena_address(slot) + chunk * kChunkBytes;
-    unmap(at, at + kChunkBytes);
-  }
-  windows.free_arenas[windows.free_arena_count] = static_cast<u16>(slot);
+  const u64 from = reinterpret_cast<u64>(base);
+  arena_clear(from, from + kArenaBytesMax);
+  windows.free_arenas[windows.free_arena_count] = static_cast<u16>(arena_of(from));
   windows.free_arena_count += 1;
 }
 

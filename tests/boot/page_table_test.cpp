@@ -74,7 +74,8 @@ TEST_CASE("pages mapped and taken away one by one are found as a plain map has t
       const u64 vaddr =
           boot::kWindowsBase + prng.below(8) * boot::bytes_of_level(2) + prng.below(1024) * boot::kPageBytes;
       if (model.count(vaddr) != 0) {
-        *table.page_entry(vaddr) = 0;
+        u64 at = vaddr;
+        *table.next_page(at, vaddr + boot::kPageBytes) = 0;
         model.erase(vaddr);
       } else {
         u64* entry = table.entry_at(vaddr, 0);
@@ -91,7 +92,28 @@ TEST_CASE("pages mapped and taken away one by one are found as a plain map has t
         REQUIRE(translate(fixture.root, at + 8) == (expected == model.end() ? ~u64{0} : expected->second + 8));
       }
     }
+    u64 at = boot::kWindowsBase;
+    for (const auto& [vaddr, physical] : model) {  // ascending: what `next_page` finds, and nothing more
+      const u64* entry = table.next_page(at, boot::kWindowsEnd);
+      REQUIRE(entry != nullptr);
+      REQUIRE(at == vaddr);
+      REQUIRE(PlainFormat::address(*entry) == physical);
+      at += boot::kPageBytes;
+    }
+    REQUIRE(table.next_page(at, boot::kWindowsEnd) == nullptr);
   }
+}
+
+TEST_CASE("a search for mapped pages ends where it is told to", "[boot][paging]") {
+  const Fixture fixture(100);
+  Table table(fixture.root);
+  const u64 page = boot::kWindowsBase + 5 * boot::kPageBytes;
+  *table.entry_at(page, 0) = 0x1001;
+  u64 at = boot::kWindowsBase;
+  CHECK(table.next_page(at, page) == nullptr);
+  at = boot::kWindowsBase;
+  REQUIRE(table.next_page(at, page + boot::kPageBytes) != nullptr);
+  CHECK(at == page);
 }
 
 TEST_CASE("a range is mapped where it lies, in the largest steps that fit, and no byte further", "[boot][paging]") {
@@ -118,6 +140,5 @@ TEST_CASE("a table for which there is no page is told, whichever it is", "[boot]
     CAPTURE(budget);
     const Fixture fixture(budget);
     CHECK((Table(fixture.root).entry_at(boot::kWindowsBase, 0) != nullptr) == (budget == 4));
-    CHECK((Table(fixture.root).page_entry(boot::kWindowsBase) != nullptr) == (budget == 4));
   }
 }
