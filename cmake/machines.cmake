@@ -15,6 +15,6 @@ set(ORRERY_MACHINE_FLAGS_x86_64 -mno-red-zone -mcmodel=small
 # Debian's C library headers know only the ABI with floating-point registers; the folder has the file they miss.
 set(ORRERY_MACHINE_FLAGS_riscv64 -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany
   "SHELL:-isystem ${CMAKE_SOURCE_DIR}/boot/freestanding/include")
-set(ORRERY_MACHINE_FLAGS_aarch64 -mstrict-align -mno-outline-atomics
+set(ORRERY_MACHINE_FLAGS_aarch64 -mno-outline-atomics
   $<$<COMPILE_LANGUAGE:CXX>:-mgeneral-regs-only>)
 set(ORRERY_MACHINE_FLAGS ${ORRERY_MACHINE_FLAGS_${ORRERY_MACHINE}})

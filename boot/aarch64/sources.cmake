@@ -8,3 +8,5 @@ set(BOOT_MACHINE_SOURCES
   start.cpp
   trap.cpp
   ../shared/fdt.cpp)
+# What runs before the first MMU map: memory without caches takes aligned accesses only.
+set_source_files_properties(aarch64/mmu.cpp aarch64/start.cpp PROPERTIES COMPILE_OPTIONS -mstrict-align)
