@@ -24,6 +24,7 @@ struct Node {
   base::Bytes compatible;
   base::Bytes reg;
   base::Bytes interrupts;
+  bool usable = true;
   bool complete = false;
 };
 
@@ -165,6 +166,8 @@ void Reader::take(std::string_view name, base::Bytes value) {
   Node& node = top();
   if (name == "compatible") node.compatible = value;
   if (name == "reg") node.reg = value;
+  if (name == "status")
+    node.usable = text_of_property(value).starts_with("ok");  // "okay", or "ok" of old trees; §2.3.4
   if (name == "interrupts") node.interrupts = value;
   if (name == "#address-cells") node.address_cells = static_cast<u32>(number_of(value));
   if (name == "#size-cells") node.size_cells = static_cast<u32>(number_of(value));
@@ -198,6 +201,7 @@ Step Reader::add_ranges(const Node& node, const Node& parent, Range (&ranges)[kR
 
 Step Reader::complete(Node& node, const Node& parent) {
   node.complete = true;
+  if (!node.usable) return {};  // another world's: secure memory, a secure serial port
   if (depth_ == 2 && (node.name == "memory" || node.name.starts_with("memory@"))) {
     TRY(add_ranges(node, parent, found_.memory, found_.memory_count));
   }

@@ -107,8 +107,13 @@ Blob typical_tree() {
   tree.node("psci").texts("method", {"hvc"}).end();
   tree.node("timer").texts("compatible", {"arm,armv8-timer"});
   tree.cells("interrupts", {1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 10, 4}).end();
+  tree.node("memory@e000000").texts("device_type", {"memory"}).texts("status", {"disabled"});
+  tree.cells("reg", {0, 0xE00'0000, 0, 0x100'0000}).end();
   tree.node("soc").cells("#address-cells", {2}).cells("#size-cells", {2});
-  tree.node("serial@10000000").cells("interrupts", {10}).cells("reg", {0, 0x1000'0000, 0, 0x100});
+  tree.node("serial@9040000").texts("compatible", {"ns16550a"}).texts("status", {"disabled"});
+  tree.cells("reg", {0, 0x904'0000, 0, 0x1000}).end();
+  tree.node("serial@10000000").texts("status", {"okay"});
+  tree.cells("interrupts", {10}).cells("reg", {0, 0x1000'0000, 0, 0x100});
   tree.texts("compatible", {"vendor,serial", "ns16550a"}).end();
   tree.node("intc@8000000").texts("compatible", {"arm,cortex-a15-gic"});
   tree.cells("reg", {0, 0x800'0000, 0, 0x1'0000, 0, 0x801'0000, 0, 0x1'0000}).end();
