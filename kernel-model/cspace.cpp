@@ -86,6 +86,7 @@ base::Result<Found, LookupError> resolve(Kernel& kernel, const Cap& root, u64 cp
 }
 
 base::Result<Ref<Slot>, LookupError> lookup(Kernel& kernel, const Tcb& thread, u64 cptr) {
+  if (const Ref<Slot> direct = direct_slot(thread, cptr)) return direct;
   const Found found = TRY(resolve(kernel, thread.slots[kTcbCSpace].cap, cptr, 64));
   return found.slot;
 }

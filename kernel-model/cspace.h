@@ -19,6 +19,15 @@ struct LookupError {
 u32 word_count_of(LookupFailure failure);
 Error failed_lookup(bool was_source, const LookupError& failure);
 
+/// The slot of a cptr in a thread's cspace when its root CNode consumes all 64 bits and the guard matches, which costs
+/// nothing; null otherwise.
+inline Ref<Slot> direct_slot(const Tcb& thread, u64 cptr) {
+  const Cap& root = thread.slots[kTcbCSpace].cap;
+  const u32 radix = root.bits;
+  if (root.type != CapType::CNode || root.flags + radix != 64 || cptr >> radix != root.data) return {};
+  return {root.object + (static_cast<u32>(cptr & ((u64{1} << radix) - 1)) << kSlotBits)};
+}
+
 /// Resolves `bits` bits of `cptr` from the CNode cap `root`, level by level; charges each level beyond the first.
 base::Result<Found, LookupError> resolve(Kernel& kernel, const Cap& root, u64 cptr, u32 bits);
 /// 64 bits from the thread's own cspace; bits left over are accepted, as system calls do.

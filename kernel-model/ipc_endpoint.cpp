@@ -10,8 +10,6 @@
 namespace kernel::ipc {
 namespace {
 
-constexpr u8 kAnyGrant = kRightGrant | kRightGrantReply;
-
 void deliver_message(Kernel& kernel, Ref<Tcb> sender, Ref<Tcb> receiver, const TransferOptions& options) {
   if (has_fault(kernel.at(sender))) {
     transfer_fault(kernel, sender, receiver, options.object, options.badge);

@@ -4,6 +4,9 @@
 
 namespace kernel::ipc {
 
+constexpr u8 kAnyGrant = kRightGrant | kRightGrantReply;
+constexpr u32 kHeadMark = 1;  // in Reply::next of the last call: the rest is the SchedContext
+
 // ── Queues of waiters (ipc_queue.cpp): by priority, equals by arrival ────────────────────────────────────────
 void queue_on(Kernel& kernel, Ref<Endpoint> endpoint, Ref<Tcb> thread, EndpointState state);
 void queue_on(Kernel& kernel, Ref<Notification> notification, Ref<Tcb> thread);
@@ -34,6 +37,9 @@ struct TransferOptions {
   bool may_grant = false;
   Path path = Path::Slow;
 };
+/// Call or ReplyRecv of the current thread, as far as it is of the simple kind (ipc_fast.cpp); false and no effect when
+/// it is not.
+bool take_fast_path(Kernel& kernel, CoreState& core, Ref<Tcb> self);
 /// Copies the sender's message to the receiver, whose call completes.
 void transfer(Kernel& kernel, Ref<Tcb> sender, Ref<Tcb> receiver, const TransferOptions& options);
 /// The call completes with this kernel-made message.
@@ -72,7 +78,25 @@ void receive(Kernel& kernel, Ref<Tcb> thread, Ref<Endpoint> endpoint, Ref<Reply>
 /// A message sent to a Reply cap; its caller gets the message or the answer to its fault.
 void send_reply(Kernel& kernel, Ref<Tcb> sender, Ref<Reply> reply, bool may_grant);
 /// Links a caller that waits, and lends it `sc` onto the receiver's thread when given.
-void push_call(Kernel& kernel, Ref<Reply> reply, Ref<SchedContext> sc);
+inline void push_call(Kernel& kernel, Ref<Reply> ref, Ref<SchedContext> sc_ref) {
+  Reply& reply = kernel.at(ref);
+  SchedContext& sc = kernel.at(sc_ref);
+  ASSERT(reply.next == 0 && !reply.prev);
+  reply.prev = sc.reply;
+  if (sc.reply) kernel.at(sc.reply).next = ref.offset;
+  sc.reply = ref;
+  reply.next = sc_ref.offset | kHeadMark;
+}
+/// Takes the last call, `reply`, off the stack of its SC.
+inline void pop_call(Kernel& kernel, Ref<Reply> ref, Ref<SchedContext> sc_ref) {
+  Reply& reply = kernel.at(ref);
+  SchedContext& sc = kernel.at(sc_ref);
+  ASSERT(sc.reply == ref && reply.next == (sc_ref.offset | kHeadMark));  // Q9
+  sc.reply = reply.prev;
+  if (reply.prev) kernel.at(reply.prev).next = sc_ref.offset | kHeadMark;
+  reply.next = 0;
+  reply.prev = {};
+}
 void unlink_reply(Kernel& kernel, Ref<Reply> reply);
 /// Takes the reply out of its call stack. GiveBack: a head returns the SC to its caller; Cut: the SC stays.
 enum class Stack : u8 { GiveBack, Cut };

@@ -9,21 +9,9 @@
 namespace kernel::ipc {
 namespace {
 
-constexpr u32 kHeadMark = 1;
-
 Ref<SchedContext> sc_of_head(const Reply& reply) { return {reply.next & ~kHeadMark}; }
 
 }  // namespace
-
-void push_call(Kernel& kernel, Ref<Reply> ref, Ref<SchedContext> sc_ref) {
-  Reply& reply = kernel.at(ref);
-  SchedContext& sc = kernel.at(sc_ref);
-  ASSERT(reply.next == 0 && !reply.prev);
-  reply.prev = sc.reply;
-  if (sc.reply) kernel.at(sc.reply).next = ref.offset;
-  sc.reply = ref;
-  reply.next = sc_ref.offset | kHeadMark;
-}
 
 void unlink_reply(Kernel& kernel, Ref<Reply> ref) {
   Reply& reply = kernel.at(ref);

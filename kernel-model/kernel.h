@@ -167,6 +167,10 @@ class Kernel {
   u64 now() const { return entry_.now + entry_.cost; }
   u32 current_core() const { return entry_.core; }
 
+  /// For tests: off, every call takes the general path, with the same result.
+  void set_fast_path(bool on) { fast_path_ = on; }
+  bool has_fast_path() const { return fast_path_; }
+
   /// Whether anybody reads the events: what only they need is not computed otherwise.
   bool has_listener() const { return events_.emit != nullptr; }
   /// Emits one event of this core. `thread` 0: the core's current thread, if it has one.
@@ -235,6 +239,7 @@ class Kernel {
   base::EventLog* log_ = nullptr;  // from the end of `boot` on: what happens there has no time of an entry
   MachinePort& machine_;
   EntryState entry_;
+  bool fast_path_ = true;
 };
 
 /// The first broken invariant, by its name (M1 … I1), with the object it was seen at; `name` is empty when all hold.

@@ -108,6 +108,55 @@ void note_idle(Kernel& kernel, CoreState& core, bool idle) {
   }
 }
 
+// The usual end: the current thread has the core's grant, enough of it, and nobody was woken or is more important.
+inline bool goes_on(Kernel& kernel, const CoreState& core) {
+  if (!core.current || kernel.entry().last_woken) return false;
+  const Tcb& tcb = kernel.at(core.current);
+  return tcb.sc && core.grant_sc == tcb.sc && !tcb.yield_to && is_configured(kernel.at(tcb.sc)) &&
+         grant_left_of(kernel, core) >= kMinBudget && highest_level(core) <= tcb.priority;
+}
+
+// Who runs next, with a grant. False: too many were not eligible, the core is to be entered again.
+bool choose(Kernel& kernel, CoreState& core) {
+  Kernel::EntryState& entry = kernel.entry();
+  const CostTable& costs = kernel.costs();
+  settle_current(kernel, core);
+  // The partner of a thread that stops running goes first among its equals.
+  const bool stopped = !core.current;
+  const Ref<Tcb> partner = entry.last_woken;
+  const bool to_head = stopped && partner && kernel.at(partner).queue_kind == kQueueRun;
+  if (to_head) {
+    dequeue(kernel, partner);
+#ifdef ORRERY_BUG_KERNEL_PARTNER_TAIL
+    enqueue(kernel, partner, End::Tail);
+#else
+    enqueue(kernel, partner, End::Head);
+#endif
+  }
+  if (partner) flush_wake(kernel, to_head);
+
+  const u32 misses = core.current ? preempt(kernel, core) : 0;
+  bool whole = misses <= kReleaseBatch;
+  if (!core.current) {
+    whole = pick(kernel, core, misses);
+    kernel.charge(costs.schedule);
+  }
+  if (!core.current) return whole;
+  const Tcb& next = kernel.at(core.current);
+  if (core.grant_sc != next.sc) {
+    end_grant(kernel, core);
+    grant(kernel, core, next.sc);
+    kernel.charge(costs.sc_switch + costs.chain_level * (kernel.at(next.sc).depth - 1u));
+  }
+  if (next.yield_to) complete_yield(kernel, next.yield_to);
+  return whole;
+}
+
+inline void offer_queued(Kernel& kernel) {
+  const KernelHeader& header = kernel.header();
+  if (kernel.entry().queue_grew && header.stealing != 0 && header.idle_count > 0) offer_work(kernel);
+}
+
 void use_address_space(Kernel& kernel, const Tcb& tcb, u32 core) {
   const Cap& cap = tcb.slots[kTcbVSpace].cap;
   if (cap.type != CapType::VSpace) return;
@@ -243,69 +292,41 @@ bool release_due(Kernel& kernel) {
 void finish_entry(Kernel& kernel, Exit& exit, bool more_due) {
   Kernel::EntryState& entry = kernel.entry();
   CoreState& core = kernel.core(entry.core);
-  const CostTable& costs = kernel.costs();
-  settle_current(kernel, core);
-  // The partner of a thread that stops running goes first among its equals.
-  const bool stopped = !core.current;
-  const Ref<Tcb> partner = entry.last_woken;
-  const bool to_head = stopped && partner && kernel.at(partner).queue_kind == kQueueRun;
-  if (to_head) {
-    dequeue(kernel, partner);
-#ifdef ORRERY_BUG_KERNEL_PARTNER_TAIL
-    enqueue(kernel, partner, End::Tail);
-#else
-    enqueue(kernel, partner, End::Head);
-#endif
-  }
-  if (partner) flush_wake(kernel, to_head);
-
-  const u32 misses = core.current ? preempt(kernel, core) : 0;
-  bool whole = misses <= kReleaseBatch;
-  if (!core.current) {
-    whole = pick(kernel, core, misses);
-    kernel.charge(costs.schedule);
-  }
-  if (core.current) {
-    Tcb& next = kernel.at(core.current);
-    if (core.grant_sc != next.sc) {
-      end_grant(kernel, core);
-      grant(kernel, core, next.sc);
-      kernel.charge(costs.sc_switch + costs.chain_level * (kernel.at(next.sc).depth - 1u));
-    }
-    if (next.yield_to) complete_yield(kernel, next.yield_to);
-    if (core.current != entry.previous) {
-      kernel.charge(costs.thread_switch);
-      core.switches += 1;
-      use_address_space(kernel, next, entry.core);
-    }
-    if (next.state == ThreadState::Restart && next.frame.pending == 0) next.state = ThreadState::Running;
-    exit.restart = next.frame.pending != 0;
-  } else {
-    end_grant(kernel, core);
-  }
-  note_idle(kernel, core, !core.current && whole);
-  if (entry.queue_grew && kernel.header().stealing != 0 && kernel.header().idle_count > 0) offer_work(kernel);
-
-  const u64 now = kernel.now();
+  const bool whole = goes_on(kernel, core) || choose(kernel, core);
+  const u64 timer = core.release_root ? kernel.at(tree_first(kernel, core.release_root)).wait_until : 0;
   exit.next = core.current;
-  if (core.release_root) exit.timer = kernel.at(tree_first(kernel, core.release_root)).wait_until;
+  exit.timer = timer;
+  if (!core.current) {
+    end_grant(kernel, core);
+    note_idle(kernel, core, whole);
+    offer_queued(kernel);
+    if (more_due || !whole) exit.timer = kernel.now() == 0 ? 1 : kernel.now();
+    kernel.emit_of(0, base::EventKind::SchedCoreIdle, 0, exit.timer);
+    return;
+  }
+  Tcb& next = kernel.at(core.current);
+  if (core.current != entry.previous) {
+    kernel.charge(kernel.costs().thread_switch);
+    core.switches += 1;
+    use_address_space(kernel, next, entry.core);
+  }
+  if (next.state == ThreadState::Restart && next.frame.pending == 0) next.state = ThreadState::Running;
+  exit.restart = next.frame.pending != 0;
+  note_idle(kernel, core, false);
+  offer_queued(kernel);
+  const u64 now = kernel.now();
   if (more_due || !whole) {
     exit.timer = now == 0 ? 1 : now;
     exit.run_for = 0;
-  } else if (core.current) {
-    const u64 left = grant_left_of(kernel, core);
-    exit.run_for = left;
-    if (exit.timer != 0) {
-      const u64 to_timer = exit.timer > now ? exit.timer - now : 0;
+  } else {
+    exit.run_for = grant_left_of(kernel, core);
+    if (timer != 0) {
+      const u64 to_timer = timer > now ? timer - now : 0;
       if (to_timer < exit.run_for) exit.run_for = to_timer;
     }
   }
-  if (core.current) {
-    const u32 previous = entry.previous ? kernel.at(entry.previous).thread_id : 0;
-    kernel.emit(base::EventKind::SchedRun, kernel.at(core.current).sc.offset, previous, exit.run_for, exit.timer);
-  } else {
-    kernel.emit(base::EventKind::SchedCoreIdle, 0, exit.timer);
-  }
+  const u32 previous = entry.previous ? kernel.at(entry.previous).thread_id : 0;
+  kernel.emit_of(next.thread_id, base::EventKind::SchedRun, next.sc.offset, previous, exit.run_for, exit.timer);
 }
 
 }  // namespace kernel::sched
