@@ -1,6 +1,8 @@
 // base/events.h — the one event of a run: 64 bytes, little-endian, no padding, no pointers. The emitter fills the
 // record (words 2–5) and names kind and flags; the world adds time, node, sequence and cause.
 #pragma once
+#include <bit>
+#include <cstddef>
 #include <type_traits>
 
 #include "base/types.h"
@@ -103,6 +105,21 @@ struct Event {
   u64 cause = 0;
 };
 static_assert(sizeof(Event) == 64 && std::has_unique_object_representations_v<Event>);
+static_assert(std::endian::native == std::endian::little);  // word 1 is stored and loaded whole
+
+/// Word 1 of an event, without its kind: where it happened.
+constexpr u64 place_word(u32 node, u32 core) { return u64{node} << 32 | u64{core} << 24; }
+constexpr u64 kind_word(EventKind kind, u16 flags) {
+  return u64{static_cast<u16>(kind)} | u64{static_cast<u8>(kLanes.of(kind))} << 16 | u64{flags} << 48;
+}
+inline void set_word1(Event& event, u64 word) {
+  __builtin_memcpy(reinterpret_cast<u8*>(&event) + offsetof(Event, kind), &word, sizeof word);
+}
+inline u64 word1_of(const Event& event) {
+  u64 word;
+  __builtin_memcpy(&word, reinterpret_cast<const u8*>(&event) + offsetof(Event, kind), sizeof word);
+  return word;
+}
 
 /// Events written in place, without a call or a copy: the emitter fills `next`, whole but for its sequence, and commits.
 struct EventLog {

@@ -333,7 +333,9 @@ class Builder {
 }  // namespace
 
 Kernel::Kernel(base::MutableBytes ram, const CostTable& costs, base::EventSink events, MachinePort& machine)
-    : ram_(ram.data()), ram_bytes_(ram.size()), costs_(costs), events_(events), machine_(machine) {}
+    : ram_(ram.data()), ram_bytes_(ram.size()), costs_(costs), events_(events), machine_(machine) {
+  if (header().magic == kKernelMagic) log_ = events_.log;  // over memory that was booted before
+}
 
 base::Result<void, BootError> Kernel::boot(const BootConfig& config) {
   if (config.core_count > kCoresMax) return BootError{BootError::Code::CoreCount, config.core_count};

@@ -1,5 +1,6 @@
 // kernel-model/entry.cpp — one entry, in the order that the rest of the kernel relies on: the grant, the trap, what is
 // due, the next thread.
+#include "kernel-model/fast_path.h"
 #include "kernel-model/ipc.h"
 #include "kernel-model/irq.h"
 #include "kernel-model/kernel.h"
@@ -17,6 +18,8 @@ bool is_trap(EntryKind kind) { return kind == EntryKind::Syscall || kind == Entr
 Exit Kernel::enter(const Entry& entry) {
   ASSERT(entry.core < core_count());
   CoreState& state = core(entry.core);
+  Exit exit;
+  if (entry.kind == EntryKind::Syscall && fast_path_ && take_fast_path(*this, state, entry, exit)) return exit;
   entry_.core = entry.core;
   entry_.kind = entry.kind;
   entry_.now = entry.now;
@@ -55,7 +58,6 @@ Exit Kernel::enter(const Entry& entry) {
   }
 
   const bool more_due = state.release_root && sched::release_due(*this);
-  Exit exit;
   sched::finish_entry(*this, exit, more_due);
   exit.cost = entry_.cost;
   exit.poke = entry_.poke;

@@ -37,9 +37,6 @@ struct TransferOptions {
   bool may_grant = false;
   Path path = Path::Slow;
 };
-/// Call or ReplyRecv of the current thread, as far as it is of the simple kind (ipc_fast.cpp); false and no effect when
-/// it is not.
-bool take_fast_path(Kernel& kernel, CoreState& core, Ref<Tcb> self);
 /// Copies the sender's message to the receiver, whose call completes.
 void transfer(Kernel& kernel, Ref<Tcb> sender, Ref<Tcb> receiver, const TransferOptions& options);
 /// The call completes with this kernel-made message.

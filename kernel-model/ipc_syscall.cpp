@@ -313,7 +313,6 @@ void handle_syscall(Kernel& kernel) {
   Tcb& tcb = kernel.at(self);
   ASSERT(sched::is_runnable(tcb));
   tcb.state = ThreadState::Running;
-  if (kernel.has_fast_path() && take_fast_path(kernel, kernel.core(kernel.current_core()), self)) return;
   dispatch(kernel, self);
   // It may have received on another core's SC: then it goes on there.
   if (sched::is_runnable(tcb) && tcb.queue_kind == sched::kQueueNone) sched::wake(kernel, self);

@@ -169,10 +169,12 @@ class Kernel {
 
   /// For tests: off, every call takes the general path, with the same result.
   void set_fast_path(bool on) { fast_path_ = on; }
-  bool has_fast_path() const { return fast_path_; }
 
   /// Whether anybody reads the events: what only they need is not computed otherwise.
   bool has_listener() const { return events_.emit != nullptr; }
+  const base::EventSink& events() const { return events_; }
+  /// Where events are written in place; null in `boot`, and when the sink has none.
+  base::EventLog* log() { return log_; }
   /// Emits one event of this core. `thread` 0: the core's current thread, if it has one.
   [[gnu::always_inline]] void emit(base::EventKind kind, u32 object = 0, u64 a = 0, u64 b = 0, u64 c = 0, u16 flags = 0,
                                    u32 thread = 0) {
@@ -197,11 +199,7 @@ class Kernel {
     }
     base::Event& event = *log_->next;
     event.time_ns = now();
-    event.kind = static_cast<u16>(kind);
-    event.lane = static_cast<u8>(base::kLanes.of(kind));
-    event.core = static_cast<u8>(entry_.core);
-    event.node = events_.node;
-    event.flags = flags;
+    base::set_word1(event, base::place_word(events_.node, entry_.core) | base::kind_word(kind, flags));
     event.thread = thread;
     event.object = object;
     event.a = a;

@@ -51,8 +51,7 @@ void Trace::fold_pending() {
   Leaf order = order_;  // a local copy: the compiler keeps it in registers
   for (; folded_ < count(); ++folded_) {
     const base::Event& event = ring_[folded_ % kRingEvents];
-    const u64 word1 = u64{event.kind} | u64{event.lane} << 16 | u64{event.core} << 24 | u64{event.node} << 32 |
-                      u64{event.flags} << 48;
+    const u64 word1 = base::word1_of(event);
     const u64 word2 = u64{event.thread} | u64{event.object} << 32;
     Leaf& leaf = leaves_[event.node * base::kLaneCount + event.lane];
     Leaf chain = leaf;

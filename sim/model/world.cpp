@@ -213,11 +213,7 @@ u64 World::emit(u32 node, u64 time, const base::EventRecord& record, u64 cause) 
   base::EventLog& log = trace_.log();
   base::Event& event = *log.next;
   event.time_ns = time;
-  event.kind = static_cast<u16>(record.kind);
-  event.lane = static_cast<u8>(base::kLanes.of(record.kind));
-  event.core = record.core;
-  event.node = static_cast<u16>(node);
-  event.flags = record.flags;
+  base::set_word1(event, base::place_word(node, record.core) | base::kind_word(record.kind, record.flags));
   event.thread = record.thread;
   event.object = record.object;
   event.a = record.a;

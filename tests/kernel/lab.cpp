@@ -45,9 +45,25 @@ void Lab::check(const std::string& after) {
   }
 }
 
+void Lab::drain() {
+  for (const base::Event* event = log_.places; event < log_.next; ++event) {
+    if (!keep_events) break;
+    events.push_back({.kind = static_cast<base::EventKind>(event->kind),
+                      .core = event->core,
+                      .flags = event->flags,
+                      .thread = event->thread,
+                      .object = event->object,
+                      .a = event->a,
+                      .b = event->b,
+                      .c = event->c});
+  }
+  log_.next = log_.places;
+}
+
 void Lab::enter(const Entry& entry, const std::string& what) {
   Core& core = cores_[entry.core];
   const Exit exit = kernel_->enter(entry);
+  drain();
   entries += 1;
   core.time = entry.now + exit.cost;
   now_ = std::max(now_, core.time);

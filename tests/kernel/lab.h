@@ -346,6 +346,15 @@ class Lab final : private MachinePort {
   void vspace_gone(Ref<VSpace> space) override { spaces_gone.push_back(space.offset); }
   void irq_armed(u32 line, bool armed) override { lines_armed.emplace_back(line, armed); }
 
+  // The kernel writes its events here; they are moved to `events` after each entry.
+  struct Log : base::EventLog {
+    base::Event places[64];
+    Lab* lab = nullptr;
+  };
+  void drain();
+  Log log_;
+  std::vector<u64> woken_by_;
+
   void map_memory();
   void enter(const Entry& entry, const std::string& what);
   Thread* thread_of(Ref<Tcb> ref);

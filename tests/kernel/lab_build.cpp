@@ -34,11 +34,16 @@ void Lab::map_memory() {
   REQUIRE(memory != MAP_FAILED);
   ram_ = static_cast<u8*>(memory);
   scratch_.resize(options_.ram_bytes / 16);
+  woken_by_.assign(options_.ram_bytes >> kTcbBits, 0);
+  log_.lab = this;
+  log_.next = log_.places;
+  log_.limit = log_.places + std::size(log_.places);
+  log_.turn = [](base::EventLog& log) { static_cast<Log&>(log).lab->drain(); };
   const base::EventSink sink{[](void* context, const base::EventRecord& record) {
                                Lab& self = *static_cast<Lab*>(context);
                                if (self.keep_events) self.events.push_back(record);
                              },
-                             this};
+                             this, &log_, woken_by_.data(), 7};
   MachinePort& machine = *this;
   kernel_ = std::make_unique<Kernel>(base::MutableBytes{ram_, options_.ram_bytes}, options_.costs, sink, machine);
 }
