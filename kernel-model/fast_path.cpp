@@ -21,23 +21,28 @@ constexpr u32 kEventsMax = 5;  // of one such entry
 // The events of the entry, written in place and counted once.
 class Writer {
  public:
-  Writer(base::EventLog& log, u64 place) : log_(log), at_(log.next), sequence_(log.count), place_(place) {}
+  Writer(base::EventLog& log, const base::EventSink& sink, u32 core)
+      : log_(log),
+        at_(log.next),
+        sequence_(log.count),
+        place_(base::place_word(sink.node, core)),
+        leaves_(log.folding ? sink.leaves : nullptr) {}
 
   void cause(u64 cause) { cause_ = cause; }
   [[gnu::always_inline]] void write(u64 time, EventKind kind, u32 thread, u32 object, u64 a, u64 b, u64 c,
                                     u16 flags = 0) {
-    base::Event& event = *at_;
-    at_ += 1;
     sequence_ += 1;
-    event.time_ns = time;
-    base::set_word1(event, place_ | base::kind_word(kind, flags));
-    event.thread = thread;
-    event.object = object;
-    event.a = a;
-    event.b = b;
-    event.c = c;
-    event.sequence = sequence_;
-    event.cause = cause_;
+    base::EventLog::put(*at_,
+                        {.time_ns = time,
+                         .word1 = place_ + base::kind_word(kind, flags),
+                         .word2 = base::subject_word(thread, object),
+                         .a = a,
+                         .b = b,
+                         .c = c,
+                         .cause = cause_},
+                        sequence_, leaves_ == nullptr ? nullptr : leaves_ + static_cast<u32>(base::kLanes.of(kind)),
+                        log_.order);
+    at_ += 1;
   }
   [[gnu::always_inline]] void close() {
     log_.next = at_;
@@ -51,6 +56,7 @@ class Writer {
   base::Event* at_;
   u64 sequence_;
   u64 place_;
+  base::D128* leaves_;  // null: nobody wants the digest
   u64 cause_ = log_.cause;
 };
 
@@ -371,7 +377,7 @@ bool take_fast_path(Kernel& kernel, CoreState& core, const Entry& entry, Exit& e
                .now = entry.now + kernel.costs().syscall,
                .grant_end = core.grant_start + core.grant_amount,
                .timer = 0,
-               .events = Writer{*log, base::place_word(kernel.events().node, entry.core)}};
+               .events = Writer{*log, kernel.events(), entry.core}};
   if (!sched::is_configured(at.sc) || at.now + kMinBudget > at.grant_end) return false;
   if (core.release_root) at.timer = kernel.at(sched::tree_first(kernel, core.release_root)).wait_until;
   const KernelHeader& header = kernel.header();

@@ -3,7 +3,7 @@
 #pragma once
 #include "base/bytes.h"
 #include "base/digest.h"
-#include "base/events.h"
+#include "base/event_log.h"
 #include "base/result.h"
 #include "kernel-model/costs.h"
 #include "kernel-model/objects.h"
@@ -197,16 +197,15 @@ class Kernel {
     if (kind == base::EventKind::SchedRun && events_.woken_by[thread & kThreadSlotMask] != 0) {
       cause = events_.woken_by[thread & kThreadSlotMask];
     }
-    base::Event& event = *log_->next;
-    event.time_ns = now();
-    base::set_word1(event, base::place_word(events_.node, entry_.core) | base::kind_word(kind, flags));
-    event.thread = thread;
-    event.object = object;
-    event.a = a;
-    event.b = b;
-    event.c = c;
-    event.cause = cause;
-    const u64 sequence = log_->commit();
+    const u64 sequence =
+        log_->append({.time_ns = now(),
+                      .word1 = base::place_word(events_.node, entry_.core) + base::kind_word(kind, flags),
+                      .word2 = base::subject_word(thread, object),
+                      .a = a,
+                      .b = b,
+                      .c = c,
+                      .cause = cause},
+                     events_.leaves[static_cast<u32>(base::kLanes.of(kind))]);
     if (kind == base::EventKind::SchedWake) events_.woken_by[thread & kThreadSlotMask] = sequence;
   }
 

@@ -30,7 +30,8 @@ Node::Node(World& world, u32 index, const NodeConfig& config, std::span<Core> co
       arenas_(arenas),
       woken_by_(woken_by),
       kernel_(config.ram, world.config().costs,
-              base::EventSink{&Node::emit, this, &world.trace().log(), woken_by.data(), static_cast<u16>(index + 1)},
+              base::EventSink{&Node::emit, this, &world.trace().log(), world.trace().leaves_of(index + 1),
+                              woken_by.data(), static_cast<u16>(index + 1)},
               *this),
       devices_(world, *this, config, world.seed()) {}
 

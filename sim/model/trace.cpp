@@ -1,4 +1,4 @@
-// sim/model/trace.cpp — folding epochs into the digest tree.
+// sim/model/trace.cpp — epochs of the digest tree.
 #include "sim/model/trace.h"
 
 #include "base/enforce.h"
@@ -35,7 +35,6 @@ void Trace::turn(base::EventLog& log) {
 }
 
 void Trace::fold_draw(u32 node, u64 stream, u64 index, u64 value) {
-  // No event lies in this lane, so folding at once keeps the same order as the events' batches.
   Leaf& leaf = leaves_[node * base::kLaneCount + static_cast<u32>(base::Lane::Draw)];
   leaf.fold(stream);
   leaf.fold(index);
@@ -47,31 +46,20 @@ const base::Event& Trace::at(u64 sequence) const {
   return ring_[(sequence - 1) % kRingEvents];
 }
 
-void Trace::fold_pending() {
-  Leaf order = order_;  // a local copy: the compiler keeps it in registers
-  for (; folded_ < count(); ++folded_) {
-    const base::Event& event = ring_[folded_ % kRingEvents];
-    const u64 word1 = base::word1_of(event);
-    const u64 word2 = u64{event.thread} | u64{event.object} << 32;
-    Leaf& leaf = leaves_[event.node * base::kLaneCount + event.lane];
-    Leaf chain = leaf;
-    chain.fold(event.time_ns);
-    chain.fold(word1);
-    chain.fold(word2);
-    chain.fold(event.a);
-    chain.fold(event.b);
-    chain.fold(event.c);
-    leaf = chain;
-    order.fold(word1);
-    order.fold(event.sequence - event.cause);
-  }
-  order_ = order;
+u64 Trace::push(const base::Event& event) {
+  return log_.append(
+      {.time_ns = event.time_ns,
+       .word1 = base::place_word(event.node, event.core) | event.kind | u64{event.lane} << 16 | u64{event.flags} << 48,
+       .word2 = base::subject_word(event.thread, event.object),
+       .a = event.a,
+       .b = event.b,
+       .c = event.c,
+       .cause = event.cause},
+      leaves_of(event.node)[event.lane]);
 }
 
 void Trace::close_epoch() {
-  if (!folding_) return;
-  const u64 folded_before = folded_;
-  fold_pending();
+  if (!log_.folding) return;
   base::D128 world;
   for (u64 node = 0; node < leaves_.size() / base::kLaneCount; ++node) {
     base::D128 digest;
@@ -81,8 +69,9 @@ void Trace::close_epoch() {
   base::D128 root;
   root.fold(root_);
   root.fold(world.out());
-  root.fold(order_.out());
-  root.fold(count() - folded_before);
+  root.fold(log_.order.out());
+  root.fold(count() - epoch_start_);
+  epoch_start_ = count();
   root_ = root.out();
   epochs_ += 1;
   if (on_epoch_ != nullptr) on_epoch_(context_, epochs_, root_);

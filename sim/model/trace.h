@@ -1,9 +1,8 @@
-// sim/model/trace.h — the trace of a run and its digest. Events go into a ring of the last 65 536; every 4096 of them
-// close an epoch: they are folded into one chain per (node, lane) and into the order chain, and the chains into the
-// root. Folding in batches keeps the digest off the kernel's path, and folds of different lanes overlap.
+// sim/model/trace.h — the trace of a run and its digest. Events go into a ring of the last 65 536 and are folded into one
+// chain per (node, lane) and into the order chain as they are written; every 4096 of them close an epoch: the chains are
+// folded into the root.
 #pragma once
-#include "base/digest.h"
-#include "base/events.h"
+#include "base/event_log.h"
 
 namespace sim {
 
@@ -22,14 +21,13 @@ class Trace {
   void observe(void* context, void (*event)(void*, const base::Event&), void (*epoch)(void*, u64, base::Digest));
 
   /// Whether events are folded; off only where the digest's own cost is measured.
-  void set_folding(bool on) { folding_ = on; }
+  void set_folding(bool on) { log_.folding = on; }
 
-  /// Where events are written: fill `next`, words 0–5 and `cause`, and commit.
   base::EventLog& log() { return log_; }
-  u64 push(const base::Event& event) {
-    *log_.next = event;
-    return log_.commit();
-  }
+  /// The chains of a node, by lane.
+  Leaf* leaves_of(u32 node) { return &leaves_[node * base::kLaneCount]; }
+  /// Appends an event; its sequence is set. Returns that.
+  u64 push(const base::Event& event);
 
   /// A draw of the seed: folds into its node's draw lane without an event.
   void fold_draw(u32 node, u64 stream, u64 index, u64 value);
@@ -45,24 +43,21 @@ class Trace {
   /// The chain up to the last closed epoch.
   base::Digest root() const { return root_; }
   u64 epochs() const { return epochs_; }
-  /// Digest of one chain up to the last closed epoch.
+  /// Digest of one chain so far.
   base::Digest leaf(u32 node, base::Lane lane) const;
 
  private:
   static void turn(base::EventLog& log);
   void make_room();
-  void fold_pending();
   void close_epoch();
 
   base::EventLog log_;  // first: `turn` finds its trace by it
   std::span<base::Event> ring_;
   std::span<Leaf> leaves_;
-  Leaf order_;
   base::Digest root_;
-  u64 folded_ = 0;
+  u64 epoch_start_ = 0;  // events before the open epoch
   u64 epochs_ = 0;
   bool finished_ = false;
-  bool folding_ = true;
   void* context_ = nullptr;
   void (*on_event_)(void*, const base::Event&) = nullptr;
   void (*on_epoch_)(void*, u64, base::Digest) = nullptr;

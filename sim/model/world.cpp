@@ -210,17 +210,15 @@ void World::destroy() {
 // ── Events ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 u64 World::emit(u32 node, u64 time, const base::EventRecord& record, u64 cause) {
-  base::EventLog& log = trace_.log();
-  base::Event& event = *log.next;
-  event.time_ns = time;
-  base::set_word1(event, base::place_word(node, record.core) | base::kind_word(record.kind, record.flags));
-  event.thread = record.thread;
-  event.object = record.object;
-  event.a = record.a;
-  event.b = record.b;
-  event.c = record.c;
-  event.cause = cause;
-  return log.commit();
+  const u32 lane = static_cast<u32>(base::kLanes.of(record.kind));
+  return trace_.log().append({.time_ns = time,
+                              .word1 = base::place_word(node, record.core) + base::kind_word(record.kind, record.flags),
+                              .word2 = base::subject_word(record.thread, record.object),
+                              .a = record.a,
+                              .b = record.b,
+                              .c = record.c,
+                              .cause = cause},
+                             trace_.leaves_of(node)[lane]);
 }
 
 void World::emit_kernel(Node& node, const base::EventRecord& record) {

@@ -353,6 +353,7 @@ class Lab final : private MachinePort {
   };
   void drain();
   Log log_;
+  base::D128 leaves_[base::kLaneCount];
   std::vector<u64> woken_by_;
 
   void map_memory();

@@ -43,7 +43,11 @@ void Lab::map_memory() {
                                Lab& self = *static_cast<Lab*>(context);
                                if (self.keep_events) self.events.push_back(record);
                              },
-                             this, &log_, woken_by_.data(), 7};
+                             this,
+                             &log_,
+                             leaves_,
+                             woken_by_.data(),
+                             7};
   MachinePort& machine = *this;
   kernel_ = std::make_unique<Kernel>(base::MutableBytes{ram_, options_.ram_bytes}, options_.costs, sink, machine);
 }
