@@ -181,6 +181,7 @@ enum class Invoke : u64 {
   TcbSetTls = 0x2E,
   TcbSetEngine = 0x2F,
   TcbSetName = 0x30,
+  TcbInspect = 0x31,
   CNodeRevoke = 0x40,
   CNodeDelete = 0x41,
   CNodeCancelBadgedSends = 0x42,
@@ -189,6 +190,7 @@ enum class Invoke : u64 {
   CNodeMove = 0x45,
   CNodeMutate = 0x46,
   CNodeRotate = 0x47,
+  CNodeInspect = 0x48,
   IrqControlGet = 0x60,
   IrqHandlerAck = 0x68,
   IrqHandlerSetNotification = 0x69,
@@ -228,6 +230,9 @@ enum class ObjectType : u8 {
 constexpr u64 kSchedSporadic = 1;
 constexpr u64 kSchedPinned = 2;
 constexpr u64 kSchedInner = 4;
+
+/// What TcbInspect says of where a thread is: its place in the scheduler.
+enum class ThreadPlace : u8 { Nowhere = 0, Current = 1, Queued = 2, WaitsForBudget = 3 };
 
 enum class EngineKind : u8 { None = 0, Native = 1, Rv64 = 2, Lonala = 3 };
 

@@ -231,7 +231,7 @@ namespace kernel {
 
 Result<Step> invoke_cnode(Kernel& kernel, Invocation& call) {
   const u64 first = static_cast<u64>(Invoke::CNodeRevoke);
-  const u64 last = static_cast<u64>(Invoke::CNodeRotate);
+  const u64 last = static_cast<u64>(Invoke::CNodeInspect);
   if (call.label < first || call.label > last) return illegal_operation();
   if (call.length < 2) return truncated_message();
   const u64 index = argument(kernel, call, 0);
@@ -253,6 +253,15 @@ Result<Step> invoke_cnode(Kernel& kernel, Invocation& call) {
     case Invoke::CNodeMove:
     case Invoke::CNodeMutate: return cspace::transfer_operation(kernel, call, target);
     case Invoke::CNodeRotate: return cspace::rotate(kernel, call, target);
+    case Invoke::CNodeInspect: {  // an extension: what is in a slot; all 0 for an empty one
+      const Cap& there = kernel.at(target).cap;
+      const Cap cap = cspace::is_usable(kernel, there) ? there : Cap{};
+      put_result(kernel, call, 0, static_cast<u64>(cap.type));
+      put_result(kernel, call, 1, cap.rights);
+      put_result(kernel, call, 2, cap.data);
+      put_result(kernel, call, 3, cap.object);
+      return Step::Done;
+    }
     default:  // ruled out by the range above
       UNREACHABLE("a CNode label out of range");
   }

@@ -305,6 +305,22 @@ Result<Step> set_name(Kernel& kernel, Invocation& call, Ref<Tcb> target) {
   return Step::Done;
 }
 
+/// An extension: state, place and core of a thread, and the object it waits at (the Reply, if for an answer).
+Result<Step> inspect(Kernel& kernel, Invocation& call, Ref<Tcb> target) {
+  const Tcb& thread = kernel.at(target);
+  ThreadPlace place = ThreadPlace::Nowhere;
+  if (sched::is_current(kernel, target)) {
+    place = ThreadPlace::Current;
+  } else if (thread.queue_kind != 0) {
+    place = thread.queue_kind == 1 ? ThreadPlace::Queued : ThreadPlace::WaitsForBudget;
+  }
+  put_result(kernel, call, 0, static_cast<u64>(thread.state));
+  put_result(kernel, call, 1, static_cast<u64>(place));
+  put_result(kernel, call, 2, thread.core);
+  put_result(kernel, call, 3, thread.state == ThreadState::BlockedOnReply ? thread.reply.offset : thread.blocked_on);
+  return Step::Done;
+}
+
 Result<Step> dispatch(Kernel& kernel, Invocation& call) {
   const Ref<Tcb> target{call.cap.object};
   switch (static_cast<Invoke>(call.label)) {
@@ -334,6 +350,7 @@ Result<Step> dispatch(Kernel& kernel, Invocation& call) {
       return Step::Done;
     case Invoke::TcbSetEngine: return set_engine(kernel, call, target);
     case Invoke::TcbSetName: return set_name(kernel, call, target);
+    case Invoke::TcbInspect: return inspect(kernel, call, target);
     default:  // labels of other objects are no labels here
       return illegal_operation();
   }

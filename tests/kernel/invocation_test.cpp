@@ -226,3 +226,53 @@ TEST_CASE("deleting a thread empties its slots and gives its scheduling context 
   CHECK(lab.object<Endpoint>(endpoint).header.cap_count == count - 1);
   CHECK(!lab.object<SchedContext>(thread.sc).tcb);
 }
+
+TEST_CASE("TcbInspect tells state, place, core and what a thread waits at; it changes nothing",
+          "[kernel][invocation]") {
+  Options options = free_options(2);
+  Lab lab(options);
+  const Cptr endpoint = lab.endpoint();
+  const Cptr notification = lab.notification();
+  const auto facts = [&](const Thread& thread) { return lab.invoke(thread.tcb, Invoke::TcbInspect).words; };
+  const auto is = [](ThreadState state, ThreadPlace place, u64 core, u64 object) {
+    return Words{static_cast<u64>(state), static_cast<u64>(place), core, object};
+  };
+  const auto at = [&](Cptr cap) { return u64{lab.cap(cap).object}; };
+  Thread& waits = lab.thread({.core = 1});
+  waits.later(wait(notification));
+  Thread& receives = lab.thread();
+  const Cptr reply = lab.reply();
+  receives.later(recv(endpoint, reply));
+  lab.settle();
+  CHECK(facts(waits) == is(ThreadState::BlockedOnNotification, ThreadPlace::Nowhere, 1, at(notification)));
+  CHECK(facts(receives) == is(ThreadState::BlockedOnReceive, ThreadPlace::Nowhere, 0, at(endpoint)));
+  Thread& calls = lab.thread();
+  calls.later(call(endpoint));
+  lab.settle();
+  CHECK(facts(calls) == is(ThreadState::BlockedOnReply, ThreadPlace::Nowhere, 0, at(reply)));
+  Thread& spins = lab.thread({.core = 1, .budget = ms(1), .period = ms(50), .started = false, .parks = false});
+  spins.later(spin());
+  CHECK(facts(spins) == is(ThreadState::Inactive, ThreadPlace::Nowhere, 1, 0));
+  REQUIRE(lab.resume(spins) == "ok");
+  lab.run(us(500));
+  CHECK(facts(spins) == is(ThreadState::Running, ThreadPlace::Current, 1, 0));
+  lab.run(ms(5));
+  CHECK(facts(spins) == is(ThreadState::Running, ThreadPlace::WaitsForBudget, 1, 0));
+  Thread& low = lab.thread({.priority = 90, .started = false, .parks = false});
+  low.later(spin());
+  REQUIRE(lab.resume(low) == "ok");  // the root task, on that core, is doing this
+  CHECK(facts(low) == is(ThreadState::Restart, ThreadPlace::Queued, 0, 0));
+}
+
+TEST_CASE("CNodeInspect tells what is in a slot, and nothing of an empty one", "[kernel][invocation]") {
+  Lab lab;
+  const Cptr endpoint = lab.endpoint();
+  const Cptr badged = lab.minted(endpoint, 77, kRightWrite);
+  const auto inspect = [&](u64 slot) { return lab.invoke(kRootCNode, Invoke::CNodeInspect, {slot, 64}); };
+  const u64 object = lab.cap(endpoint).object;
+  CHECK(inspect(badged).words == Words{static_cast<u64>(CapType::Endpoint), kRightWrite, 77, object});
+  CHECK(inspect(endpoint).words == Words{static_cast<u64>(CapType::Endpoint), kRightsAll, 0, object});
+  CHECK(inspect(lab.slot()).words == Words{0, 0, 0, 0});
+  CHECK(inspect(u64{1} << 60).text().starts_with("FailedLookup"));
+  CHECK(lab.invoke(kRootCNode, Invoke::CNodeInspect, {badged}) == "TruncatedMessage");
+}

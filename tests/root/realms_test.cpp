@@ -181,7 +181,7 @@ TEST_CASE("a realm is stopped and goes on, those who wait and those out of budge
   CHECK(session.sound);
   CHECK(session.output ==
         "stopped\nstate stopped\nstate stopped\nstate stopped\nstill\n"
-        "running\nstate running\nstate blocked\nstate blocked\ngoes\ngone\n");
+        "running\nstate ready\nstate blocked\nstate blocked\ngoes\ngone\n");
 }
 
 TEST_CASE("limits on processes, threads, descriptors and mounts end in their own errors", "[user][root][realm]") {

@@ -297,6 +297,33 @@ Result<u32> Manager::keep_received() {
   return fs::fail(ErrorCode::BadArgument);
 }
 
+bool Manager::asks_now(const ThreadFacts& thread) const {
+  return static_cast<kernel::ThreadState>(thread.state) == kernel::ThreadState::BlockedOnReply &&
+         thread.waits_at == inspect_slot(own(current_reply_)).object;
+}
+
+/// The manager samples nothing: what the processors did since the last question is spread over the time, in steps of five
+/// seconds, each of which fades by e^(−5 s / 1, 5, 15 min), in 1/2048 as everybody's load average does.
+Manager::Load Manager::load() {
+  constexpr u64 kStepNs = 5'000'000'000;
+  constexpr u64 kOne = 2048;
+  constexpr u64 kFade[3] = {1884, 2014, 2037};
+  constexpr u64 kStepsMax = 4096;  // more than five hours: nothing older is left
+  root_realm_->consumed_ns += take_consumed(root_realm_->node_max);
+  const u64 steps = (uptime_ns() - load_until_ns_) / kStepNs;
+  if (steps == 0) return load_;
+  const u64 used = root_realm_->consumed_ns - load_consumed_ns_;
+  const u64 busy = used / (kStepNs / kOne) / steps;  // processors busy, in 1/2048, of each step
+  for (u64 step = 0; step < std::min(steps, kStepsMax); ++step) {
+    for (u32 i = 0; i < 3; ++i) {
+      load_.average[i] = (load_.average[i] * kFade[i] + busy * (kOne - kFade[i])) / kOne;
+    }
+  }
+  load_until_ns_ += steps * kStepNs;
+  load_consumed_ns_ = root_realm_->consumed_ns;
+  return load_;
+}
+
 // ── Clock and log ────────────────────────────────────────────────────────────────────────────────────────────
 
 u64 Manager::uptime_ns() {

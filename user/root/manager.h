@@ -132,11 +132,15 @@ class Manager {
   void terminate(ProcessRecord& record, u32 code, u32 note, std::string_view cause, bool files_closed);
   Result<Answer> wait(ProcessRecord& record, const schema::process::Process::Wait::Request& request);
   void stop(ProcessRecord& record, u32 note);
+  /// Stops its thread without a word to anybody, as if it had got stuck; `resume` and its end undo it.
+  void hang(ProcessRecord& record);
   void resume(ProcessRecord& record);
   void fault(ProcessRecord& record, kernel::MessageInfo info);
   Result<void> set_priority(ProcessRecord& record, u64 priority);
   /// Ties the process to a core; −1: it may run on any.
   Result<void> wire(ProcessRecord& record, i32 core);
+  /// Nobody will ask for its status any more.
+  void reap(ProcessRecord& record);
   ProcessRecord* find(u32 pid) { return by_pid_.find(pid); }
   ProcessRecord* find_badge(u64 badge);
   Group* find_group(u32 id) { return groups_.find(id); }
@@ -207,6 +211,14 @@ class Manager {
   Answer worker_asks(Worker& worker);
   void worker_faulted(Worker& worker);
   Worker* worker_of(const ProcessRecord& record);
+
+  /// Whether the request under way is that thread's, which waits for our answer.
+  bool asks_now(const ThreadFacts& thread) const;
+  /// Average load over 1, 5 and 15 minutes, in 1/2048.
+  struct Load {
+    u64 average[3] = {};
+  };
+  Load load();
 
   // ── for the trees ────────────────────────────────────────────────────────────────────────────────────────
   Result<u32> take_slot();
@@ -310,10 +322,11 @@ class Manager {
   Result<void> start_servers(const kernel::BootInfo& boot);
 
   // processes.cpp
+  void hold(ProcessRecord& record);
+  void let_go(ProcessRecord& record);
   static BudgetNode leaf_of(const ProcessRecord& record);
   void publish_end(ProcessRecord& record);
   void reclaim(ProcessRecord& record);
-  void reap(ProcessRecord& record);
   void forget(ProcessRecord& record);
   bool matches(const ProcessRecord& child, const WaitRequest& wait) const;
   void answer_wait(ProcessRecord& parent, ProcessRecord& child);
@@ -340,7 +353,10 @@ class Manager {
   u32 next_core_ = 0;
   u32 next_realm_ = 1;
   u32 small_objects_ = 0;  // slot of an Untyped that endpoints and Reply objects are made from
-  u64 timer_address_ = 0;  // 0: the node has no timer device
+  Load load_;
+  u64 load_until_ns_ = 0;     // what load_ counts in
+  u64 load_consumed_ns_ = 0;  // of the processors, up to then
+  u64 timer_address_ = 0;     // 0: the node has no timer device
   base::Vector<u8> request_;
   base::Vector<schema::process::Mount> mounts_;  // of the answer under way
   base::Vector<ProcessRecord*> table_;

@@ -60,6 +60,18 @@ bool configure_child_budget(Cptr parent, Cptr context, const BudgetNode& node) {
       .ok();
 }
 
+ThreadFacts inspect_thread(Cptr tcb) {
+  if (!sys::invoke(tcb, Invoke::TcbInspect, {}).ok()) return {};
+  const u64* const words = sys::frame().mr;
+  return {.state = words[0], .place = words[1], .core = words[2], .waits_at = words[3]};
+}
+
+SlotFacts inspect_slot(Window slot) {
+  if (!sys::invoke(slot.node, Invoke::CNodeInspect, {slot.slot, slot.depth}).ok()) return {};
+  const u64* const words = sys::frame().mr;
+  return {.type = words[0], .rights = words[1], .badge = words[2], .object = words[3]};
+}
+
 u64 take_consumed(Cptr context) {
   const sys::Answer answer = sys::invoke(context, Invoke::SchedContextConsumed, {});
   return answer.ok() ? sys::frame().mr[0] : 0;

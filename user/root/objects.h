@@ -56,6 +56,23 @@ struct BudgetNode {
 };
 bool configure_root_budget(Cptr control, Cptr context, const BudgetNode& node);
 bool configure_child_budget(Cptr parent, Cptr context, const BudgetNode& node);
+/// What the kernel knows of a thread (TcbInspect); all 0 if there is none.
+struct ThreadFacts {
+  u64 state = 0;  // kernel::ThreadState
+  u64 place = 0;  // kernel::ThreadPlace
+  u64 core = 0;
+  u64 waits_at = 0;  // the object
+};
+ThreadFacts inspect_thread(Cptr tcb);
+/// What is in a slot (CNodeInspect); all 0 if nothing is.
+struct SlotFacts {
+  u64 type = 0;  // kernel::CapType
+  u64 rights = 0;
+  u64 badge = 0;
+  u64 object = 0;
+};
+SlotFacts inspect_slot(Window slot);
+
 /// Nanoseconds used since the last question.
 u64 take_consumed(Cptr context);
 

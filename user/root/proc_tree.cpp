@@ -16,7 +16,7 @@ using fs::Caller;
 using fs::Kind;
 using fs::NodeId;
 
-enum class ProcFile : u8 { Status, Ctl, Args, Cwd, Ns, Env, Note, Notepg, Meminfo };
+enum class ProcFile : u8 { Args, Caps, Ctl, Cwd, Env, Fd, Maps, Note, Notepg, Ns, Regs, Status, Wait };
 struct Entry {
   std::string_view name;
   ProcFile file;
@@ -28,25 +28,56 @@ constexpr Entry kFiles[] = {
     {"cwd", ProcFile::Cwd, Kind::File, 0444},      {"env", ProcFile::Env, Kind::File, 0400},
     {"note", ProcFile::Note, Kind::Control, 0600}, {"notepg", ProcFile::Notepg, Kind::Control, 0600},
     {"ns", ProcFile::Ns, Kind::File, 0400},        {"status", ProcFile::Status, Kind::File, 0444},
+    {"caps", ProcFile::Caps, Kind::File, 0400},    {"fd", ProcFile::Fd, Kind::File, 0400},
+    {"maps", ProcFile::Maps, Kind::File, 0400},    {"regs", ProcFile::Regs, Kind::File, 0400},
+    {"wait", ProcFile::Wait, Kind::Stream, 0400},
 };
 constexpr u32 kFileCount = std::size(kFiles);
 constexpr NodeId kRootId = 0x100'0000'0000;  // pid 0 is nobody
 constexpr NodeId kMeminfo = kRootId | 1;
 constexpr NodeId kSelf = kRootId | 2;  // a place to mount @self on
+constexpr NodeId kLoadavg = kRootId | 3;
 constexpr u64 kPageBytes = 4096;
 
 constexpr u32 pid_of(NodeId node) { return static_cast<u32>(node >> 8); }
 constexpr NodeId node_of(u32 pid, u32 place) { return u64{pid} << 8 | place; }
 
-std::string_view state_text(ProcessState state, bool waits) {
+std::string_view state_text(ProcessState state, const ThreadFacts& thread, bool asks) {
   switch (state) {
     case ProcessState::Held: return "ready";
-    case ProcessState::Running: return waits ? "blocked" : "running";
+    case ProcessState::Running: break;
     case ProcessState::Stopped: return "stopped";
     case ProcessState::Ending:
     case ProcessState::Zombie: return "zombie";
   }
+  switch (static_cast<kernel::ThreadPlace>(thread.place)) {
+    case kernel::ThreadPlace::Current: return "running";
+    case kernel::ThreadPlace::Queued:
+    case kernel::ThreadPlace::WaitsForBudget: return "ready";
+    case kernel::ThreadPlace::Nowhere: return asks ? "running" : "blocked";
+  }
   return {};
+}
+
+std::string_view wait_text(const ThreadFacts& thread) {
+  if (static_cast<kernel::ThreadPlace>(thread.place) == kernel::ThreadPlace::WaitsForBudget) return "budget";
+  switch (static_cast<kernel::ThreadState>(thread.state)) {
+    case kernel::ThreadState::BlockedOnReceive: return "request";
+    case kernel::ThreadState::BlockedOnSend: return "server";
+    case kernel::ThreadState::BlockedOnReply: return "answer";
+    case kernel::ThreadState::BlockedOnNotification: return "signal";
+    case kernel::ThreadState::Inactive:
+    case kernel::ThreadState::Running:
+    case kernel::ThreadState::Restart: break;
+  }
+  return "-";
+}
+
+constexpr NodeId place_of(ProcFile file) {
+  for (u32 i = 0; i < kFileCount; ++i) {
+    if (kFiles[i].file == file) return i + 1;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -71,7 +102,7 @@ fs::Result<Attributes> ProcTree::stat(NodeId node, const Caller& caller) {
     attributes.mode = 0555;
     return attributes;
   }
-  if (node == kMeminfo) {
+  if (node == kMeminfo || node == kLoadavg) {
     attributes.mode = 0444;
     return attributes;
   }
@@ -88,6 +119,7 @@ fs::Result<Attributes> ProcTree::stat(NodeId node, const Caller& caller) {
 fs::Result<NodeId> ProcTree::lookup(NodeId directory, std::string_view name, const Caller& caller) {
   if (directory == kRootId) {
     if (name == "meminfo") return kMeminfo;
+    if (name == "loadavg") return kLoadavg;
     if (name == "self") return kSelf;
     const auto pid = base::parse_u64(name);
     if (!pid.ok() || pid.value() > ~u32{0} || name.starts_with("0")) return fs::fail(ErrorCode::NotFound);
@@ -109,7 +141,8 @@ fs::Result<void> ProcTree::list(fs::OpenFile& open, u64 cookie, fs::RecordWriter
     }
     return {};
   }
-  // Processes first, by pid: a cookie is the pid listed last, plus one; meminfo ends the list.
+  // Processes first, by pid: a cookie is the pid listed last, plus one; then come meminfo
+  // and loadavg.
   constexpr u64 kEnd = u64{1} << 33;
   if (cookie < kEnd - 1) {
     for (ProcessRecord* at = manager_.processes().lower_bound(static_cast<u32>(cookie)); at != nullptr;
@@ -120,32 +153,42 @@ fs::Result<void> ProcTree::list(fs::OpenFile& open, u64 cookie, fs::RecordWriter
       if (!out.add(base::format(name, "{}", at->pid), attributes, u64{at->pid} + 1)) return {};
     }
   }
-  if (cookie >= kEnd) return {};
-  const Attributes attributes = TRY(stat(kMeminfo, open.caller));
-  out.add("meminfo", attributes, kEnd);
+  if (cookie < kEnd && !out.add("meminfo", TRY(stat(kMeminfo, open.caller)), kEnd)) return {};
+  if (cookie <= kEnd) out.add("loadavg", TRY(stat(kLoadavg, open.caller)), kEnd + 1);
   return {};
 }
 
 void ProcTree::close(fs::OpenFile& open) { snapshots_.forget(open); }
 
+NodeId ProcTree::wait_node(u32 pid) { return node_of(pid, static_cast<u32>(place_of(ProcFile::Wait))); }
+
 fs::Result<fs::ReadReply> ProcTree::read(fs::OpenFile& open, const fs::ReadRequest& request) {
+  if (open.node < kRootId && open.node == wait_node(pid_of(open.node))) {
+    ProcessRecord* const record = manager_.find(pid_of(open.node));
+    if (record == nullptr) return fs::ReadReply{};
+    base::String line(memory_);
+    TRY(ended_child(*record, line));
+    const u64 bytes = std::min<u64>(line.size(), request.room.size());
+    if (bytes > 0) __builtin_memcpy(request.room.data(), line.data(), bytes);
+    return fs::ReadReply{.data = request.room.first(bytes)};
+  }
   return snapshots_.read(memory_, open, request, [&](base::String& out) { return text(open.node, out); });
 }
 
 fs::Result<void> ProcTree::status(ProcessRecord& record, base::String& out) {
   u64 cpu_ns = record.end.user_ns;
-  bool waits = false;
+  ThreadFacts thread{.core = record.home_core};
   if (record.state != ProcessState::Ending && record.state != ProcessState::Zombie) {
     record.consumed_ns += take_consumed(record.objects.slots + kObjectContext);
     cpu_ns = record.consumed_ns;
-    waits = record.waiting.reply != 0 || manager_.buffer_of(record).user_data != 0;
+    thread = inspect_thread(record.objects.slots + kObjectTcb);
   }
   const ProcessRecord* const leader = manager_.find(record.session_id);
   out.append_format("pid {}\nppid {}\nstate {}\n", record.pid, record.parent == nullptr ? 0 : record.parent->pid,
-                    state_text(record.state, waits));
+                    state_text(record.state, thread, manager_.asks_now(thread)));
   out.append_format("pages {}\nuid {}\ngid {}\n", record.objects.charged_bytes / kPageBytes, record.uid, record.gid);
   if (record.wired_core < 0) {
-    out.append_format("core {}\naffinity any\n", record.home_core);
+    out.append_format("core {}\naffinity any\n", thread.core);
   } else {
     out.append_format("core {}\naffinity {}\n", record.wired_core, record.wired_core);
   }
@@ -162,6 +205,7 @@ fs::Result<void> ProcTree::status(ProcessRecord& record, base::String& out) {
   }
   out.append_format("\nthreads 1\npriority {}\ncpu_us {}\nstart_ms {}\n", record.priority, cpu_ns / 1000,
                     record.start_ns / 1'000'000);
+  out.append_format("waiting {}\n", wait_text(thread));
   return {};
 }
 
@@ -172,6 +216,10 @@ fs::Result<void> ProcTree::text(NodeId node, base::String& out) {
     out.append_format("total_pages {}\nfree_pages {}\npage_size {}\n", total / kPageBytes, free / kPageBytes,
                       kPageBytes);
     out.append_format("total_bytes {}\nfree_bytes {}\nused_pages {}\n", total, free, (total - free) / kPageBytes);
+    return {};
+  }
+  if (node == kLoadavg) {
+    load(out);
     return {};
   }
   ProcessRecord* const record = manager_.find(pid_of(node));
@@ -201,15 +249,19 @@ fs::Result<void> ProcTree::text(NodeId node, base::String& out) {
         out.append_format("{}={}\n", entry.key.view(), entry.value.view());
       }
       return {};
+    case ProcFile::Fd: descriptors(*record, out); return {};
+    case ProcFile::Caps: capabilities(*record, out); return {};
+    case ProcFile::Maps: maps(*record, out); return {};
+    case ProcFile::Regs: registers(*record, out); return {};
     case ProcFile::Ctl:
     case ProcFile::Note:
     case ProcFile::Notepg:
-    case ProcFile::Meminfo: return {};
+    case ProcFile::Wait: return {};
   }
   return {};
 }
 
-fs::Result<void> ProcTree::control(ProcessRecord& record, std::string_view line) {
+fs::Result<void> ProcTree::control(ProcessRecord& record, std::string_view line, const Caller& caller) {
   std::string_view rest = line;
   const std::string_view verb = fs::take_word(rest);
   if (verb == "kill") {
@@ -223,6 +275,20 @@ fs::Result<void> ProcTree::control(ProcessRecord& record, std::string_view line)
   }
   if (verb == "start") {
     manager_.resume(record);
+    return {};
+  }
+  if (verb == "fault" || verb == "hang" || verb == "leak") {  // for tests of what watches it
+    if (caller.identity.uid != 0 || record.pid == 1) return fs::fail(ErrorCode::OperationNotPermitted);
+    if (record.state != ProcessState::Running) return fs::fail(ErrorCode::NoSuchProcess);
+    if (verb == "hang") {
+      manager_.hang(record);
+    } else if (verb == "fault") {
+      manager_.terminate(record, 139, 139 - 128, "fault", false);
+    } else {
+      const auto bytes = base::parse_size(fs::take_word(rest));
+      if (!bytes.ok()) return fs::fail(ErrorCode::BadArgument, line);
+      TRY(manager_.grow_arena(record, bytes.value()));
+    }
     return {};
   }
   if (verb == "killgrp") return manager_.post_group(record.group_id, "kill");
@@ -250,7 +316,7 @@ fs::Result<fs::WriteReply> ProcTree::write(fs::OpenFile& open, const fs::WriteRe
   TRY(fs::for_each_command(request.data, [&](std::string_view line) -> fs::Result<void> {
     ProcessRecord* const record = manager_.find(pid);
     if (record == nullptr) return fs::fail(ErrorCode::NoSuchProcess);
-    if (file == ProcFile::Ctl) return control(*record, line);
+    if (file == ProcFile::Ctl) return control(*record, line, open.caller);
     if (line.size() > kNoteBytesMax) return fs::fail(ErrorCode::BadArgument);
     if (file == ProcFile::Notepg) return manager_.post_group(record->group_id, line);
     if (file != ProcFile::Note) return fs::fail(ErrorCode::NotSupported);

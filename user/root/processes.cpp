@@ -151,13 +151,46 @@ void Manager::leave_group(ProcessRecord& record) {
 }
 
 // ── Stop and go ──────────────────────────────────────────────────────────────────────────────────────────────
-// A stopped process has no scheduling context: it keeps what it waits for, so that nothing a server answers is lost.
+// A stopped process has no scheduling context: it keeps what it waits for, so that nothing a server answers is lost. But a
+// server that waits for requests would work on with the contexts of its clients: its thread is suspended, and receives
+// again when it goes on.
+
+void Manager::hold(ProcessRecord& record) {
+  const u32 tcb = record.objects.slots + kObjectTcb;
+  const auto state = static_cast<kernel::ThreadState>(inspect_thread(tcb).state);
+  record.suspended =
+      state == kernel::ThreadState::BlockedOnReceive ||
+      !sys::invoke(record.objects.slots + kObjectContext, sys::Invoke::SchedContextUnbindObject, {}, {tcb}).ok();
+  if (record.suspended) MUST_OK(sys::invoke(tcb, sys::Invoke::TcbSuspend, {}).ok());
+}
+
+void Manager::let_go(ProcessRecord& record) {
+  const u32 context = record.objects.slots + kObjectContext;
+  const u32 tcb = record.objects.slots + kObjectTcb;
+  if (record.suspended) {
+    MUST_OK(sys::invoke(tcb, sys::Invoke::TcbResume, {}).ok());
+    record.suspended = false;
+    return;
+  }
+  const auto bind = [&] { return sys::invoke(context, sys::Invoke::SchedContextBind, {}, {tcb}).ok(); };
+  // The kernel refuses a thread that waits for something while the budget of the realm is used up. Below the root realm,
+  // which always has some, it may be bound; then the context goes back under the realm's limit.
+  if (bind()) return;
+  MUST_OK(configure_child_budget(root_realm_->node_effort, context, leaf_of(record)));
+  MUST_OK(bind());
+  MUST_OK(configure_child_budget(record.realm->node_effort, context, leaf_of(record)));
+}
+
+void Manager::hang(ProcessRecord& record) {
+  if (record.state != ProcessState::Running || record.hangs) return;
+  hold(record);
+  record.hangs = true;
+}
 
 void Manager::stop(ProcessRecord& record, u32 note) {
   if (record.state != ProcessState::Running) return;
-  const u32 context = record.objects.slots + kObjectContext;
-  if (!sys::invoke(context, sys::Invoke::SchedContextUnbindObject, {}, {record.objects.slots + kObjectTcb}).ok())
-    return;
+  if (!record.hangs) hold(record);
+  record.hangs = false;
   record.state = ProcessState::Stopped;
   record.stop_note = note;
   record.stop_unreported = true;
@@ -171,17 +204,10 @@ void Manager::stop(ProcessRecord& record, u32 note) {
 }
 
 void Manager::resume(ProcessRecord& record) {
-  if (record.state != ProcessState::Stopped) return;
-  const u32 context = record.objects.slots + kObjectContext;
-  const u32 tcb = record.objects.slots + kObjectTcb;
-  const auto bind = [&] { return sys::invoke(context, sys::Invoke::SchedContextBind, {}, {tcb}).ok(); };
-  // The kernel refuses a thread that waits for something while the budget of the realm is used up. Below the root realm,
-  // which always has some, it may be bound; then the context goes back under the realm's limit.
-  if (!bind()) {
-    MUST_OK(configure_child_budget(root_realm_->node_effort, context, leaf_of(record)));
-    MUST_OK(bind());
-    MUST_OK(configure_child_budget(record.realm->node_effort, context, leaf_of(record)));
-  }
+  const bool hung = record.state == ProcessState::Running && record.hangs;
+  if (record.state != ProcessState::Stopped && !hung) return;
+  let_go(record);
+  record.hangs = false;
   record.state = ProcessState::Running;
   record.stop_unreported = false;
 }
@@ -299,6 +325,7 @@ void Manager::publish_end(ProcessRecord& record) {
   }
   parent->children.remove(record);
   parent->zombies.push_back(record);
+  trees_->child_ended(parent->pid);
   // First the answer, which may forget the record; then the note, which would end the wait.
   if (parent->waiting.reply != 0 && matches(record, parent->waiting)) answer_wait(*parent, record);
   post_number(*parent, kNoteChild);

@@ -134,6 +134,8 @@ struct ProcessRecord {
   bool reclaimed = false;  // its objects are gone
   bool reaped = false;     // its parent has its status, or nobody wants it
   bool stop_unreported = false;
+  bool suspended = false;  // held by suspending its thread, not by taking its scheduling context
+  bool hangs = false;      // held without a word: for tests of what watches it
   u8 priority = 0;
   i8 console = -1;  // of the session it leads
   u16 umask = 022;

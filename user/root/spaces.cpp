@@ -87,7 +87,8 @@ Result<u32> Manager::assign_asid(u32 vspace) {
 
 Result<void> Manager::make_objects(ProcessRecord& record, const Entry& entry) {
   ProcessObjects& objects = record.objects;
-  constexpr u64 kCharge = (u64{1} << kBlockBits) + kBufferBytes;
+  // The stack of a native thread lies with its engine, outside the node's memory; the realm pays for it all the same.
+  constexpr u64 kCharge = (u64{1} << kBlockBits) + kBufferBytes + kStackBytes;
   TRY(charge(*record.realm, &Realm::memory, kCharge));
   const BlockId block = untyped_.take(kBlockBits, slots_);
   const u32 slots = block == kNoBlock ? 0 : take_object_slots();

@@ -71,7 +71,10 @@ fs::Outcome Trees::handle(const fs::Request& request, base::MutableBytes out) {
   if (realm_server_.owns(request.badge)) return realm_server_.handle(request, out);
   if (nowhere_server_.owns(request.badge)) return nowhere_server_.handle(request, out);
   if (env_server_.owns(request.badge)) return env_server_.handle(request, out);
-  return proc_server_.handle(request, out);
+  in_proc_ = true;
+  const fs::Outcome outcome = proc_server_.handle(request, out);
+  in_proc_ = false;
+  return outcome;
 }
 
 fs::Result<u64> Trees::self_root(const ProcessRecord& record) {
@@ -85,6 +88,11 @@ fs::Result<u64> Trees::env_root(const ProcessRecord& record) {
 fs::Result<u64> Trees::view_root(const ProcessRecord& record, u8 instance, u8 rights) {
   fs::Server& server = instance == kInstanceRealm ? realm_server_ : proc_server_;
   return server.make_session({.uid = record.uid, .gid = record.gid}, {}, record.pid, rights);
+}
+
+void Trees::child_ended(u32 pid) {
+  proc_server_.wake(ProcTree::wait_node(pid));
+  if (!in_proc_) proc_server_.pump();
 }
 
 void Trees::process_gone(u32 pid) {

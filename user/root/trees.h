@@ -46,11 +46,19 @@ class ProcTree final : public fs::FileSystem {
   fs::Result<fs::ReadReply> read(fs::OpenFile& open, const fs::ReadRequest& request) override;
   fs::Result<fs::WriteReply> write(fs::OpenFile& open, const fs::WriteRequest& request) override;
 
+  static fs::NodeId wait_node(u32 pid);
+
  private:
   ProcessRecord* find(u32 pid, const fs::Caller& caller);
   fs::Result<void> text(fs::NodeId node, base::String& out);
   fs::Result<void> status(ProcessRecord& record, base::String& out);
-  fs::Result<void> control(ProcessRecord& record, std::string_view line);
+  fs::Result<void> control(ProcessRecord& record, std::string_view line, const fs::Caller& caller);
+  fs::Result<void> ended_child(ProcessRecord& record, base::String& out);
+  void load(base::String& out);
+  void descriptors(const ProcessRecord& record, base::String& out);
+  void capabilities(const ProcessRecord& record, base::String& out);
+  void maps(const ProcessRecord& record, base::String& out);
+  void registers(const ProcessRecord& record, base::String& out);
 
   Manager& manager_;
   base::Allocator& memory_;
@@ -135,8 +143,11 @@ class Trees {
   /// The badge of the root of a tree as one process may see it.
   fs::Result<u64> view_root(const ProcessRecord& record, u8 instance, u8 rights);
   void process_gone(u32 pid);
+  /// Who waits for the end of a child of this process, in its file `wait`, looks again.
+  void child_ended(u32 pid);
 
  private:
+  bool in_proc_ = false;  // a request on /proc is under way
   ManagerGate proc_gate_;
   ProcTree proc_;
   fs::Server proc_server_;
