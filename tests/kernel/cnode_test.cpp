@@ -505,7 +505,7 @@ TEST_CASE("an unknown label is IllegalOperation for every type of capability", "
                                   kRootIrqControl,     kRootSchedControl, lab.irq_handler(2, lab.notification())};
   const auto before = lab.caps();
   for (const Cptr cap : caps) {
-    for (const u64 label : {u64{0}, u64{0x0F}, u64{0x31}, u64{0x48}, u64{0x7E}, u64{0xFFFF}}) {
+    for (const u64 label : {u64{0}, u64{0x0F}, u64{0x32}, u64{0x49}, u64{0x7E}, u64{0xFFFF}}) {
       CAPTURE(cap, label);
       CHECK(lab.root_does(call(cap, message(label, Words(8, 0), {kRootCNode, kRootCNode, kRootCNode}))) ==
             "IllegalOperation");
