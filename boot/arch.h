@@ -9,12 +9,13 @@
 //
 // Rules for a machine:
 //   A1 One hart runs. Interrupts are masked in all of boot/ and the core, except inside arch::wait and between
-//      arch::interrupts_enable and power-off while a world runs.
+//      arch::interrupts_enable and interrupts_disable while a world runs.
 //   A2 A trap runs on a stack of its own, because the interrupted one may be what overflowed, or not be mapped yet:
 //      the shared part maps stacks on their first use, from inside on_trap, and the access is then repeated.
 //   A3 RAM is mapped where it lies (virtual = physical), except its first page should it lie at 0: addresses below 4096
 //      are never mapped. The machine maps its own devices wherever it likes below kWindowsBase.
 //   A4 Integer registers only; nothing saves others.
+//   A5 A Device trap leaves its line masked; the driver's acknowledgement comes back as line_enable.
 #pragma once
 #include <string_view>
 
@@ -35,6 +36,14 @@ constexpr u64 kWindowsEnd = u64{1} << 46;
 
 constexpr u32 kRangesMax = 16;
 
+/// A virtio device over memory-mapped registers (virtio 1.x, §4.2) with something behind it: its DeviceID is not 0.
+constexpr u32 kHardwareMax = 8;
+struct VirtioWindow {
+  u64 registers = 0;  // mapped by mmu_start
+  u32 bytes = 0;      // ≤ 4096
+  u32 line = 0;       // of its interrupt, as arch::line_enable names it
+};
+
 /// What the machine found when it started.
 struct MachineInfo {
   std::string_view name;  // as in `orrery boot NAME`
@@ -45,6 +54,8 @@ struct MachineInfo {
   u64 plan_address = 0;
   /// From the firmware (device tree /chosen/rng-seed); 0 none. Only live mode uses it.
   u64 boot_entropy = 0;
+  VirtioWindow virtio[kHardwareMax];
+  u32 virtio_count = 0;
 };
 
 /// Adds RAM to `info`, its first page cut out should it be page 0; ranges come in ascending order. Part pages are dropped.
@@ -68,6 +79,7 @@ enum class Cause : u8 {
   Bus,         // misaligned, or an external abort
   Timer,       // the time of arch::timer_set is reached; the machine has silenced it already
   Serial,      // input may be there; silenced by reading it all
+  Device,      // interrupt of a VirtioWindow, its line in `number`; the machine has masked the line
   Other,       // anything else: ends the machine
 };
 
@@ -111,6 +123,8 @@ void timer_set(u64 at_ns);
 /// From now on Timer and Serial traps are taken where they happen.
 void interrupts_enable();
 void interrupts_disable();
+/// Lets one line of a VirtioWindow through, or masks it. All are masked until then. Interrupts may be enabled.
+void line_enable(u32 line, bool on);
 /// Called with interrupts disabled: sleeps until an interrupt, takes it (on_trap is called), returns with interrupts
 /// disabled. An interrupt that came before the call and was not taken yet ends the sleep at once.
 void wait();

@@ -259,7 +259,16 @@ enum RootSlot : u32 {
   kRootFirstFree = 16,
 };
 
-enum class DeviceKind : u32 { Console = 1, Timer = 2, World = 3, Entropy = 4, Block = 5, Network = 6, Power = 7 };
+enum class DeviceKind : u32 {
+  Console = 1,
+  Timer = 2,
+  World = 3,
+  Entropy = 4,
+  Block = 5,
+  Network = 6,
+  Power = 7,
+  Registers = 8
+};
 constexpr u32 kNoIrq = 0xFFFF'FFFF;
 struct BootDevice {
   u32 kind;

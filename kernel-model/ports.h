@@ -28,6 +28,12 @@ enum class World : u64 {
   Text = 2,   // → mr0 = bytes in msg: the lines of /dev/world
   Stats = 3,  // mr0 = core → mr0.. in msg words: switches, interrupts, syscalls, idle ns, ipis, steals, busy ns
 };
+/// Registers of a real device, on a bare machine in live mode; a driver process does the rest.
+enum class Registers : u64 {
+  Read = 1,    // mr0 = offset, mr1 = width in bytes (1, 2, 4, 8; aligned) → mr0 value
+  Write = 2,   // mr0 = offset, mr1 = width, mr2 = value
+  Memory = 3,  // → mr0 = what the device adds to an offset in the node's memory to reach it
+};
 enum class Entropy : u64 { Read = 1 };                       // mr0 = bytes wanted → mr0 = bytes in msg
 enum class Power : u64 { Halt = 1, Reboot = 2, Panic = 3 };  // mr0 = status 0–255
 

@@ -31,6 +31,8 @@ struct Containment {
   u8 input[kInputBytes] = {};  // filled by Serial traps, emptied by input_take
   volatile u32 input_head = 0;
   volatile u32 input_tail = 0;
+  std::span<const VirtioWindow> devices;
+  u32 device_interrupts = 0;
 };
 constinit Containment state;
 
@@ -52,6 +54,7 @@ std::string_view text_of(Cause cause) {
     case Cause::Bus: return "bus";
     case Cause::Timer: return "timer";
     case Cause::Serial: return "serial";
+    case Cause::Device: return "device";
     case Cause::Other: break;
   }
   return "unexpected trap";
@@ -116,6 +119,12 @@ void on_serial() {
   }
 }
 
+void on_device(u64 line) {
+  for (u32 i = 0; i < state.devices.size(); ++i) {
+    if (state.devices[i].line == line) state.device_interrupts |= 1u << i;
+  }
+}
+
 [[noreturn]] void report(const Trap& trap) {
   char text[512];
   base::Writer writer(text);
@@ -130,6 +139,7 @@ void on_serial() {
 void on_trap(Trap& trap) {
   if (trap.cause == Cause::Timer) return on_timer(trap);
   if (trap.cause == Cause::Serial) return on_serial();
+  if (trap.cause == Cause::Device) return on_device(trap.number);
   if (trap.cause == Cause::Memory && address_use(trap.address) == AddressUse::Stack) {
     if (stack_page_in(trap.address)) return;
     fail(kStatusUnsupported, "orrery: the machine has no memory left for stacks; give it more\n");
@@ -161,6 +171,14 @@ bool input_take(u8& byte) {
   state.input_tail = (tail + 1) % kInputBytes;
   return true;
 }
+
+u32 device_interrupts_take() {
+  const u32 bits = state.device_interrupts;
+  state.device_interrupts = 0;
+  return bits;
+}
+
+void watch_devices(std::span<const VirtioWindow> windows) { state.devices = windows; }
 
 void wake_at(u64 ns) {
   state.wake_ns = ns;

@@ -1,6 +1,7 @@
 // boot/shared/contain.h — what a trap means: a stack that grows, a program that crashed and is contained, a timer tick, a
 // key, or the end of the machine. The bare twin of sim/host/contain.
 #pragma once
+#include "boot/arch.h"
 #include "sim/model/world.h"
 
 namespace boot {
@@ -22,6 +23,10 @@ void release_containment();
 
 /// Input bytes that Serial traps have collected; false: none. Interrupts may be on.
 bool input_take(u8& byte);
+/// Bit i: VirtioWindow i has interrupted since the last call. Interrupts are disabled.
+u32 device_interrupts_take();
+/// The windows whose interrupts device_interrupts_take tells of.
+void watch_devices(std::span<const VirtioWindow> windows);
 /// Another time at which live mode wants to wake; kTimerNever none.
 void wake_at(u64 ns);
 

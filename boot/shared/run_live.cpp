@@ -55,6 +55,9 @@ sim::Outcome follow_clock(sim::World& world) {
       target = pace.base_virtual_ns + kSliceNs;
     }
     type(world, target);
+    for (u32 bits = device_interrupts_take(); bits != 0; bits &= bits - 1) {
+      world.hardware_interrupt(kNode, static_cast<u32>(__builtin_ctz(bits)));
+    }
     const u64 next = world.next_time();
     if (next >= target) {
       wake_at(next == sim::kNever ? arch::kTimerNever : pace.real(next));
@@ -80,6 +83,13 @@ void run_live(const MachineInfo& info) {
   node.console = sim::ConsoleKind::Terminal;
   node.columns = kColumns;
   node.rows = kRows;
+  sim::HardwareDevice devices[kHardwareMax];
+  for (u32 i = 0; i < info.virtio_count; ++i) {
+    const VirtioWindow& window = info.virtio[i];
+    devices[i] = {reinterpret_cast<volatile u8*>(window.registers), window.bytes, window.line};
+  }
+  node.hardware = {{devices, info.virtio_count}, arch::line_enable};
+  watch_devices({info.virtio, info.virtio_count});
   sim::World& world = make_world(config, node, kRamBytes);
   contain(world, {.silence = Silence::FaultThread});
   const sim::Outcome outcome = follow_clock(world);

@@ -1,6 +1,6 @@
 // boot/x86_64/machine.h — interrupts of this machine: vectors, lines, and what its files ask of each other.
 #pragma once
-#include "base/types.h"
+#include "boot/arch.h"
 
 namespace boot::x86_64 {
 
@@ -12,7 +12,5 @@ constexpr u32 kIrqSerial = 4;
 bool timer_interrupt();
 /// Vectors, task state, interrupt controller with every line masked.
 void traps_start();
-/// Opens or masks both lines this machine uses.
-void lines_open(bool open);
 
 }  // namespace boot::x86_64

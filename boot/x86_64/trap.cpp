@@ -60,12 +60,14 @@ struct Traps {
   alignas(16) u8 double_fault_stack[kTrapStackBytes];
   alignas(16) Gate gates[kVectors];
   alignas(16) TaskState task;
+  u16 masked;  // bit n: line n of the two 8259
 };
 constinit Traps traps{};
 
 constexpr u16 kMain = 0x20;    // the 8259 of lines 0–7
 constexpr u16 kSecond = 0xA0;  // of lines 8–15, at line 2 of the main one
 constexpr u8 kEndOfInterrupt = 0x20;
+constexpr u32 kLineSecond = 2;
 
 void controllers_start() {
   constexpr u8 kBegin = 0x11;  // with four words, cascaded, edge-triggered
@@ -77,8 +79,8 @@ void controllers_start() {
   port_out8(kSecond + 1, 2);
   port_out8(kMain + 1, 1);  // 8086 mode
   port_out8(kSecond + 1, 1);
-  port_out8(kMain + 1, 0xFF);
-  port_out8(kSecond + 1, 0xFF);
+  traps.masked = 0xFFFF;
+  arch::line_enable(kLineSecond, true);
 }
 
 /// The local APIC lets the 8259's interrupts through ("virtual wire", Intel SDM vol. 3, §10.5.1); not every firmware has
@@ -133,8 +135,14 @@ void x86_64::traps_start() {
   local_apic_start();
 }
 
-void x86_64::lines_open(bool open) {
-  port_out8(kMain + 1, open ? static_cast<u8>(~(1 << kIrqTimer | 1 << kIrqSerial)) : 0xFF);
+void arch::line_enable(u32 line, bool on) {
+  const u16 bit = static_cast<u16>(1u << line);
+  u64 flags;
+  asm volatile("pushfq; popq %0; cli" : "=r"(flags) : : "memory");  // a trap changes the mask too
+  traps.masked = static_cast<u16>(on ? traps.masked & ~bit : traps.masked | bit);
+  port_out8(kMain + 1, static_cast<u8>(traps.masked));
+  port_out8(kSecond + 1, static_cast<u8>(traps.masked >> 8));
+  asm volatile("pushq %0; popfq" : : "r"(flags) : "memory", "cc");
 }
 
 extern "C" void boot_trap(Frame& frame) {
@@ -147,8 +155,12 @@ extern "C" void boot_trap(Frame& frame) {
     if (line >= 8) port_out8(kSecond, kEndOfInterrupt);
     port_out8(kMain, kEndOfInterrupt);
     if (line == kIrqTimer && !timer_interrupt()) return;
-    if (line != kIrqTimer && line != kIrqSerial) return;  // spurious
-    trap.cause = line == kIrqTimer ? Cause::Timer : Cause::Serial;
+    if ((traps.masked >> line & 1) != 0) return;  // spurious
+    trap.cause = line == kIrqTimer ? Cause::Timer : line == kIrqSerial ? Cause::Serial : Cause::Device;
+    if (trap.cause == Cause::Device) {
+      trap.number = line;
+      arch::line_enable(static_cast<u32>(line), false);
+    }
   } else if (frame.vector == kVectorSpurious) {
     return;
   } else {
@@ -165,7 +177,8 @@ extern "C" void boot_trap(Frame& frame) {
 }
 
 void arch::interrupts_enable() {
-  lines_open(true);
+  line_enable(kIrqTimer, true);
+  line_enable(kIrqSerial, true);
   serial_interrupts(true);
   asm volatile("sti" : : : "memory");
 }

@@ -52,7 +52,8 @@ std::string Machine::start() {
                      .console = options_.console,
                      .script = base::bytes_of(options_.script),
                      .columns = options_.columns,
-                     .rows = options_.rows});
+                     .rows = options_.rows,
+                     .hardware = i == 0 ? options_.hardware : Hardware{}});
   }
   WorldConfig config;
   config.seed = options_.seed;

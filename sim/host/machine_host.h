@@ -20,6 +20,7 @@ struct MachineOptions {
   std::string script;
   u16 columns = 0;
   u16 rows = 0;
+  Hardware hardware;  // of the first node; on this machine only tests have any
   std::span<const machine::NativeEntry> entries;
   kernel::CostTable costs;
 };

@@ -18,6 +18,20 @@ constexpr u64 kWallStartNs = 1'767'225'600'000'000'000;  // 2026-01-01T00:00:00Z
 
 enum class ConsoleKind : u8 { Absent = 0, Terminal = 1, Script = 2 };
 
+/// A device of the machine below, lent to a node: its registers become a window, its interrupt a line. Only a live world on
+/// a bare machine has any; what they do is no function of the run key.
+constexpr u32 kHardwareMax = 8;
+struct HardwareDevice {
+  volatile u8* registers = nullptr;
+  u32 bytes = 0;  // ≤ 4096
+  u32 line = 0;   // the machine's own number of its interrupt
+};
+struct Hardware {
+  std::span<const HardwareDevice> devices;  // ≤ kHardwareMax; outlives the world
+  /// The device's interrupt is wanted (again) or not; `line` is the machine's number.
+  void (*line_armed)(u32 line, bool armed) = nullptr;
+};
+
 struct NodeConfig {
   u32 cores = 1;
   base::MutableBytes ram;  // zeroed, a multiple of 2 MiB; the world owns it from `create` to its end
@@ -26,6 +40,7 @@ struct NodeConfig {
   base::Bytes script;  // ConsoleKind::Script: the whole input; outlives the world
   u16 columns = 0;     // 0: not a terminal
   u16 rows = 0;
+  Hardware hardware;
 };
 
 /// Something that entered a world from outside, as it is recorded: queueing the same at the same times repeats the run.

@@ -37,7 +37,11 @@ u64 host_clock_jitter() {
 }  // namespace
 
 Devices::Devices(World& world, Node& node, const NodeConfig& config, u64 seed)
-    : world_(world), node_(node), whole_script_(config.script), entropy_(seed, "node.entropy", node.number()) {
+    : world_(world),
+      node_(node),
+      whole_script_(config.script),
+      hardware_(config.hardware),
+      entropy_(seed, "node.entropy", node.number()) {
   console_.kind = config.console;
   console_.columns = config.columns;
   console_.rows = config.rows;
@@ -72,6 +76,10 @@ void Devices::raise_if_due(u32 line, u64 now) {
 void Devices::line_armed(u32 line, bool armed, u64 now) {
   if (line >= kLinesEnd) return;
   lines_[line].armed = armed;
+  const u32 index = line - kLineHardware;
+  if (line >= kLineHardware && index < hardware_.devices.size()) {
+    hardware_.line_armed(hardware_.devices[index].line, armed);
+  }
   raise_if_due(line, now);
 }
 
@@ -137,6 +145,12 @@ void Devices::queue_refill(u64 now) {
                .action = Action::ConsoleRefill});
 }
 
+void Devices::hardware_interrupt(u32 index, u64 now) {
+  ASSERT(index < hardware_.devices.size());
+  lines_[kLineHardware + index].latched = true;
+  raise_if_due(kLineHardware + index, now);
+}
+
 void Devices::deliver_refill(u64 now) {
   console_.refill_queued = false;
   const u64 room = console_.fifo.room();
@@ -166,6 +180,10 @@ PortEffect Devices::port_call(u32 device, kernel::Ref<kernel::Tcb> thread, UserF
   kernel::Kernel& kernel = node_.kernel();
   IpcBuffer* buffer = kernel::ipc::buffer_of(kernel, kernel.at(thread), true);
   const u64 operation = MessageInfo{frame.info}.label();
+  if (device >= kDeviceCount) {
+    registers_call(hardware_.devices[device - kDeviceCount], static_cast<port::Registers>(operation), frame);
+    return PortEffect::None;
+  }
   switch (kDeviceTable[device].kind) {
     case kernel::DeviceKind::Console:
       console_call(static_cast<port::Console>(operation), frame, buffer, now, thread);
@@ -180,6 +198,7 @@ PortEffect Devices::port_call(u32 device, kernel::Ref<kernel::Tcb> thread, UserF
       entropy_call(static_cast<port::Entropy>(operation), frame, buffer);
       return PortEffect::None;
     case kernel::DeviceKind::Power: return power_call(static_cast<port::Power>(operation), frame, now);
+    case kernel::DeviceKind::Registers:
     case kernel::DeviceKind::Block:
     case kernel::DeviceKind::Network: break;
   }
@@ -225,6 +244,41 @@ void Devices::console_call(port::Console operation, UserFrame& frame, IpcBuffer*
     case port::Console::Kind: frame.mr[0] = static_cast<u64>(console_.kind); return answer(frame, ResultLabel::None, 1);
   }
   answer(frame, ResultLabel::IllegalOperation, 0);
+}
+
+void Devices::registers_call(const HardwareDevice& device, port::Registers operation, UserFrame& frame) {
+  const u64 offset = frame.mr[0];
+  const u64 width = frame.mr[1];
+  if (operation == port::Registers::Memory) {
+    frame.mr[0] = reinterpret_cast<u64>(node_.kernel().ram());
+    return answer(frame, ResultLabel::None, 1);
+  }
+  const bool known = operation == port::Registers::Read || operation == port::Registers::Write;
+  if (!known) return answer(frame, ResultLabel::IllegalOperation, 0);
+  const bool width_ok = width == 1 || width == 2 || width == 4 || width == 8;
+  if (!width_ok || offset % width != 0 || offset >= device.bytes || width > device.bytes - offset) {
+    return answer(frame, ResultLabel::RangeError, 0);
+  }
+  volatile u8* const at = device.registers + offset;
+  if (operation == port::Registers::Read) {
+    switch (width) {
+      case 1: frame.mr[0] = *at; break;
+      case 2: frame.mr[0] = *reinterpret_cast<volatile u16*>(at); break;
+      case 4: frame.mr[0] = *reinterpret_cast<volatile u32*>(at); break;
+      default: frame.mr[0] = *reinterpret_cast<volatile u64*>(at); break;
+    }
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return answer(frame, ResultLabel::None, 1);
+  }
+  // What the driver wrote to memory for the device comes before the register that tells it to look.
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  switch (width) {
+    case 1: *at = static_cast<u8>(frame.mr[2]); break;
+    case 2: *reinterpret_cast<volatile u16*>(at) = static_cast<u16>(frame.mr[2]); break;
+    case 4: *reinterpret_cast<volatile u32*>(at) = static_cast<u32>(frame.mr[2]); break;
+    default: *reinterpret_cast<volatile u64*>(at) = frame.mr[2]; break;
+  }
+  answer(frame, ResultLabel::None, 0);
 }
 
 void Devices::read_console(UserFrame& frame, IpcBuffer* buffer, u64 now) {

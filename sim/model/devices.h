@@ -11,7 +11,7 @@ namespace sim {
 class World;
 class Node;
 
-enum Line : u32 { kLineConsole = 1, kLineTimer = 2, kLinesEnd = 3 };
+enum Line : u32 { kLineConsole = 1, kLineTimer = 2, kLineHardware = 3, kLinesEnd = kLineHardware + kHardwareMax };
 
 /// Where each device of a node lies; every node has the same.
 constexpr kernel::DeviceConfig kDeviceTable[] = {
@@ -21,6 +21,13 @@ constexpr kernel::DeviceConfig kDeviceTable[] = {
     {kernel::DeviceKind::Entropy, kernel::kNoIrq, 0xE000'3000, 12},
     {kernel::DeviceKind::Power, kernel::kNoIrq, 0xE000'4000, 12},
 };
+
+constexpr u32 kDeviceCount = static_cast<u32>(std::size(kDeviceTable));
+
+/// Where the windows of lent hardware lie, behind those; device kDeviceCount + i is hardware i.
+constexpr kernel::DeviceConfig hardware_window(u32 index) {
+  return {kernel::DeviceKind::Registers, kLineHardware + index, 0xE001'0000 + index * 0x1000, 12};
+}
 
 /// Names of streams in the draw lane.
 constexpr u64 kStreamTie = 0;
@@ -105,6 +112,8 @@ class Devices {
 
   /// Takes as much host input as there is room for; returns how much. It enters by a later `deliver_input`.
   u64 stage_input(base::Bytes bytes);
+  /// Hardware device `index` has interrupted.
+  void hardware_interrupt(u32 index, u64 now);
   bool is_live() const { return console_.kind == ConsoleKind::Terminal && !console_.ended; }
 
  private:
@@ -116,6 +125,7 @@ class Devices {
                   kernel::Ref<kernel::Tcb> thread);
   void entropy_call(port::Entropy operation, kernel::UserFrame& frame, kernel::IpcBuffer* buffer);
   PortEffect power_call(port::Power operation, kernel::UserFrame& frame, u64 now);
+  void registers_call(const HardwareDevice& device, port::Registers operation, kernel::UserFrame& frame);
   void read_console(kernel::UserFrame& frame, kernel::IpcBuffer* buffer, u64 now);
   void stats(kernel::UserFrame& frame, kernel::IpcBuffer* buffer);
   void update_console_line(u64 now);
@@ -125,6 +135,7 @@ class Devices {
   World& world_;
   Node& node_;
   base::Bytes whole_script_;
+  Hardware hardware_;
   base::Prng entropy_;
   Console console_;
   LineState lines_[kLinesEnd];

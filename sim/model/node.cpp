@@ -46,11 +46,16 @@ base::Result<void, kernel::BootError> Node::boot(u64 now) {
     core.number = number;
   }
   devices_.reset();
+  kernel::DeviceConfig devices[kDeviceCount + kHardwareMax];
+  u32 device_count = 0;
+  for (const kernel::DeviceConfig& device : kDeviceTable) devices[device_count++] = device;
+  ASSERT(config_.hardware.devices.size() <= kHardwareMax);
+  for (u32 i = 0; i < config_.hardware.devices.size(); ++i) devices[device_count++] = hardware_window(i);
   const kernel::BootConfig config = {.node_id = number(),
                                      .core_count = static_cast<u32>(cores_.size()),
                                      .stealing = world_.config().stealing,
                                      .image = config_.image,
-                                     .devices = kDeviceTable,
+                                     .devices = {devices, device_count},
                                      .root_stack_bytes = world_.config().root_stack_bytes};
   TRY(kernel_.boot(config));
   up_ = true;
@@ -128,6 +133,12 @@ u32 Node::device_at(Ref<Tcb> tcb, u64 vaddr) {
   for (u32 i = 0; i < std::size(kDeviceTable); ++i) {
     const u64 first = kDeviceTable[i].window_offset;
     if (found->offset >= first && found->offset - first < u64{1} << kDeviceTable[i].window_bits) return i;
+  }
+  for (u32 i = 0; i < config_.hardware.devices.size(); ++i) {
+    const kernel::DeviceConfig window = hardware_window(i);
+    if (found->offset >= window.window_offset && found->offset - window.window_offset < u64{1} << window.window_bits) {
+      return kDeviceCount + i;
+    }
   }
   return ~u32{0};
 }

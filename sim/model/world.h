@@ -54,6 +54,9 @@ class World {
   /// runs on after the last of them. One at a time; kNever as heartbeat expects none.
   void expect_silence(u64 heartbeat, u32 thread_id);
 
+  /// Hardware device `index` of a node has interrupted (config.h); between two `run`s, on no record.
+  void hardware_interrupt(u32 node, u32 index) { nodes_[node - 1].devices().hardware_interrupt(index, now_); }
+
   // ── Looking; changes nothing ─────────────────────────────────────────────────────────────────────────────
   u64 now() const { return now_; }
   /// When the next thing happens; kNever when nothing is queued and all cores are idle.

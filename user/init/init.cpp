@@ -127,6 +127,13 @@ Result<void> Init::step(std::string_view line) {
     }
     return {};
   }
+  if (verb == "drivers") {
+    // Devices of a kind are numbered from 0 on: behind the first that is missing there are none.
+    for (std::string_view name = take_word(line); !name.empty(); name = take_word(line)) {
+      if (!TRY(services_.start_if_present(kBootServices, name))) break;
+    }
+    return {};
+  }
   if (verb == "mount") {
     const std::string_view service = take_word(line);
     if (service == kSupervisor) return mount_supervisor(take_word(line));

@@ -90,6 +90,17 @@ Result<void> Services::start(std::string_view folder, std::string_view name) {
   return {};
 }
 
+Result<bool> Services::start_if_present(std::string_view folder, std::string_view name) {
+  const u64 count = records_.size();
+  const Result<void> started = start(folder, name);
+  if (started.ok()) return true;
+  if (started.error().code != fs::ErrorCode::NoSuchDevice) return started.error();
+  ASSERT(records_.size() == count + 1);
+  sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {records_[count].endpoint, kSlotDepth});
+  records_.pop_back();
+  return false;
+}
+
 Result<void> Services::run(ServiceRecord& record) {
   ASSERT(record.pid == 0);  // V1
   drop_stand_in(record);

@@ -47,6 +47,8 @@ class Services {
 
   /// Reads the manifest FOLDER/NAME, makes the endpoint, starts the server, publishes and mounts it.
   Result<void> start(std::string_view folder, std::string_view name);
+  /// The same for a driver: false, and nothing is left of it, when this node does not have its device.
+  Result<bool> start_if_present(std::string_view folder, std::string_view name);
   /// A process ended: a fault if it was one of the servers.
   void ended(const WaitStatus& status);
   /// Does what is due by now; gives when to come again, kNever when nothing is planned.

@@ -145,6 +145,16 @@ void Manager::find_devices(const kernel::BootInfo& boot) {
   }
 }
 
+bool Manager::is_grant_without_device(std::string_view name) { return name == "devices" || name == "image"; }
+
+Result<void> Manager::check_devices(std::span<const std::string_view> names) const {
+  for (const std::string_view name : names) {
+    if (is_grant_without_device(name) || find_device(name) != nullptr) continue;
+    return fs::fail(ErrorCode::NoSuchDevice, name);
+  }
+  return {};
+}
+
 Result<void> Manager::grant_devices(ProcessRecord& record, std::span<const std::string_view> names) {
   constexpr u32 kGrantsMax = kSlotGrantsEnd - kSlotGrants;
   if (names.size() > kGrantsMax) return fs::fail(ErrorCode::BadArgument);
@@ -192,7 +202,7 @@ const Device* Manager::find_device(std::string_view name) const {
   constexpr Name kNames[] = {{"vt", kernel::DeviceKind::Console},  {"timer", kernel::DeviceKind::Timer},
                              {"world", kernel::DeviceKind::World}, {"entropy", kernel::DeviceKind::Entropy},
                              {"blk", kernel::DeviceKind::Block},   {"ether", kernel::DeviceKind::Network},
-                             {"power", kernel::DeviceKind::Power}};
+                             {"power", kernel::DeviceKind::Power}, {"virtio", kernel::DeviceKind::Registers}};
   for (const Name& known : kNames) {
     if (!name.starts_with(known.name)) continue;
     const std::string_view digits = name.substr(known.name.size());

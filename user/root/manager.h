@@ -126,6 +126,9 @@ class Manager {
 
   // ── processes (processes.cpp) ────────────────────────────────────────────────────────────────────────────
   Result<ProcessRecord*> spawn(ProcessRecord* parent, const SpawnRequest& request);
+  /// Before a process is made for them: NoSuchDevice names the first that this node does not have.
+  Result<void> check_devices(std::span<const std::string_view> names) const;
+  static bool is_grant_without_device(std::string_view name);
   Result<void> grant_devices(ProcessRecord& record, std::span<const std::string_view> names);
   void release(ProcessRecord& record);
   /// The process's threads stop now; its status is told once what has to be printed is.

@@ -332,6 +332,7 @@ Result<Process::Spawn::Reply> Manager::on_spawn(ProcessRecord& record, const Pro
   if (request.devices.size() > kDevicesMax) return fs::fail(ErrorCode::BadArgument);
   std::string_view devices[kDevicesMax];
   for (u32 i = 0; i < request.devices.size(); ++i) devices[i] = request.devices[i];
+  TRY(check_devices({devices, request.devices.size()}));
   for (const schema::process::Copy& pair : request.copies) {
     const bool from = pair.from >= kSlotDescriptors && pair.from < kSlotDescriptorsEnd;
     const bool to = pair.to >= kSlotDescriptors && pair.to < kSlotDescriptorsEnd;

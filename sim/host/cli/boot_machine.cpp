@@ -160,7 +160,7 @@ std::span<const BootMachine> boot_machines() {
        "x86_64",
        ".elf",
        0x0400'0000,
-       {"-machine", "microvm,accel=tcg", "-cpu", "max", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"},
+       {"-machine", "microvm,accel=tcg,acpi=off", "-cpu", "max", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"},
        debug_exit_status},
       {"riscv64",
        "qemu-system-riscv64",
