@@ -37,7 +37,7 @@ HOST_IMAGE = "build/host/orrery-x86_64.elf"
 MACHINES = {
     "x86_64": (HOST_IMAGE, ["qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max",
                             "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"], 25),
-    "x86_64-microvm": (HOST_IMAGE, ["qemu-system-x86_64", "-machine", "microvm,accel=tcg", "-cpu", "max",
+    "x86_64-microvm": (HOST_IMAGE, ["qemu-system-x86_64", "-machine", "microvm,accel=tcg,acpi=off", "-cpu", "max",
                                     "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"], 25),
     "riscv64": ("build/bare-riscv64/orrery-riscv64.elf", ["qemu-system-riscv64", "-machine", "virt"], 12),
     "aarch64": ("build/bare-aarch64/orrery-aarch64.bin",

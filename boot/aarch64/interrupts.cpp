@@ -9,6 +9,7 @@ namespace {
 
 constexpr u64 kDistributorControl = 0x000;
 constexpr u64 kSetEnable = 0x100;
+constexpr u64 kClearEnable = 0x180;
 constexpr u64 kPriority = 0x400;
 constexpr u64 kTargets = 0x800;
 constexpr u64 kInterfaceControl = 0x00;
@@ -17,23 +18,12 @@ constexpr u64 kAcknowledge = 0x0C;
 constexpr u64 kEnd = 0x10;
 constexpr u32 kNumberMask = 0x3FF;
 constexpr u32 kSpecialNumbers = 1020;  // 1020 … 1023: nothing waits
-constexpr u32 kFirstShared = 32;       // interrupts below are the processor's own
+constexpr u8 kHighest = 0;
+constexpr u8 kFirstProcessor = 1;
 
 constexpr u64 kNsPerSecond = 1'000'000'000;
 constexpr u64 kTimerEnable = 1;
 constexpr u64 kTimerMasked = 2;
-
-void open_interrupt(u32 number) {
-  if (number == 0) return;
-  const u64 distributor = hardware.distributor.base;
-  const u32 shift = 8 * (number % 4);
-  const u64 word = number / 4 * 4;
-  store32(distributor + kPriority + word, load32(distributor + kPriority + word) & ~(u32{0xFF} << shift));
-  if (number >= kFirstShared) {  // to the first processor
-    store32(distributor + kTargets + word, load32(distributor + kTargets + word) | (u32{1} << shift));
-  }
-  store32(distributor + kSetEnable + number / 32 * 4, u32{1} << (number % 32));
-}
 
 }  // namespace
 
@@ -41,11 +31,11 @@ void interrupts_open() {
   BOOT_REGISTER_WRITE(cntv_ctl_el0, 0);
   if (hardware.distributor.base == 0 || hardware.cpu_interface.base == 0) return;
   store32(hardware.distributor.base + kDistributorControl, 0);
-  open_interrupt(hardware.serial_interrupt);
-  open_interrupt(hardware.timer_interrupt);
   store32(hardware.distributor.base + kDistributorControl, 1);
   store32(hardware.cpu_interface.base + kPriorityMask, 0xFF);
   store32(hardware.cpu_interface.base + kInterfaceControl, 1);
+  arch::line_enable(hardware.timer_interrupt, true);
+  if (hardware.serial_interrupt != 0) arch::line_enable(hardware.serial_interrupt, true);
 }
 
 void take_interrupts(Trap& trap) {
@@ -59,8 +49,10 @@ void take_interrupts(Trap& trap) {
       asm volatile("isb");
       trap.cause = Cause::Timer;
       on_trap(trap);
-    } else if (number == hardware.serial_interrupt) {
-      trap.cause = Cause::Serial;
+    } else {
+      trap.cause = number == hardware.serial_interrupt ? Cause::Serial : Cause::Device;
+      trap.number = number;
+      if (trap.cause == Cause::Device) arch::line_enable(number, false);
       on_trap(trap);
     }
     store32(interface + kEnd, word);
@@ -90,6 +82,14 @@ void timer_set(u64 at_ns) {
                       at_ns / kNsPerSecond * hz + (at_ns % kNsPerSecond * hz + kNsPerSecond - 1) / kNsPerSecond);
   BOOT_REGISTER_WRITE(cntv_ctl_el0, kTimerEnable);
   asm volatile("isb");
+}
+
+void line_enable(u32 line, bool on) {
+  const u64 distributor = hardware.distributor.base;
+  store8(distributor + kPriority + line, kHighest);
+  store8(distributor + kTargets + line, kFirstProcessor);  // of the processor's own interrupts it is read-only
+  store32(distributor + (on ? kSetEnable : kClearEnable) + line / 32 * 4,
+          u32{1} << (line % 32));  // zeros change nothing
 }
 
 void interrupts_enable() { asm volatile("msr daifclr, #2" : : : "memory"); }

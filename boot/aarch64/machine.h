@@ -16,6 +16,7 @@ struct Hardware {
 };
 extern Hardware hardware;
 
+inline void store8(u64 address, u8 value) { *reinterpret_cast<volatile u8*>(address) = value; }
 inline u32 load32(u64 address) { return *reinterpret_cast<volatile u32*>(address); }
 inline void store32(u64 address, u32 value) { *reinterpret_cast<volatile u32*>(address) = value; }
 

@@ -56,6 +56,11 @@ void map(Range range, u64 attributes) {
       range, [attributes](u64 physical, u32 level) { return leaf(physical, level, attributes); });
 }
 
+void map_device(Range window) {
+  if (window.base == 0) return;
+  PageTable<Granule4K>(root).map_device(window, [](u64 physical) { return leaf(physical, 0, kDevice); });
+}
+
 Range between(const u8* start, const u8* end) {
   const u64 from = reinterpret_cast<std::uintptr_t>(start);
   return pages_of({from, reinterpret_cast<std::uintptr_t>(end) - from});
@@ -100,9 +105,8 @@ void arch::mmu_start(const MachineInfo& info) {
   map(between(boot_constants_start, boot_data_start), kConstants);
   map(between(boot_data_start, boot_image_end), kMemory);
   using aarch64::hardware;
-  for (const Range window : {hardware.serial, hardware.distributor, hardware.cpu_interface}) {
-    if (window.base != 0) map(pages_of(window), kDevice);
-  }
+  for (const Range window : {hardware.serial, hardware.distributor, hardware.cpu_interface}) map_device(window);
+  for (u32 i = 0; i < info.virtio_count; ++i) map_device({info.virtio[i].registers, info.virtio[i].bytes});
   enter(root);
 }
 

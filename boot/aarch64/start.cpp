@@ -3,6 +3,7 @@
 #include "boot/shared/contain.h"
 #include "boot/shared/fdt.h"
 #include "boot/shared/status.h"
+#include "boot/shared/virtio.h"
 
 #include "base/enforce.h"
 
@@ -18,6 +19,7 @@ constinit Hardware hardware;
 
 namespace {
 
+constexpr u32 kVirtioFirst = 3;   // of the devices asked for
 constexpr u32 kFirstShared = 32;  // interrupt numbers in the device tree count from the kind's first
 constexpr u32 kFirstPrivate = 16;
 constexpr u32 kVirtualTimer = 2;  // of the four interrupts of "arm,armv8-timer"
@@ -57,8 +59,9 @@ bool is_semihosting_call(u64 pc) { return pc == reinterpret_cast<std::uintptr_t>
 
 extern "C" [[noreturn]] void aarch64_start(const u8* tree) {
   mmu_first();
-  FdtDevice devices[] = {
+  FdtDevice devices[kVirtioFirst + kVirtioWindowsMax] = {
       {.compatible = "arm,pl011"}, {.compatible = "arm,cortex-a15-gic"}, {.compatible = "arm,armv8-timer"}};
+  for (u32 i = 0; i < kVirtioWindowsMax; ++i) devices[kVirtioFirst + i].compatible = "virtio,mmio";
   const u64 bytes = tree == nullptr ? 0 : fdt_bytes(tree);
   if (bytes == 0) fail(kStatusUnsupported, "orrery: the firmware gave no device tree\n");
   const auto machine = read_fdt({tree, bytes}, devices);
@@ -74,6 +77,9 @@ extern "C" [[noreturn]] void aarch64_start(const u8* tree) {
   info.name = "aarch64";
   info.plan_address = machine->initrd.bytes != 0 ? machine->initrd.base : kPlanAddress;
   info.boot_entropy = machine->seed;
+  for (u32 i = kVirtioFirst; i < std::size(devices); ++i) {
+    virtio_add(info, devices[i].windows[0], interrupt_number(devices[i].interrupts));
+  }
   boot_main(info);
 }
 

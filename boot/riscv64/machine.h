@@ -44,7 +44,7 @@ SbiAnswer sbi_call(u64 extension, u64 function, u64 argument0, u64 argument1 = 0
 
 /// Sets the serial port up and routes its interrupt; the interrupt controller's other sources stay silent.
 void serial_open();
-/// The interrupt controller asks for service: every source that waits is taken, on_trap is called for the serial port.
+/// The interrupt controller asks for service: every source that waits is taken, on_trap is called for each.
 void take_external(Trap& trap);
 
 }  // namespace boot::riscv64

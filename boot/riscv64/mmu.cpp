@@ -41,6 +41,11 @@ void map(Range range, u64 rights) {
   PageTable<Sv48>(root).map_in_place(range, [rights](u64 physical, u32) { return leaf(physical, rights); });
 }
 
+void map_device(Range window) {
+  if (window.base == 0) return;
+  PageTable<Sv48>(root).map_device(window, [](u64 physical) { return leaf(physical, kRead | kWrite); });
+}
+
 Range between(const u8* start, const u8* end) {
   const u64 from = reinterpret_cast<std::uintptr_t>(start);
   return pages_of({from, reinterpret_cast<std::uintptr_t>(end) - from});
@@ -56,9 +61,8 @@ void arch::mmu_start(const MachineInfo& info) {
   map(between(boot_constants_start, boot_data_start), kRead);
   map(between(boot_data_start, boot_image_end), kRead | kWrite);
   using riscv64::hardware;
-  for (const Range window : {hardware.serial, hardware.interrupt_controller, hardware.finisher}) {
-    if (window.base != 0) map(pages_of(window), kRead | kWrite);
-  }
+  for (const Range window : {hardware.serial, hardware.interrupt_controller, hardware.finisher}) map_device(window);
+  for (u32 i = 0; i < info.virtio_count; ++i) map_device({info.virtio[i].registers, info.virtio[i].bytes});
   BOOT_CSR_WRITE(satp, kModeSv48 | (root >> kPageBits));
   asm volatile("sfence.vma" : : : "memory");
   ASSERT(BOOT_CSR_READ(satp) != 0);  // a write with a mode the hart does not have is ignored, §4.1.11

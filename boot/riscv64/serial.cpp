@@ -54,21 +54,19 @@ void serial_open() {
   store8(port + kModemControl, kReadyAndInterrupts);
   const u64 controller = hardware.interrupt_controller.base;
   if (controller == 0 || hardware.serial_interrupt == 0) return;
-  const u64 source = hardware.serial_interrupt;
-  store32(controller + kPriority + 4 * source, 1);
-  store32(controller + kEnable + kEnableStride * context() + 4 * (source / 32), u32{1} << (source % 32));
   store32(controller + kThreshold + kContextStride * context(), 0);
+  arch::line_enable(hardware.serial_interrupt, true);
   store8(port + kInterruptEnable, kReceiveInterrupt);
 }
 
 void take_external(Trap& trap) {
   const u64 claim = hardware.interrupt_controller.base + kClaim + kContextStride * context();
   for (u32 source = load32(claim); source != 0; source = load32(claim)) {  // each source waits at most once
-    if (source == hardware.serial_interrupt) {
-      trap.cause = Cause::Serial;
-      on_trap(trap);
-    }
-    store32(claim, source);  // completed
+    trap.cause = source == hardware.serial_interrupt ? Cause::Serial : Cause::Device;
+    trap.number = source;
+    on_trap(trap);
+    store32(claim, source);  // completed, while it is still enabled: QEMU ignores it otherwise
+    if (trap.cause == Cause::Device) arch::line_enable(source, false);
   }
 }
 
@@ -95,6 +93,17 @@ bool serial_read(u8& byte) {
   if (port == 0 || (load8(port + kLineStatus) & kDataReady) == 0) return false;
   byte = load8(port + kData);
   return true;
+}
+
+void line_enable(u32 line, bool on) {
+  const u64 controller = hardware.interrupt_controller.base;
+  const u64 word = controller + kEnable + kEnableStride * context() + 4 * (line / 32);
+  const u32 bit = u32{1} << (line % 32);
+  u64 before;  // an interrupt between the load and the store would change the same word
+  asm volatile("csrrci %0, sstatus, 2" : "=r"(before) : : "memory");
+  store32(controller + kPriority + 4 * line, 1);
+  store32(word, on ? load32(word) | bit : load32(word) & ~bit);
+  if ((before & kStatusInterrupts) != 0) interrupts_enable();
 }
 
 }  // namespace boot::arch

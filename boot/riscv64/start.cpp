@@ -3,6 +3,7 @@
 #include "boot/shared/contain.h"
 #include "boot/shared/fdt.h"
 #include "boot/shared/status.h"
+#include "boot/shared/virtio.h"
 
 #include "base/enforce.h"
 
@@ -17,6 +18,7 @@ constinit Hardware hardware;
 
 namespace {
 
+constexpr u32 kVirtioFirst = 3;               // of the devices asked for
 constexpr u64 kFirmwareBytes = u64{2} << 20;  // OpenSBI lies in the 2 MiB below the image
 constexpr u32 kFinisherFail = 0x3333;         // hw/misc/sifive_test.c
 constexpr u64 kSbiReset = 0x5352'5354;        // "SRST", SBI §10
@@ -44,7 +46,9 @@ void find_hardware(const FdtMachine& machine, std::span<const FdtDevice> devices
 
 extern "C" [[noreturn]] void riscv64_start(u64 hart, const u8* tree) {
   hardware.hart = static_cast<u32>(hart);
-  FdtDevice devices[] = {{.compatible = "ns16550a"}, {.compatible = "riscv,plic0"}, {.compatible = "sifive,test0"}};
+  FdtDevice devices[kVirtioFirst + kVirtioWindowsMax] = {
+      {.compatible = "ns16550a"}, {.compatible = "riscv,plic0"}, {.compatible = "sifive,test0"}};
+  for (u32 i = 0; i < kVirtioWindowsMax; ++i) devices[kVirtioFirst + i].compatible = "virtio,mmio";
   const u64 bytes = tree == nullptr ? 0 : fdt_bytes(tree);
   if (bytes == 0) fail(kStatusUnsupported, "orrery: the firmware gave no device tree\n");
   const auto machine = read_fdt({tree, bytes}, devices);
@@ -56,6 +60,9 @@ extern "C" [[noreturn]] void riscv64_start(u64 hart, const u8* tree) {
   info.name = "riscv64";
   info.plan_address = machine->initrd.bytes != 0 ? machine->initrd.base : kPlanAddress;
   info.boot_entropy = machine->seed;
+  for (u32 i = kVirtioFirst; i < std::size(devices); ++i) {
+    virtio_add(info, devices[i].windows[0], devices[i].interrupts[0]);
+  }
   boot_main(info);
 }
 

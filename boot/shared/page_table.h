@@ -87,6 +87,17 @@ class PageTable {
     }
   }
 
+  /// Maps every page that `window` touches where it lies, by `entry`'s attributes; windows may share pages.
+  template <class Leaf>
+  void map_device(Range window, Leaf leaf) {
+    const Range pages = pages_of(window);
+    for (u64 at = pages.base; at < pages.base + pages.bytes; at += kPageBytes) {
+      u64* entry = entry_at(at, 0);
+      ASSERT(entry != nullptr);
+      *entry = leaf(at);
+    }
+  }
+
  private:
   static u64& entry_of(u64 table, u64 vaddr, u32 level) {
     const u64 index = (vaddr >> (kPageBits + kTableBits * level)) % (u64{1} << kTableBits);

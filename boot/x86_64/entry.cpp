@@ -2,7 +2,7 @@
 // public/arch-x86/hvm/start_info.h.
 #include "base/assert.h"
 #include "boot/arch.h"
-#include "boot/x86_64/machine.h"
+#include "boot/shared/virtio.h"
 
 #include "base/enforce.h"
 
@@ -35,19 +35,15 @@ constexpr u32 kTypeRam = 1;
 constexpr u64 kLowMemoryEnd = u64{1} << 20;  // firmware and the loader's tables
 /// microvm without ACPI: eight windows of 512 bytes, their lines from 5 on (QEMU, hw/i386/microvm.c).
 constexpr u64 kVirtioBase = 0xFEB0'0000;
-constexpr u32 kVirtioBytes = 512;
+constexpr u64 kVirtioBytes = 512;
 constexpr u32 kVirtioWindows = 8;
 constexpr u32 kVirtioFirstLine = 5;
-constexpr u32 kVirtioMagic = 0x7472'6976;  // "virt"
 
 constexpr u64 kPlanAddress = u64{64} << 20;
 
 void find_virtio(MachineInfo& info) {
   for (u32 i = 0; i < kVirtioWindows; ++i) {
-    const auto* registers = reinterpret_cast<const volatile u32*>(kVirtioBase + i * kVirtioBytes);
-    const u32 device_id = registers[2];
-    if (registers[0] != kVirtioMagic || device_id == 0) continue;
-    info.virtio[info.virtio_count++] = {reinterpret_cast<u64>(registers), kVirtioBytes, kVirtioFirstLine + i};
+    virtio_add(info, {kVirtioBase + i * kVirtioBytes, kVirtioBytes}, kVirtioFirstLine + i);
   }
 }
 

@@ -16,6 +16,7 @@ struct BootFlags {
   std::string plan_file;
   std::string save_plan;
   std::string kernel;
+  std::string disk;
   bool digest = false;
   u32 context = 1;
   u64 limit_s = 600;
@@ -30,12 +31,13 @@ std::string names_of_machines() {
 }
 
 /// Live: the machine at this terminal.
-int boot_live(const BootMachine& machine, const std::string& image, u64 ram_bytes) {
+int boot_live(const BootMachine& machine, const std::string& image, const std::string& disk, u64 ram_bytes) {
   QemuStart start;
   start.machine = &machine;
   start.program = find_program(machine.qemu);
   start.image = image;
   start.memory_mib = machine_memory_mib(ram_bytes);
+  start.disk = disk;
   const QemuResult result = attach_qemu(start);
   switch (result.how) {
     case QemuEnd::NotStarted: return kUnsupported;
@@ -82,6 +84,7 @@ int finish(const BootFlags& flags, const Comparison& result, bool digest_of_host
 const Verb kBootVerb = {
     "boot", "the same machine without an operating system, under QEMU",
     "usage: orrery boot MACHINE [SCRIPT|-] [--seed N] [--cores N] [--memory SIZE] [--digest] [--plan FILE]\n"
+    "       orrery boot MACHINE [--disk FILE]\n"
     "  MACHINE         x86_64, x86_64-microvm, riscv64 or aarch64\n"
     "  SCRIPT          a console script: run as `orrery run` does, and compared with the host's own run event for\n"
     "                  event. Without one the machine is live at this terminal; Ctrl-] q leaves\n"
@@ -92,6 +95,7 @@ const Verb kBootVerb = {
     "  --plan FILE     boot this plan instead of a script\n"
     "  --save-plan FILE  write the plan of SCRIPT to FILE and start nothing\n"
     "  --kernel FILE   another image of the machine (default: the one built beside this command)\n"
+    "  --disk FILE     live: a raw disk image, /dev/blkN.data in the machine (not on x86_64: q35 has it on PCI)\n"
     "  --context N     events shown before and after the first difference (default 1)\n"
     "  --limit SECONDS real time the machine may take (default 600)\n"
     "example: orrery boot riscv64 script.fsh --seed 42 --digest\n"
@@ -113,6 +117,7 @@ int boot_verb(Context& context) {
   app.add_option("--plan", flags.plan_file);
   app.add_option("--save-plan", flags.save_plan);
   app.add_option("--kernel", flags.kernel);
+  app.add_option("--disk", flags.disk);
   app.add_option("--context", flags.context);
   app.add_option("--limit", flags.limit_s);
   app.add_flag("--digest", flags.digest);
@@ -124,6 +129,11 @@ int boot_verb(Context& context) {
   }
   if (!flags.plan_file.empty() && !run.script_name.empty()) {
     return usage_error(kBootVerb, "--plan and a script: only one of them");
+  }
+  const bool is_live = run.script_name.empty() && flags.plan_file.empty();
+  if (!flags.disk.empty() && (!is_live || !machine->has_virtio)) {
+    return usage_error(kBootVerb, is_live ? "--disk: " + flags.machine + " has no such device; x86_64-microvm has"
+                                          : "--disk: only a live machine has one");
   }
   if (!flags.save_plan.empty() && run.script_name.empty()) return usage_error(kBootVerb, "--save-plan needs a script");
   if (const std::string mistake = run.flags.check(); !mistake.empty()) return usage_error(kBootVerb, mistake);
@@ -163,7 +173,7 @@ int boot_verb(Context& context) {
     std::fprintf(stderr, "%s\n", missing.c_str());
     return kUnsupported;
   }
-  if (plan.empty()) return boot_live(*machine, image, run.flags.memory_value);
+  if (plan.empty()) return boot_live(*machine, image, flags.disk, run.flags.memory_value);
 
   HostRun host;
   if (readable) {

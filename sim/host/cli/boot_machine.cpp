@@ -44,6 +44,13 @@ struct Pipes {
   pid_t pid = -1;
 };
 
+/// As QEMU takes a comma inside an option's value.
+std::string doubled_commas(const std::string& text) {
+  std::string out;
+  for (const char character : text) out.append(character == ',' ? 2 : 1, character);
+  return out;
+}
+
 void become_qemu(const QemuStart& start, int input, int output, int plan) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   dup2(input, STDIN_FILENO);
@@ -69,6 +76,17 @@ void become_qemu(const QemuStart& start, int input, int output, int plan) {
       words.emplace_back("-initrd");
     }
     words.emplace_back(where);
+  }
+  if (start.plan.empty() && start.machine->has_virtio) {
+    for (const char* word : {"-global", "virtio-mmio.force-legacy=false", "-device", "virtio-rng-device"}) {
+      words.emplace_back(word);
+    }
+    if (!start.disk.empty()) {
+      words.emplace_back("-drive");
+      words.push_back("if=none,id=disk,format=raw,file=" + doubled_commas(start.disk));
+      words.emplace_back("-device");
+      words.emplace_back("virtio-blk-device,drive=disk");
+    }
   }
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
@@ -153,6 +171,7 @@ std::span<const BootMachine> boot_machines() {
        ".elf",
        0x0400'0000,
        {"-machine", "q35,accel=tcg", "-cpu", "max", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"},
+       false,
        debug_exit_status},
       {"x86_64-microvm",
        "qemu-system-x86_64",
@@ -161,6 +180,7 @@ std::span<const BootMachine> boot_machines() {
        ".elf",
        0x0400'0000,
        {"-machine", "microvm,accel=tcg,acpi=off", "-cpu", "max", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"},
+       true,
        debug_exit_status},
       {"riscv64",
        "qemu-system-riscv64",
@@ -169,6 +189,7 @@ std::span<const BootMachine> boot_machines() {
        ".elf",
        0,
        {"-machine", "virt", "-bios", "default"},
+       true,
        same_status},
       {"aarch64",
        "qemu-system-aarch64",
@@ -177,6 +198,7 @@ std::span<const BootMachine> boot_machines() {
        ".bin",
        0,
        {"-machine", "virt", "-cpu", "cortex-a57", "-semihosting-config", "enable=on,target=native"},
+       true,
        same_status}};
   return machines;
 }

@@ -20,6 +20,7 @@ struct BootMachine {
   std::string_view suffix;   // of the image file: orrery-IMAGE SUFFIX
   u64 plan_address = 0;      // as boot/<image> has it; 0: the plan goes where QEMU puts an initial RAM disk
   std::vector<std::string> arguments;
+  bool has_virtio = false;  // over memory-mapped registers: what the image has drivers for
   /// What QEMU's own exit status says about the machine's.
   int (*status_of)(int qemu_status) = nullptr;
 };
@@ -97,7 +98,8 @@ struct QemuStart {
   std::string program;
   std::string image;
   u64 memory_mib = 256;
-  std::string plan;  // bytes; empty: none
+  std::string plan;  // bytes; empty: none, the machine is live
+  std::string disk;  // live: an image file, raw; empty: none
   u64 limit_s = 600;
 };
 
