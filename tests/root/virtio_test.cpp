@@ -49,6 +49,7 @@ struct FakeDevice {
       set(0x064, 0);
     }
     if (get(0x044) != 1 || get(0x070) != 15) return false;
+    if (base::load_le16(at(0x0A0) + 2) != seen) seen = 0;  // another driver has begun
     const u8* const available = at(0x090);
     if (base::load_le16(available + 2) == seen) return false;
     u8* const used = at(0x0A0);
@@ -166,6 +167,16 @@ TEST_CASE("a disk that fails is an error of the read, and the driver goes on", "
   CAPTURE(output);
   CHECK(contains(output, "first 1"));
   CHECK(contains(output, "aaasecond 0"));
+}
+
+TEST_CASE("a driver that is killed comes back and the disk with it", "[user][virtio][supervisor]") {
+  FakeDevice disk(2, 0, kDiskBytes);
+  const std::string output = run({&disk},
+                                 "head -c 2 /dev/blk0.data; pkill virtio; sleep 1\r"
+                                 "head -c 3 /dev/blk0.data; echo again $?\r"
+                                 "exit 0\r");
+  CAPTURE(output);
+  CHECK(contains(output, "aaaagain 0"));
 }
 
 TEST_CASE("a disk that may not be written refuses it", "[user][virtio]") {
