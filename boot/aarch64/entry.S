@@ -16,7 +16,7 @@ boot_entry:
 start:
     mrs x1, CurrentEL
     cmp x1, #(2 << 2)
-    b.ne 1f
+    b.ne 2f
     mov x1, #(1 << 31)           // HCR_EL2.RW: EL1 is AArch64
     msr hcr_el2, x1
     mov x1, #3                   // EL1 may use the counters and timers
@@ -24,16 +24,24 @@ start:
     msr cntvoff_el2, xzr
     mov x1, #0x33FF              // CPTR_EL2: its reserved-one bits; nothing traps to EL2
     msr cptr_el2, x1
-    movz x1, #0x0800
+    mrs x1, id_aa64pfr0_el1
+    ubfx x1, x1, #24, #4
+    cbz x1, 1f                   // no GICv3
+    mrs x1, s3_4_c12_c9_5        // ICC_SRE_EL2: EL1 may use the system registers of a GICv3
+    orr x1, x1, #1               // SRE
+    orr x1, x1, #8               // Enable
+    msr s3_4_c12_c9_5, x1
+    isb
+1:  movz x1, #0x0800
     movk x1, #0x30D0, lsl #16    // SCTLR_EL1: its reserved-one bits, MMU off
     msr sctlr_el1, x1
     mov x1, #0x3C4               // EL1 with SP_EL0, interrupts masked
     msr spsr_el2, x1
-    adr x1, 1f
+    adr x1, 2f
     msr elr_el2, x1
     eret
 // All of boot/ and the core runs at EL1 on SP_EL0; a trap switches to SP_EL1 by itself, which always is the trap stack.
-1:  msr daifset, #0xF
+2:  msr daifset, #0xF
     msr spsel, #1
     ldr x1, =boot_trap_stack_top
     mov sp, x1
@@ -45,11 +53,11 @@ start:
     msr vbar_el1, x1
     ldr x1, =boot_zero_start
     ldr x2, =boot_image_end      // both are multiples of 16
-2:  cmp x1, x2
-    b.hs 3f
+3:  cmp x1, x2
+    b.hs 4f
     stp xzr, xzr, [x1], #16
-    b 2b
-3:  mov x29, xzr                 // the outermost frame
+    b 3b
+4:  mov x29, xzr                 // the outermost frame
     mov x30, xzr
     isb
     bl aarch64_start             // (device tree); does not return

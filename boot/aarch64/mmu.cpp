@@ -105,7 +105,8 @@ void arch::mmu_start(const MachineInfo& info) {
   map(between(boot_constants_start, boot_data_start), kConstants);
   map(between(boot_data_start, boot_image_end), kMemory);
   using aarch64::hardware;
-  for (const Range window : {hardware.serial, hardware.distributor, hardware.cpu_interface}) map_device(window);
+  for (const Range window : {hardware.serial, hardware.distributor, hardware.cpu_interface, hardware.redistributor})
+    map_device(window);
   for (u32 i = 0; i < info.virtio_count; ++i) map_device({info.virtio[i].registers, info.virtio[i].bytes});
   enter(root);
 }

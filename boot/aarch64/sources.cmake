@@ -2,6 +2,7 @@ set(BOOT_MACHINE_SOURCES
   context.S
   entry.S
   context.cpp
+  gic.cpp
   interrupts.cpp
   mmu.cpp
   serial.cpp

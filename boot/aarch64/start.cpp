@@ -19,7 +19,7 @@ constinit Hardware hardware;
 
 namespace {
 
-constexpr u32 kVirtioFirst = 3;   // of the devices asked for
+constexpr u32 kVirtioFirst = 4;   // of the devices asked for
 constexpr u32 kFirstShared = 32;  // interrupt numbers in the device tree count from the kind's first
 constexpr u32 kFirstPrivate = 16;
 constexpr u32 kVirtualTimer = 2;  // of the four interrupts of "arm,armv8-timer"
@@ -45,10 +45,12 @@ void find_hardware(const FdtMachine& machine, std::span<const FdtDevice> devices
   const FdtDevice& serial = devices[0];
   const FdtDevice& controller = devices[1];
   const FdtDevice& timer = devices[2];
+  const FdtDevice& controller_v3 = devices[3];
   hardware.serial = serial.windows[0];
   if (serial.found) hardware.serial_interrupt = interrupt_number(serial.interrupts);
-  hardware.distributor = controller.windows[0];
+  hardware.distributor = controller_v3.found ? controller_v3.windows[0] : controller.windows[0];
   hardware.cpu_interface = controller.windows[1];
+  hardware.redistributor = controller_v3.windows[1];
   if (timer.found) hardware.timer_interrupt = interrupt_number(timer.interrupts + kVirtualTimer * kCellsPerInterrupt);
   hardware.calls_by_hvc = machine.conduit == "hvc";
 }
@@ -59,8 +61,10 @@ bool is_semihosting_call(u64 pc) { return pc == reinterpret_cast<std::uintptr_t>
 
 extern "C" [[noreturn]] void aarch64_start(const u8* tree) {
   mmu_first();
-  FdtDevice devices[kVirtioFirst + kVirtioWindowsMax] = {
-      {.compatible = "arm,pl011"}, {.compatible = "arm,cortex-a15-gic"}, {.compatible = "arm,armv8-timer"}};
+  FdtDevice devices[kVirtioFirst + kVirtioWindowsMax] = {{.compatible = "arm,pl011"},
+                                                         {.compatible = "arm,cortex-a15-gic"},
+                                                         {.compatible = "arm,armv8-timer"},
+                                                         {.compatible = "arm,gic-v3"}};
   for (u32 i = 0; i < kVirtioWindowsMax; ++i) devices[kVirtioFirst + i].compatible = "virtio,mmio";
   const u64 bytes = tree == nullptr ? 0 : fdt_bytes(tree);
   if (bytes == 0) fail(kStatusUnsupported, "orrery: the firmware gave no device tree\n");
@@ -69,7 +73,7 @@ extern "C" [[noreturn]] void aarch64_start(const u8* tree) {
   find_hardware(*machine, devices);
   serial_open();
   if (hardware.distributor.base == 0 || hardware.timer_interrupt == 0) {
-    fail(kStatusUnsupported, "orrery: this machine has no GICv2 or no timer\n");
+    fail(kStatusUnsupported, "orrery: this machine has no GICv2 or GICv3, or no timer\n");
   }
   interrupts_open();
   MachineInfo info;
