@@ -4,7 +4,7 @@
 For each machine: every script of tests/determinism has the host's trace digest, for several seeds and numbers of cores; a
 model that differs on the host only is named with its first event; a damaged plan and too little memory are refused with
 the reason; crashes of native programs, a silent loop among them, are contained; the prompt on the serial line works and
-the guest's status is the command's; and the image is not larger than it may be.
+the guest's status is the command's; a virtio disk is read and written; and the image is not larger than it may be.
 
 Needs build/host (orrery, orrery_image, orrery_host_leak) and, for riscv64 and aarch64, build/bare-MACHINE. Exits 0 if all
 of it held. ORRERY_SEEDS="1 2 3" names other seeds.
@@ -32,8 +32,8 @@ IMAGE_BYTES_MAX = 4 << 20
 SMALL_MIB = "128"  # too little for a node of 64 MiB
 
 HOST_IMAGE = "build/host/orrery-x86_64.elf"
-# QEMU itself, for what `orrery boot` never does: a machine with too little memory. The last word is the exit status that
-# stands for the machine's status 12.
+# QEMU itself, for what `orrery boot` does not do: a machine with too little memory, or with disks. The last word is the
+# exit status that stands for the machine's status 12.
 MACHINES = {
     "x86_64": (HOST_IMAGE, ["qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max",
                             "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"], 25),
@@ -44,6 +44,14 @@ MACHINES = {
                 ["qemu-system-aarch64", "-machine", "virt", "-cpu", "max",
                  "-semihosting-config", "enable=on,target=native"], 12),
 }
+
+QEMU_SERIAL = ["-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot",
+               "-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line"]
+WITH_VIRTIO = ("x86_64-microvm", "riscv64", "aarch64")
+# Device 0 and device 1.
+QEMU_VIRTIO = ["-global", "virtio-mmio.force-legacy=false", "-device", "virtio-rng-device",
+               "-device", "virtio-blk-device,drive=disk", "-drive"]
+DISK_BYTES = 1 << 20
 
 CRASHES = """crash null; echo "null $?"
 crash stack; echo "stack $?"
@@ -115,8 +123,7 @@ def check_bad_plans(machine):
 
 def check_small(machine):
     image, qemu, expected = MACHINES[machine]
-    status, out, _ = run(qemu + ["-nodefaults", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot",
-                                 "-m", SMALL_MIB, "-kernel", image])
+    status, out, _ = run(qemu + QEMU_SERIAL + ["-m", SMALL_MIB, "-kernel", image])
     require("MiB of free memory" in out, f"too little memory is not told but: {out[-200:]!r}")
     require(status == expected, f"too little memory ended with {status}")
 
@@ -133,11 +140,11 @@ def check_crashes(machine):
 class Terminal:
     """A live machine at a pseudo-terminal."""
 
-    def __init__(self, machine):
+    def __init__(self, words):
         self.seen = b""
         self.pid, self.line = pty.fork()
         if self.pid == 0:
-            os.execv(ORRERY, [ORRERY, "boot", machine, "--kernel", MACHINES[machine][0]])
+            os.execvp(words[0], words)
 
     def read(self, end):
         left = end - time.monotonic()
@@ -185,7 +192,7 @@ class Terminal:
 
 
 def check_live(machine):
-    terminal = Terminal(machine)
+    terminal = Terminal([ORRERY, "boot", machine, "--kernel", MACHINES[machine][0]])
     try:
         terminal.command(b"echo hello | wc -c", b"\r\n6\r\n")
         terminal.command(b"crash null; echo after $?", b"after 139")
@@ -207,6 +214,29 @@ def check_live(machine):
         terminal.close()
 
 
+def check_virtio(machine):
+    image, qemu, _ = MACHINES[machine]
+    with tempfile.NamedTemporaryFile("w+b") as disk:
+        disk.write(b"from the host\n")
+        disk.truncate(DISK_BYTES)
+        disk.flush()
+        terminal = Terminal(qemu + QEMU_SERIAL + QEMU_VIRTIO + [f"if=none,id=disk,format=raw,file={disk.name}",
+                                                                "-m", "512M", "-kernel", image])
+        try:
+            terminal.command(b"cat /dev/blk1", b"SIZE=%d " % DISK_BYTES)
+            terminal.command(b"head -n 1 /dev/blk1.data", b"\nfrom the host")
+            terminal.command(b"head -c 64 /dev/hwrng0 | wc -c", b"\n64")
+            terminal.command(b"echo from the machine > /dev/blk1.data; head -n 1 /dev/blk1.data", b"\nfrom the machine")
+            terminal.expect(b"# ")
+            terminal.type(b"exit 0\r")
+            terminal.status()
+        finally:
+            terminal.close()
+        disk.seek(0)
+        first = disk.readline()
+        require(first == b"from the machine\n", f"the disk holds {first!r}")
+
+
 def check_image(machine):
     size = os.path.getsize(MACHINES[machine][0])
     require(size <= IMAGE_BYTES_MAX, f"the image has {size} bytes, at most {IMAGE_BYTES_MAX} are allowed")
@@ -222,6 +252,8 @@ def checks_of(machine):
                            ("too little memory", check_small), ("crashes are contained", check_crashes),
                            ("live", check_live), ("size of the image", check_image)):
         yield f"{machine}: {name}", function, (machine,)
+    if machine in WITH_VIRTIO:
+        yield f"{machine}: virtio", check_virtio, (machine,)
 
 
 def main():
