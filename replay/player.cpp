@@ -154,7 +154,7 @@ Replayed Player::play() {
   if (end != nullptr && end->until <= until) {
     until = end->until;
     result_.ended = true;
-  } else if (end == nullptr) {
+  } else if (end == nullptr && !options_.open_end) {
     // A cut recording: as far as its last frame, no further than it can vouch for.
     u64 known = 0;
     for (const Input* input : recording_.all<Input>()) known = input->time > known ? input->time : known;
@@ -163,6 +163,7 @@ Replayed Player::play() {
   }
   if (going && result_.outcome != Outcome::Ended) run_to(until);
   if (!result_.error.empty()) return result_;
+  if (before_finish) before_finish();
   result_.root = world.finish();
   if (!result_.ended || stopped()) return result_;
   const u64 count = world.trace().count();

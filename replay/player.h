@@ -31,6 +31,7 @@ class Player {
   struct Options {
     u64 until = sim::kNever;         // virtual ns; stops there, without an end to compare
     bool stop_at_divergence = true;  // off: goes on to the end, as redaction needs
+    bool open_end = false;           // a recording without an end runs on until nothing more happens
   };
   /// Both outlive the player. To be made before Machine::start, which the caller calls.
   Player(const Recording& recording, sim::host::Machine& machine, Options options);
@@ -38,6 +39,8 @@ class Player {
   /// Called between pieces of the run, at most `kPieceNs` of virtual time apart: for syncing, pacing, interrupts. True
   /// goes on.
   std::function<bool()> between;
+  /// Called before the trace is closed, which makes one more epoch.
+  std::function<void()> before_finish;
   /// Runs it all. Closes the trace.
   Replayed play();
 

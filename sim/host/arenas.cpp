@@ -5,6 +5,7 @@
 
 #include "kernel-model/machine.h"
 #include "sim/host/machine.h"
+#include "sim/host/shuffle.h"
 
 namespace sim::host {
 namespace {
@@ -28,6 +29,11 @@ u8* map_memory(u64 bytes) {
 
 void unmap_memory(u8* base, u64 bytes) { munmap(base, bytes); }
 
+Shuffle& shuffle() {
+  static Shuffle settings;
+  return settings;
+}
+
 Poison& poison() {
   static Poison settings;
   return settings;
@@ -46,6 +52,13 @@ u8* arena_reserve(u64 bytes) {
         mmap(nullptr, kArenasMax * kArenaBytesMax, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (region == MAP_FAILED) return nullptr;
     arenas_base = static_cast<u8*>(region);
+  }
+  if (shuffle().on && arenas_free.empty()) {
+    constexpr u32 kShuffled = 8;
+    for (u32 i = 0; i < kShuffled && arenas_used < kArenasMax; ++i, ++arenas_used) {
+      const u64 place = shuffle().below(arenas_free.size() + 1);
+      arenas_free.insert(arenas_free.begin() + static_cast<std::ptrdiff_t>(place), static_cast<u32>(arenas_used));
+    }
   }
   u64 slot = arenas_used;
   if (!arenas_free.empty()) {

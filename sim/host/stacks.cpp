@@ -11,6 +11,7 @@
 
 #include "kernel-model/machine.h"
 #include "sim/host/machine.h"
+#include "sim/host/shuffle.h"
 
 namespace sim::host {
 namespace {
@@ -82,6 +83,16 @@ Stack stack_acquire(u64 bytes) {
     if (region == MAP_FAILED) return {};
     madvise(region, kReservationBytes, MADV_NOHUGEPAGE);  // a touched stack should cost pages, not 2 MiB
     size_class.base = static_cast<u8*>(region);
+  }
+  if (shuffle().on && size_class.warm.empty() && size_class.cold.empty()) {
+    constexpr u32 kShuffled = 8;
+    for (u32 i = 0; i < kShuffled && (size_class.used + 1) * slot_bytes(index) <= kReservationBytes; ++i) {
+      install_guard(size_class.base + size_class.used * slot_bytes(index));
+      const u64 place = shuffle().below(size_class.cold.size() + 1);
+      size_class.cold.insert(size_class.cold.begin() + static_cast<std::ptrdiff_t>(place),
+                             static_cast<u32>(size_class.used));
+      size_class.used += 1;
+    }
   }
   u64 slot = 0;
   if (!size_class.warm.empty()) {

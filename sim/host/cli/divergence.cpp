@@ -71,6 +71,8 @@ bool is_reordering(const Evidence& left, u64 at_left, const Evidence& right, u64
 
 std::string likely_cause(const Evidence& left, u64 at_left, const Evidence& right, u64 at_right,
                          const std::vector<Field>& fields, bool alone) {
+  const std::string& breach = right.breach.empty() ? left.breach : right.breach;
+  if (!breach.empty()) return breach;
   for (const Field& field : fields) {
     if (follows_fill(field.left, field.right)) return "the operand follows the poison pattern: uninitialised bytes";
   }

@@ -15,6 +15,7 @@ struct Evidence {
   u64 oldest = 0;  // sequence of the first event
   std::vector<base::Event> events;
   std::vector<base::Digest> leaves;  // (node, lane), as of the last epoch closed
+  std::string breach;                // a forbidden call that was made; empty: none
 };
 
 struct ExplainOptions {

@@ -8,14 +8,18 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 
-#include "sim/host/cli/cli.h"
+#include "sim/host/cli/guard.h"
+#include "sim/host/cli/record.h"
 #include "sim/host/contain.h"
+#include "sim/host/shuffle.h"
 
 namespace sim::host::cli {
 namespace {
 
 constexpr u64 kEarlierRunNs = 2'000'000'000;  // how long the `again` variant's first world runs, virtual
+constexpr u32 kForks = 100;                   // of the `restore` variant
 
 bool write_all(const void* data, u64 bytes) {
   const char* at = static_cast<const char*>(data);
@@ -44,7 +48,12 @@ class Reporter {
   }
 
  private:
-  void tell(const Root& root) {
+  void tell(Root root) {
+    const Breach& breach = guard().breach;
+    if (breach.call != nullptr) {
+      root.breach_sequence = breach.sequence;
+      std::strncpy(root.breach_call, breach.call, sizeof root.breach_call - 1);
+    }
     if (!write_all(&root, sizeof root)) _exit(kHeld);
     ahead_ += 1;
   }
@@ -92,48 +101,88 @@ void shuffle_allocations() {
   kept.swap(held);
 }
 
-void run_earlier(const ScriptRun& run, const Guest& guest) {
-  ScriptRun other = run;
-  other.flags.seed_value += 1;
-  Machine machine(options_of(other, guest));
+void run_earlier(const replay::PlanRead& plan) {
+  MachineOptions options = plan.options;
+  options.seed += 1;
+  Machine machine(std::move(options));
   if (!machine.start().empty()) return;
   contain(machine.world(), {.report_assertions = false});
-  machine.world().run(kEarlierRunNs);
+  machine.run(kEarlierRunNs);
   release_containment();
+}
+
+/// The `restore` variant: at about a hundred events of the run, in the middle of whatever happens there, the process is
+/// forked, the parent goes away and the child goes on. What a fork does not carry over shows.
+class Forker {
+ public:
+  void at_event(u64 sequence) {
+    if (sequence < next_ || forks_ == kForks) return;
+    forks_ += 1;
+    next_ = sequence + 1 + dice_.below(2 * (kGapMin + sequence / kForks));
+    const pid_t child = fork();
+    if (child > 0) _exit(kHeld);
+  }
+
+ private:
+  static constexpr u64 kGapMin = 128;
+  Shuffle dice_{.state = 0x9E37'79B9'7F4A'7C15u};
+  u64 next_ = 1;
+  u32 forks_ = 0;
+};
+
+/// Changes this process as the variant says, before anything runs.
+void become(const std::string& variant) {
+  if (variant == "poison-a5") poison() = {true, 0xA5};
+  if (variant == "poison-5a") poison() = {true, 0x5A};
+  if (poison().on) mallopt(M_PERTURB, poison().fill);
+  if (variant == "alloc") {
+    shuffle_allocations();
+    shuffle() = {.on = true, .state = 0xD1B5'4A32'D192'ED03u};
+  }
+  if (variant == "clock-frozen") guard().clock = HostClock::Frozen;
+  if (variant == "clock-fast") guard().clock = HostClock::Fast;
+  if (variant == "clock-back") guard().clock = HostClock::Backwards;
+  guard().observe = true;
 }
 
 }  // namespace
 
 int variant_verb(Context& context) {
   CLI::App app;
-  ScriptRun run;
   std::string variant;
-  run.flags.add_to(app);
+  std::string image_path;
   app.add_option("--variant", variant);
+  app.add_option("--image", image_path);
   if (const int code = parse_flags(app, context, kVerifyVerb); code >= 0) return code;
-  run.script_name = "/proc/self/fd/" + std::to_string(kScriptFd);
-  Guest guest = context.guest;
-  if (const int code = prepare(run, guest, kVerifyVerb); code >= 0) return code;
-  if (variant == "poison-a5") poison() = {true, 0xA5};
-  if (variant == "poison-5a") poison() = {true, 0x5A};
-  if (poison().on) mallopt(M_PERTURB, poison().fill);
-  if (variant == "alloc") shuffle_allocations();
-  if (variant == "again") run_earlier(run, guest);
+  replay::Recording recording;
+  const std::string path = "/proc/self/fd/" + std::to_string(kRecordingFd);
+  if (const int code = load_recording(kVerifyVerb, path, recording); code >= 0) return code;
+  std::string image = context.guest.image;
+  if (const int code = load_image(image_path, image); code >= 0) return code;
+  become(variant);
+  replay::PlanRead plan = replay::machine_of(recording, image, context.guest.entries);
+  if (!plan.error.empty()) return usage_error(kVerifyVerb, plan.error);
+  if (variant == "again") run_earlier(plan);
 
-  Machine machine(options_of(run, guest));
+  Machine machine(std::move(plan.options));
   Reporter reporter(machine);
   bool ended = false;
   machine.on_epoch = [&](u64 epoch, base::Digest root) {
     if (!ended && machine.started()) reporter.epoch(epoch, root);
   };
+  Forker forker;
+  if (variant == "restore") {
+    machine.on_event = [&forker](const base::Event& event) { forker.at_event(event.sequence); };
+  }
+  replay::Player player(recording, machine, {.stop_at_divergence = false, .open_end = true});
+  player.before_finish = [&ended] { ended = true; };
   if (const std::string error = machine.start(); !error.empty()) return usage_error(kVerifyVerb, error);
   contain(machine.world(), {.report_assertions = false});
-  const Outcome outcome = machine.world().run(kNever);
+  const replay::Replayed replayed = player.play();
   release_containment();
-  const int code = outcome == Outcome::Ended ? static_cast<int>(machine.world().status()) : kStalled;
-  ended = true;
-  const base::Digest root = machine.world().finish();
-  reporter.end(root, static_cast<u64>(code));
+  if (!replayed.error.empty()) return usage_error(kVerifyVerb, replayed.error);
+  const u64 code = replayed.outcome == Outcome::Ended ? machine.world().status() : u64{kStalled};
+  reporter.end(replayed.root, code);
   return kHeld;
 }
 

@@ -1,5 +1,6 @@
 // sim/host/cli/variant.h — what `verify` and its children say to each other. A child writes one Root an epoch and may be
-// kWindow of them ahead; the parent answers each with a byte: go on, or hand over what the ring still holds.
+// kWindow of them ahead; the parent answers each with a byte: go on, or hand over what the ring still holds. Anything that
+// speaks this on these three descriptors can be a variant.
 #pragma once
 #include "base/digest.h"
 #include "base/events.h"
@@ -16,7 +17,9 @@ struct Root {
   u64 events = 0;
   base::Digest root;
   u64 end = 0;
-  u64 exit_code = 0;  // of the last
+  u64 exit_code = 0;          // of the last
+  u64 breach_sequence = 0;    // of the first forbidden call, with its name
+  char breach_call[48] = {};  // empty: none
 };
 
 enum class Answer : u8 { GoOn = 'g', HandOver = 'h', Quit = 'q' };
@@ -28,8 +31,8 @@ struct Dump {
   u64 leaf_count = 0;
 };
 
-constexpr int kRootsFd = 198;    // child writes
-constexpr int kAnswersFd = 199;  // child reads
-constexpr int kScriptFd = 197;
+constexpr int kRecordingFd = 197;  // child reads: what is to be run, as a recording
+constexpr int kRootsFd = 198;      // child writes
+constexpr int kAnswersFd = 199;    // child reads
 
 }  // namespace sim::host::cli

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,9 +18,10 @@
 #include <optional>
 
 #include "sim/host/cli/boot_compare.h"
-#include "sim/host/cli/cli.h"
 #include "sim/host/cli/divergence.h"
+#include "sim/host/cli/record.h"
 #include "sim/host/cli/variant.h"
+#include "sim/host/shuffle.h"
 
 namespace sim::host::cli {
 namespace {
@@ -29,12 +31,14 @@ struct VariantSpec {
   std::string shown;
   bool fixed_addresses = false;
   bool other_environment = false;
-  std::string binary;  // empty: this one
+  bool loaded = false;  // stopped and continued at random, beside a busy neighbour
+  std::string binary;   // empty: this one
 };
 
 struct Child {
   VariantSpec spec;
   pid_t pid = -1;
+  pid_t neighbour = -1;
   int roots = -1;
   int answers = -1;
   Root last;
@@ -51,8 +55,9 @@ bool read_all(int fd, void* data, u64 bytes) {
   return true;
 }
 
-void become_variant(const VariantSpec& spec, const ScriptRun& run, int script, int roots, int answers) {
-  dup2(script, kScriptFd);
+void become_variant(const VariantSpec& spec, const std::string& image, int recording, int roots, int answers) {
+  setpgid(0, 0);  // a variant that forks is ended as a group
+  dup2(recording, kRecordingFd);
   dup2(roots, kRootsFd);
   dup2(answers, kAnswersFd);
   const int persona = personality(0xFFFF'FFFF);
@@ -60,23 +65,15 @@ void become_variant(const VariantSpec& spec, const ScriptRun& run, int script, i
   if (spec.other_environment) {
     setenv("LANG", "tr_TR.UTF-8", 1);
     setenv("LC_ALL", "tr_TR.UTF-8", 1);
-    setenv("TZ", "Pacific/Chatham", 1);
+    setenv("TZ", "<+1245>-12:45", 1);  // needs no time zone data
     setenv("ORRERY_VERIFY_PADDING", std::string(3000, 'x').c_str(), 1);
     unsetenv("HOME");
   }
-  std::vector<std::string> words = {spec.binary.empty() ? "/proc/self/exe" : spec.binary,
-                                    "variant",
-                                    "--variant",
-                                    spec.name,
-                                    "--seed",
-                                    run.flags.seed,
-                                    "--cores",
-                                    run.flags.cores,
-                                    "--memory",
-                                    run.flags.memory};
-  if (!run.flags.image.empty()) {
+  std::vector<std::string> words = {spec.binary.empty() ? "/proc/self/exe" : spec.binary, "variant", "--variant",
+                                    spec.name};
+  if (!image.empty()) {
     words.push_back("--image");
-    words.push_back(run.flags.image);
+    words.push_back(image);
   }
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
@@ -87,13 +84,29 @@ void become_variant(const VariantSpec& spec, const ScriptRun& run, int script, i
   _exit(kUnsupported);
 }
 
-bool start(Child& child, const ScriptRun& run, int script) {
+/// Computes, and stops and continues `target` at random, until it is killed.
+pid_t start_neighbour(pid_t target) {
+  const pid_t pid = fork();
+  if (pid != 0) return pid;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  Shuffle dice{.state = static_cast<u64>(getpid()) * 0x9E37'79B9'7F4A'7C15u};
+  for (;;) {
+    for (u64 left = dice.below(3'000'000); left > 0; --left) asm volatile("" ::: "memory");
+    if (kill(target, SIGSTOP) != 0) _exit(kHeld);
+    usleep(static_cast<useconds_t>(1000 + dice.below(12'000)));
+    kill(target, SIGCONT);
+  }
+}
+
+bool start(Child& child, const std::string& image, int recording) {
   int roots[2];
   int answers[2];
   if (pipe2(roots, O_CLOEXEC) != 0 || pipe2(answers, O_CLOEXEC) != 0) return false;
   child.pid = fork();
   if (child.pid < 0) return false;
-  if (child.pid == 0) become_variant(child.spec, run, script, roots[1], answers[0]);
+  if (child.pid == 0) become_variant(child.spec, image, recording, roots[1], answers[0]);
+  setpgid(child.pid, child.pid);
+  if (child.spec.loaded) child.neighbour = start_neighbour(child.pid);
   close(roots[1]);
   close(answers[0]);
   child.roots = roots[0];
@@ -110,9 +123,21 @@ void reap(std::vector<Child>& children) {
   for (Child& child : children) {
     close(child.roots);
     close(child.answers);
-    kill(child.pid, SIGKILL);
-    waitpid(child.pid, nullptr, 0);
+    if (child.neighbour > 0) {
+      kill(child.neighbour, SIGKILL);
+      waitpid(child.neighbour, nullptr, 0);
+    }
+    kill(-child.pid, SIGKILL);
+    while (waitpid(-child.pid, nullptr, 0) > 0) {
+    }
   }
+}
+
+/// "getenv was called inside a step, after event #812", or nothing.
+std::string breach_text(const Root& root) {
+  if (root.breach_call[0] == 0) return {};
+  return std::string(root.breach_call) + " was called inside a step of the world, after event #" +
+         std::to_string(root.breach_sequence);
 }
 
 std::optional<Evidence> evidence_of(Child& child) {
@@ -125,7 +150,7 @@ std::optional<Evidence> evidence_of(Child& child) {
   }
   Dump dump;
   if (!read_all(child.roots, &dump, sizeof dump)) return std::nullopt;
-  Evidence evidence{child.spec.name, child.spec.shown, dump.oldest, {}, {}};
+  Evidence evidence{child.spec.name, child.spec.shown, dump.oldest, {}, {}, breach_text(child.last)};
   evidence.events.resize(dump.newest - dump.oldest + 1);
   evidence.leaves.resize(dump.leaf_count);
   if (!read_all(child.roots, evidence.events.data(), evidence.events.size() * sizeof(base::Event))) return std::nullopt;
@@ -164,21 +189,78 @@ Verdict compare(std::vector<Child>& children, const std::string& title, u32 cont
         return {kNotDeterministic, 0, {}, "roots differ, and a variant ended before it could say where"};
       return {kNotDeterministic, 0, {}, explain(title, *left, *right, {context, alone})};
     }
-    if (reference.end != 0) return {kHeld, reference.events, reference.root, {}};
+    if (reference.end != 0) {
+      for (const Child& child : children) {
+        const std::string breach = breach_text(child.last);
+        if (breach.empty()) continue;
+        return {kNotDeterministic, reference.events, reference.root,
+                "FORBIDDEN  " + title + "   variant " + child.spec.shown + "\n  " + breach};
+      }
+      return {kHeld, reference.events, reference.root, {}};
+    }
     for (Child& child : children) answer(child, Answer::GoOn);
   }
+}
+
+/// What the children run: a recording, or what a script would make of one.
+struct Subject {
+  replay::Buffer file;
+  std::string title;
+};
+
+bool is_recording(const std::string& path) {
+  std::string bytes;
+  return path != "-" && read_file(path, bytes) && bytes.starts_with("ORRERY\r\n");
+}
+
+Subject subject_of(const ScriptRun& run, const Guest& guest) {
+  const MachineOptions options = options_of(run, guest);
+  const replay::Buffer plan = replay::plan_of(options);
+  const replay::Header header{.model = replay::model_id(),
+                              .build = replay::build_id(),
+                              .plan = replay::sha256_of(plan),
+                              .seed = options.seed,
+                              .sources = {run.script_name}};
+  return {replay::file_of({header, replay::PlanFrame{plan}}), run.script_name + " seed " + run.flags.seed};
+}
+
+std::vector<VariantSpec> quick_variants() {
+  return {{.name = "base", .shown = "base"},
+          {.name = "fresh", .shown = "fresh", .fixed_addresses = true},
+          {.name = "again", .shown = "again"},
+          {.name = "poison-a5", .shown = "poison 0xA5"},
+          {.name = "poison-5a", .shown = "poison 0x5A"},
+          {.name = "alloc", .shown = "alloc"},
+          {.name = "env", .shown = "env", .other_environment = true}};
+}
+
+void add_full_variants(std::vector<VariantSpec>& specs) {
+  specs.push_back({.name = "clock-frozen", .shown = "clock frozen"});
+  specs.push_back({.name = "clock-fast", .shown = "clock 1000x"});
+  specs.push_back({.name = "clock-back", .shown = "clock backwards"});
+  specs.push_back({.name = "load", .shown = "load", .loaded = true});
+  specs.push_back({.name = "restore", .shown = "restore"});
+}
+
+/// A file without a name that holds `bytes`; −1 when the host has none.
+int memory_file(const replay::Buffer& bytes) {
+  const int file = memfd_create("recording", MFD_CLOEXEC);
+  if (file < 0) return -1;
+  if (write(file, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size())) return file;
+  close(file);
+  return -1;
 }
 
 }  // namespace
 
 const Verb kVerifyVerb = {
     "verify", "run under different host conditions and compare every event",
-    "usage: orrery verify SCRIPT|- [--seed N | --seeds A..B] [--quick | --full | --bare] [--with BINARY]...\n"
+    "usage: orrery verify SCRIPT|RECORDING|- [--seed N | --seeds A..B] [--quick | --full | --bare] [--with BINARY]...\n"
     "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
     "  --seeds A..B    each seed from A to B\n"
     "  --cores --memory --image   as for `orrery run`\n"
     "  --quick         again, fresh, poison, alloc, env (default)\n"
-    "  --full          every variant this machine can run; names those it cannot\n"
+    "  --full          also clock, load, restore; names what it leaves out\n"
     "  --bare          instead of these: the host and each bare machine under QEMU\n"
     "  --with BINARY   also compare with another build of the same model\n"
     "  --context N     events shown before and after the first difference (default 1)\n"
@@ -210,7 +292,18 @@ int verify_verb(Context& context) {
   if (const int code = parse_flags(app, context, kVerifyVerb); code >= 0) return code;
   if (run.script_name.empty()) return usage_error(kVerifyVerb, "a script is needed (- is standard input)");
   Guest guest = context.guest;
-  if (const int code = prepare(run, guest, kVerifyVerb); code >= 0) return code;
+  Subject recorded;
+  if (is_recording(run.script_name)) {
+    if (bare || !seeds.empty()) return usage_error(kVerifyVerb, "a recording has its seed and its machine");
+    replay::Recording recording;
+    if (const int code = load_recording(kVerifyVerb, run.script_name, recording); code >= 0) return code;
+    std::string bytes;
+    if (!read_file(run.script_name, bytes)) return kUnreadable;
+    bytes.resize(recording.good_bytes);
+    recorded = {{bytes.begin(), bytes.end()}, run.script_name};
+  } else if (const int code = prepare(run, guest, kVerifyVerb); code >= 0) {
+    return code;
+  }
   u64 first = run.flags.seed_value;
   u64 last = first;
   if (!seeds.empty() && (std::sscanf(seeds.c_str(), "%lu..%lu", &first, &last) != 2 || first > last)) {
@@ -221,34 +314,38 @@ int verify_verb(Context& context) {
     std::signal(SIGPIPE, SIG_IGN);
     return verify_bare(run, guest, {first, last, context_events, json});
   }
-  if (full) std::fprintf(stderr, "orrery verify: not run here: clock, load, restore; the bare machines: --bare\n");
+  if (full) {
+    std::fprintf(stderr, "orrery verify: not in it: other builds (--with BINARY), bare machines (--bare)\n");
+  }
   if (!run.flags.image.empty() && run.flags.image[0] != '/') {
     run.flags.image = std::filesystem::current_path().string() + "/" + run.flags.image;
   }
-
-  std::vector<VariantSpec> specs = {{"base", "base", false, false, {}},
-                                    {"again", "again", false, false, {}},
-                                    {"fresh", "fresh", true, false, {}},
-                                    {"poison-a5", "poison 0xA5", false, false, {}},
-                                    {"poison-5a", "poison 0x5A", false, false, {}},
-                                    {"alloc", "alloc", false, false, {}},
-                                    {"env", "env", false, true, {}}};
-  for (const std::string& binary : binaries) specs.push_back({"with", "with " + binary, false, false, binary});
-  std::signal(SIGPIPE, SIG_IGN);
-  const int script = memfd_create("script", MFD_CLOEXEC);
-  if (script < 0 || write(script, run.script.data(), run.script.size()) != static_cast<ssize_t>(run.script.size())) {
-    std::fprintf(stderr, "orrery verify: no memory file for the script\n");
-    return kUnsupported;
+  std::vector<VariantSpec> specs = quick_variants();
+  if (full) add_full_variants(specs);
+  for (const std::string& binary : binaries) {
+    specs.push_back({.name = "with", .shown = "with " + binary, .binary = binary});
   }
+  std::signal(SIGPIPE, SIG_IGN);
+  prctl(PR_SET_CHILD_SUBREAPER, 1);  // the children of variants that fork come to us
   int worst = kHeld;
   for (u64 seed = first; seed <= last && worst == kHeld; ++seed) {
-    if (!seeds.empty()) run.flags.seed = std::to_string(seed);
+    if (!seeds.empty()) {
+      run.flags.seed = std::to_string(seed);
+      run.flags.seed_value = seed;
+    }
+    const Subject subject = recorded.file.empty() ? subject_of(run, guest) : recorded;
+    const std::string& title = subject.title;
+    const int file = memory_file(subject.file);
+    if (file < 0) {
+      std::fprintf(stderr, "orrery verify: no memory file for the recording\n");
+      return kUnsupported;
+    }
     std::vector<Child> children;
     for (const VariantSpec& spec : specs) {
       children.push_back({spec});
-      if (!start(children.back(), run, script)) return kUnsupported;
+      if (!start(children.back(), run.flags.image, file)) return kUnsupported;
     }
-    const std::string title = run.script_name + " seed " + run.flags.seed;
+    close(file);
     const Verdict verdict = compare(children, title, context_events);
     reap(children);
     worst = verdict.code;
