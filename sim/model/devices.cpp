@@ -3,6 +3,7 @@
 
 #include "base/format.h"
 #include "kernel-model/ipc.h"
+#include "sim/model/leaks.h"
 #include "sim/model/world.h"
 
 #include "base/enforce.h"
@@ -20,19 +21,6 @@ namespace {
 constexpr u32 kSourceTimerDevice = 32;  // of the node's 64 sources; below it are the lines
 
 u8* message_bytes(IpcBuffer* buffer) { return reinterpret_cast<u8*>(buffer->msg); }
-
-#ifdef ORRERY_LEAK_LEFTOVER
-u64 leftover_writes;  // planted: survives a world
-#endif
-#ifdef ORRERY_LEAK_WALL_CLOCK
-/// Planted: the processor's own clock.
-u64 host_clock_jitter() {
-  u32 low = 0;
-  u32 high = 0;
-  __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-  return low >> 4 & 0xFFFF;
-}
-#endif
 
 }  // namespace
 
@@ -213,18 +201,8 @@ void Devices::console_call(port::Console operation, UserFrame& frame, IpcBuffer*
       if (buffer == nullptr || count > port::kBytesMax) return answer(frame, ResultLabel::RangeError, 0);
       const base::Bytes bytes{message_bytes(buffer), count};
       u64 extra = 0;
-#ifdef ORRERY_LEAK_PADDING
-      extra = u64{console_.staged.unset_byte()} << 8;  // planted: a header byte nobody set
-#endif
-#ifdef ORRERY_LEAK_WALL_CLOCK
-      extra = host_clock_jitter();
-#endif
-#ifdef ORRERY_LEAK_HOST_ADDRESS
-      extra = reinterpret_cast<u64>(buffer);  // planted: an address in an event
-#endif
-#ifdef ORRERY_LEAK_LEFTOVER
-      leftover_writes += 1;
-      extra = leftover_writes;
+#ifdef ORRERY_LEAK
+      extra = leaks::console_operand(buffer, console_.staged.unset_byte());
 #endif
       world_.emit(node_.number(), now,
                   {.kind = EventKind::HostConsoleOut,
@@ -305,6 +283,9 @@ void Devices::timer_call(port::Timer operation, UserFrame& frame, u64 now) {
     case port::Timer::Arm:
       if (timer_entry_ != kNoEntry) world_.cancel(timer_entry_);
       counter_ += 1;
+#ifdef ORRERY_LEAK
+      frame.mr[0] = leaks::timer_time(frame.mr[0]);
+#endif
       timer_entry_ =
           world_.push({.time = frame.mr[0] > now ? frame.mr[0] : now,
                        .order = order_of(EntryClass::Timer, node_.index() * 64 + kSourceTimerDevice, counter_),
@@ -374,6 +355,9 @@ void Devices::entropy_call(port::Entropy operation, UserFrame& frame, IpcBuffer*
       const u64 index = entropy_.index();
       value = entropy_.next();
       world_.trace().fold_draw(node_.number(), kStreamEntropy, index, value);
+#ifdef ORRERY_LEAK
+      value = leaks::entropy_word(value);
+#endif
     }
     message_bytes(buffer)[i] = static_cast<u8>(value >> i % 8 * 8);
   }

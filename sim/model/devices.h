@@ -55,7 +55,7 @@ class ByteFifo {
     return byte;
   }
   void clear() { head_ = count_ = 0; }
-#ifdef ORRERY_LEAK_PADDING
+#ifdef ORRERY_LEAK
   u8 unset_byte() const { return bytes_[kBytes - 1]; }
 #endif
 

@@ -75,6 +75,11 @@ void shell(const u64 (&)[8]) {
     } else if (word == "time") {
       print_number(now());
       print("\n");
+    } else if (word == "random") {
+      sys::frame().mr[0] = 8;
+      port::call(kEntropy, port::Entropy::Read);
+      print_number(10'000 + sys::buffer().msg[0] % 10'000);  // always five digits
+      print("\n");
     } else if (word == "hang") {
       sys::wait(shell.root.make(ObjectType::Notification));
     } else {

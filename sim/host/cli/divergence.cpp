@@ -85,7 +85,11 @@ std::string likely_cause(const Evidence& left, u64 at_left, const Evidence& righ
   if (fields.size() > 1 && is_reordering(left, at_left, right, at_right)) {
     return "the same events in another order: a container's order or a tie";
   }
-  if (alone && right.name == "env") return "the environment: locale, time zone or working directory";
+  if (right.name == "alloc") return "the host allocator: a container in the order of addresses";
+  if (right.name == "load") return "how fast the host is: a thread or a timeout";
+  if (right.name == "restore") return "something a fork does not carry over";
+  if (right.name.starts_with("clock")) return "the host's clock or entropy";
+  if (right.name == "env") return "the environment: locale, time zone or working directory";
   return "a value that differs between two processes: a clock, entropy or an address";
 }
 
