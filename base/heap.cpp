@@ -36,6 +36,7 @@ Heap::Class Heap::class_of(u64 bytes) {
 
 Heap::Block* Heap::next_of(const Block& block) const {
   if (&block == last_) return nullptr;
+  // det-ok: an address from an address, no value
   return reinterpret_cast<Block*>(reinterpret_cast<std::uintptr_t>(&block) + block.size());
 }
 
@@ -127,6 +128,7 @@ void Heap::split_tail(Block& block, u64 bytes) {
   const u64 rest = block.size() - bytes;
   if (rest < kBlockBytesMin) return;
   Block* next = next_of(block);
+  // det-ok: an address from an address, no value
   Block* tail = reinterpret_cast<Block*>(reinterpret_cast<std::uintptr_t>(&block) + bytes);
   tail->size_and_free = rest;
   if (next == nullptr) last_ = tail;

@@ -87,8 +87,8 @@ class String {
 
  private:
   bool overlaps(std::string_view text) const {
-    const auto at = reinterpret_cast<std::uintptr_t>(text.data());
-    const auto start = reinterpret_cast<std::uintptr_t>(bytes_.data());
+    const auto at = reinterpret_cast<std::uintptr_t>(text.data());       // det-ok: whether it lies inside
+    const auto start = reinterpret_cast<std::uintptr_t>(bytes_.data());  // det-ok: whether it lies inside
     return at >= start && at < start + bytes_.size();
   }
   Vector<char> bytes_;

@@ -163,8 +163,8 @@ class Vector {
   static constexpr u64 kFirstCapacity = sizeof(T) >= 64 ? 4 : sizeof(T) >= 8 ? 8 : 32;
 
   bool contains(const T* at) const {
-    const auto address = reinterpret_cast<std::uintptr_t>(at);
-    const auto start = reinterpret_cast<std::uintptr_t>(data_);
+    const auto address = reinterpret_cast<std::uintptr_t>(at);   // det-ok: whether it lies inside
+    const auto start = reinterpret_cast<std::uintptr_t>(data_);  // det-ok: whether it lies inside
     return data_ != nullptr && address >= start && address < start + size_ * sizeof(T);
   }
   void reserve_more(u64 count) {

@@ -146,7 +146,7 @@ class Kernel {
   }
   template <class T>
   Ref<T> ref_of(const T& object) const {
-    return Ref<T>{static_cast<u32>(reinterpret_cast<const u8*>(&object) - ram_)};
+    return Ref<T>{static_cast<u32>(reinterpret_cast<const u8*>(&object) - ram_)};  // det-ok: an offset in node memory
   }
   u8* ram() { return ram_; }
   const u8* ram() const { return ram_; }

@@ -296,8 +296,8 @@ void Encoder::capability_at(u32 pointer_word, CapIndex value) {
 }
 
 bool Encoder::overlaps(base::Bytes bytes) const {
-  const u64 begin = reinterpret_cast<u64>(bytes.data());
-  const u64 out = reinterpret_cast<u64>(bytes_);
+  const u64 begin = reinterpret_cast<u64>(bytes.data());  // det-ok: whether it lies inside
+  const u64 out = reinterpret_cast<u64>(bytes_);          // det-ok: whether it lies inside
   return begin < out + u64{words_} * kWordBytes && out < begin + bytes.size();
 }
 

@@ -84,6 +84,7 @@ char letter_of(Kind kind) {
 }
 
 void Lister::sort(base::Vector<Item>& items) const {
+  // total: equal names are one file
   std::sort(items.begin(), items.end(), [this](const Item& a, const Item& b) {
     if (flags_.by_size && a.stat.size != b.stat.size) return (a.stat.size > b.stat.size) != flags_.reverse;
     if (flags_.by_time && a.stat.modified_ns != b.stat.modified_ns)

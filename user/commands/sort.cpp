@@ -280,6 +280,7 @@ i32 sort_main(Process& process) {
   // A stable sort on indices: std::stable_sort would want memory of its own.
   base::Vector<u32> order(process.heap());
   for (u32 i = 0; i < sorter.lines.size(); ++i) order.push_back(i);
+  // total: the index decides
   std::sort(order.begin(), order.end(), [&](u32 a, u32 b) {
     const int compared = sorter.compare(sorter.lines[a], sorter.lines[b]);
     return compared != 0 ? compared < 0 : a < b;

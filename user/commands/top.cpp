@@ -123,6 +123,7 @@ void Top::print_processes(const Sample& now) {
   const u64 elapsed_ns = now.time_ns - before_.time_ns;
   base::Vector<Line> lines(tool_.heap());
   for (const ProcessRow& row : now.rows) lines.push_back({&row, share_of(row, elapsed_ns)});
+  // total: pids differ
   std::sort(lines.begin(), lines.end(), [this](const Line& a, const Line& b) {
     const u64 left = order == Order::Memory ? a.row->pages : a.share;
     const u64 right = order == Order::Memory ? b.row->pages : b.share;

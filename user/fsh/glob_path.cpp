@@ -62,6 +62,7 @@ base::Vector<base::String> glob_paths(Parameters& parameters, base::Allocator& h
     }
     paths = std::move(existing);
   }
+  // total: equal paths are the same
   std::sort(paths.begin(), paths.end(),
             [](const base::String& a, const base::String& b) { return a.view() < b.view(); });
   return paths;

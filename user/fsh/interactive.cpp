@@ -22,6 +22,7 @@ void add_match(Completion& completion, base::Allocator& heap, std::string_view w
 }
 
 void sort_unique(base::Vector<base::String>& words) {
+  // total: equal words are the same
   std::sort(words.begin(), words.end(),
             [](const base::String& a, const base::String& b) { return a.view() < b.view(); });
   const auto last =

@@ -391,6 +391,7 @@ void Services::append_table(base::String& out) {
   Row rows[kServicesMax];
   u32 count = 0;
   for (const ServiceRecord& record : records_) rows[count++] = {depth_of(record), &record};
+  // total: names differ
   std::sort(rows, rows + count, [](const Row& a, const Row& b) {
     if (a.depth != b.depth) return a.depth < b.depth;
     return a.record->name.view() < b.record->name.view();

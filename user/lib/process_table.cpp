@@ -56,6 +56,7 @@ Result<base::Vector<ProcessRow>> read_processes(Process& process) {
     const auto text = process.read_file(path);
     if (text.ok()) rows.push_back(parse_status(process.heap(), *text));
   }
+  // total: pids differ
   std::sort(rows.begin(), rows.end(), [](const ProcessRow& a, const ProcessRow& b) { return a.pid < b.pid; });
   process.work(rows.size() * 8 + 1);
   return rows;

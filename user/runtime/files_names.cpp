@@ -161,6 +161,7 @@ Result<void> FileTable::list_descriptors(base::Vector<DirectoryEntry>& out) {
     entry.stat.id = descriptors_[fd].id;
     out.push_back(std::move(entry));
   }
+  // total: names in a directory differ
   std::sort(out.begin(), out.end(), [](const DirectoryEntry& a, const DirectoryEntry& b) { return a.name < b.name; });
   return {};
 }
@@ -202,6 +203,7 @@ Result<base::Vector<DirectoryEntry>> FileTable::list(std::string_view path) {
     Names::remove_slot(kSlotReceive);
   }
   if (!result.ok()) return result.take_failure();
+  // total: the order of the members decides
   std::sort(listed.begin(), listed.end(), [](const Listed& a, const Listed& b) {
     const int names = a.entry.name.compare(b.entry.name.view());
     return names != 0 ? names < 0 : a.order < b.order;

@@ -45,13 +45,14 @@ int boot_verb(Context& context);
 int doctor_verb(Context& context);
 int replay_verb(Context& context);
 int recording_verb(Context& context);
+int lint_verb(Context& context);
 int version_verb(Context& context);
 int help_verb(Context& context);
 /// Children of `verify`; not listed.
 int variant_verb(Context& context);
 
-extern const Verb kRunVerb, kLiveVerb, kReplayVerb, kVerifyVerb, kDigestVerb, kRecordingVerb, kBootVerb, kDoctorVerb,
-    kVersionVerb, kHelpVerb;
+extern const Verb kRunVerb, kLiveVerb, kReplayVerb, kVerifyVerb, kDigestVerb, kRecordingVerb, kLintVerb, kBootVerb,
+    kDoctorVerb, kVersionVerb, kHelpVerb;
 
 constexpr std::string_view kVersion = "0.1.0";
 constexpr u32 kCoresDefault = 1;
