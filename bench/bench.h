@@ -89,5 +89,6 @@ void revoke_group(Session& session);
 void scale_group(Session& session);
 void world_group(Session& session);
 void shell_group(Session& session);
+void record_group(Session& session);
 
 }  // namespace bench

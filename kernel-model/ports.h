@@ -16,6 +16,7 @@ enum class Console : u64 {
   Read = 2,   // mr0 = most bytes wanted → mr0 = bytes in msg, mr1 = 1 when the input has ended for good
   Size = 3,   // → mr0 columns, mr1 rows (0, 0: not a terminal)
   Kind = 4,   // → mr0: 0 absent, 1 terminal, 2 pipe or script (no echo, no prompt, no banner)
+  Hide = 5,   // mr0 = 1 while what is typed is not shown, as a password: a recording of it is marked secret
 };
 enum class Timer : u64 {
   Now = 1,  // → mr0 uptime ns (node-monotonic), mr1 wall ns since 1970

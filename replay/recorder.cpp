@@ -43,7 +43,7 @@ std::string source_of(const sim::InputRecord& record) {
 
 Input input_of(const sim::InputRecord& record, u64 ordinal) {
   using enum sim::InputRecord::Kind;
-  Input input{.time = record.time, .source = source_of(record), .ordinal = ordinal};
+  Input input{.time = record.time, .source = source_of(record), .ordinal = ordinal, .secret = record.secret};
   switch (record.kind) {
     case ConsoleBytes: input.data.assign(record.bytes.begin(), record.bytes.end()); break;
     case ConsoleHangup: break;
@@ -162,7 +162,7 @@ void Recorder::epoch_closed(base::Digest root) {
   if (count % sim::kEpochEvents != 0) return;  // the last, partial one: the end frame has it
   if (digests_ == Digests::Sparse) {
     if (count < milestone_at_) return;
-    milestone_at_ = count + (count / 4 > kMilestoneEvents ? count / 4 : kMilestoneEvents);
+    milestone_at_ = next_milestone(count);
   }
   append(Milestone{count, world.now(), root, digests_ == Digests::Dense ? lanes_of(world) : std::vector<u32>{}});
 }

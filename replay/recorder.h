@@ -65,6 +65,11 @@ class Recorder {
   std::vector<std::pair<std::string, u64>> ordinals_;
 };
 
+/// After how many events the milestone that follows one at `sequence` is due.
+constexpr u64 next_milestone(u64 sequence) {
+  return sequence + (sequence / 4 > kMilestoneEvents ? sequence / 4 : kMilestoneEvents);
+}
+
 /// One input as a frame tells it.
 Input input_of(const sim::InputRecord& record, u64 ordinal);
 std::string source_of(const sim::InputRecord& record);

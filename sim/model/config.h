@@ -56,6 +56,7 @@ struct InputRecord {
   base::Bytes bytes;
   u64 value = 0;
   u64 heartbeat = 0;
+  bool secret = false;  // the guest did not show what was typed
 };
 
 /// Where a world tells what happened. Any function may be null.

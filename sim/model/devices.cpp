@@ -39,6 +39,7 @@ void Devices::reset() {
   for (LineState& line : lines_) line = {};
   console_.fifo.clear();
   console_.end_reported = false;
+  console_.hidden = false;
   console_.script = {};
   if (console_.kind == ConsoleKind::Script) {
     console_.script = whole_script_;
@@ -220,6 +221,7 @@ void Devices::console_call(port::Console operation, UserFrame& frame, IpcBuffer*
       frame.mr[1] = console_.rows;
       return answer(frame, ResultLabel::None, 2);
     case port::Console::Kind: frame.mr[0] = static_cast<u64>(console_.kind); return answer(frame, ResultLabel::None, 1);
+    case port::Console::Hide: console_.hidden = frame.mr[0] != 0; return answer(frame, ResultLabel::None, 0);
   }
   answer(frame, ResultLabel::IllegalOperation, 0);
 }

@@ -73,6 +73,7 @@ struct Console {
   u16 rows = 0;
   base::Bytes script;  // what is left of it
   bool refill_queued = false;
+  bool hidden = false;  // what is typed now is not shown
   ByteFifo<kConsoleFifoBytes> fifo;
   ByteFifo<kConsoleStagedBytes> staged;  // host input on its way; queue entries say how much enters when
 };
@@ -114,6 +115,7 @@ class Devices {
   u64 stage_input(base::Bytes bytes);
   /// Hardware device `index` has interrupted.
   void hardware_interrupt(u32 index, u64 now);
+  bool input_is_hidden() const { return console_.hidden; }
   bool is_live() const { return console_.kind == ConsoleKind::Terminal && !console_.ended; }
 
  private:

@@ -241,7 +241,11 @@ u64 World::console_input(u32 node_number, base::Bytes bytes, u64 time) {
   const u64 taken = node.devices().stage_input(bytes);
   if (taken == 0) return 0;
   push_host({.time = time, .argument = taken, .action = Action::ConsoleInput}, node);
-  tell_input({.kind = InputRecord::Kind::ConsoleBytes, .node = node_number, .time = time, .bytes = bytes.first(taken)});
+  tell_input({.kind = InputRecord::Kind::ConsoleBytes,
+              .node = node_number,
+              .time = time,
+              .bytes = bytes.first(taken),
+              .secret = node.devices().input_is_hidden()});
   return taken;
 }
 

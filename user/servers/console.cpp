@@ -77,6 +77,7 @@ class ConsoleFiles final : public fs::FileSystem, public fs::LoopEvents {
   void wake_readers();
   fs::Result<void> control(std::string_view line);
   base::String control_text();
+  void tell_hidden();
 
   Process& process_;
   fs::Server* server_ = nullptr;  // told when a reader may go on
@@ -258,6 +259,13 @@ u8 ConsoleFiles::ready(fs::OpenFile& open) {
   return ready;
 }
 
+/// Whole lines without echo are passwords; a raw mode without echo is an editor, which shows what it wants itself.
+void ConsoleFiles::tell_hidden() {
+  const LineDiscipline::Modes& modes = discipline_.modes();
+  sys::frame().mr[0] = !modes.echo && !modes.raw ? 1 : 0;
+  port::call(device_address(0), port::Console::Hide, 1);
+}
+
 base::String ConsoleFiles::control_text() {
   u64 columns = columns_;
   u64 rows = rows_;
@@ -285,10 +293,12 @@ fs::Result<void> ConsoleFiles::control(std::string_view line) {
   const bool terminal = discipline_.source() == ConsoleSource::Terminal;
   if (verb == "rawon" || verb == "rawoff") {
     if (terminal) discipline_.set_raw(verb == "rawon");
+    tell_hidden();
   } else if (verb == "echo" || verb == "signals") {
     const std::string_view state = word();
     if (state != "on" && state != "off") return fs::fail(ErrorCode::BadArgument, whole);
     if (terminal && verb == "echo") discipline_.set_echo(state == "on");
+    tell_hidden();
     if (terminal && verb == "signals") discipline_.set_signals(state == "on");
   } else if (verb == "size") {
     const base::String text = control_text();
