@@ -23,6 +23,7 @@ struct OpenFile {
 struct ReadRequest {
   u64 offset_bytes = 0;     // for streams without meaning
   base::MutableBytes room;  // what may be filled; `data` of the reply may lie here or in the server's own memory
+  u32 tag = 0;              // of the thread that asks, as it says itself
 };
 struct ReadReply {
   base::Bytes data{};  // ≤ room.size(); empty is end of file

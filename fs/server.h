@@ -186,7 +186,12 @@ class Server {
   Result<FileMethods::Share::Reply> share(u32 open, const FileMethods::Share::Request&);
   Result<FileMethods::Close::Reply> close(u32 open, const FileMethods::Close::Request&);
   Result<FileMethods::Punch::Reply> punch(u32 open, const FileMethods::Punch::Request&);
-  Result<FileMethods::Read::Reply> read_now(Open& open, u64 offset, u32 count, base::MutableBytes room);
+  struct ReadNow {
+    u64 offset;
+    u32 count;
+    u32 tag;
+  };
+  Result<FileMethods::Read::Reply> read_now(Open& open, const ReadNow& what, base::MutableBytes room);
   Result<FileMethods::Write::Reply> write_now(Open& open, u64 offset, base::Bytes data);
   Result<void> park(Parked& parked, u32 open, u32 tag);
   bool must_queue(u32 open, Parked::What what) const;

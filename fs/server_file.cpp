@@ -35,12 +35,13 @@ bool Server::must_queue(u32 slot, Parked::What what) const {
 // ── Data ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Answers a read or says WouldBlock. The data is in `room`, wherever the server kept it.
-Result<F::Read::Reply> Server::read_now(Open& open, u64 offset, u32 count, base::MutableBytes room) {
+Result<F::Read::Reply> Server::read_now(Open& open, const ReadNow& what, base::MutableBytes room) {
+  const auto [offset, count, tag] = what;
   const bool at_position = offset == kAtPosition;
   const u64 start = at_position ? open.position : offset;
   if (start > kOffsetMax) return F::Read::Reply{.position = start};  // past the end of anything
   const base::MutableBytes wanted = room.first(std::min<u64>(count, room.size()));
-  const ReadReply reply = TRY(files_.read(open.file, {.offset_bytes = start, .room = wanted}));
+  const ReadReply reply = TRY(files_.read(open.file, {.offset_bytes = start, .room = wanted, .tag = tag}));
   ASSERT(reply.data.size() <= wanted.size());
   if (!reply.data.empty() && reply.data.data() != wanted.data()) {
     __builtin_memmove(wanted.data(), reply.data.data(), reply.data.size());
@@ -74,7 +75,7 @@ Result<F::Read::Reply> Server::read(u32 slot, const F::Read::Request& request) {
   if (open.file.kind == Kind::Directory) return fail(ErrorCode::IsADirectory);
   const Result<F::Read::Reply> reply = must_queue(slot, Parked::What::Read)
                                            ? Result<F::Read::Reply>(ErrorCode::WouldBlock)
-                                           : read_now(open, request.offset, request.count, room_.span());
+                                           : read_now(open, {request.offset, request.count, request.tag}, room_.span());
   if (reply.ok() || !(reply.error() == ErrorCode::WouldBlock)) return reply;
   if ((open.file.flags & kOpenNonBlock) != 0) return reply;
   Parked& parked = new_parked();
@@ -212,7 +213,8 @@ bool Server::try_again(Parked& parked) {
     return true;
   };
   switch (parked.what) {
-    case Parked::What::Read: return answer(read_now(open, parked.offset, parked.count, parked_room_.span()));
+    case Parked::What::Read:
+      return answer(read_now(open, {parked.offset, parked.count, parked.tag}, parked_room_.span()));
     case Parked::What::Write: return answer(write_now(open, parked.offset, parked.data.span()));
     case Parked::What::Lock: {
       const Result<void> set = locks_.set(parked.range);

@@ -60,7 +60,8 @@ interface Process {
   post      @23 (target :UInt32, group :Bool, note :Text);
   setNote   @24 (number :UInt8, action :UInt8);          # 0 default, 1 ignore, 2 handle
   setGroup  @25 (pid :UInt32, group :UInt32);
-  facts     @26 (pid :UInt32) -> (pid :UInt32, parent :UInt32, group :UInt32, session :UInt32, uid :UInt32, gid :UInt32, console :Int8);
+  facts     @26 (pid :UInt32) -> (pid :UInt32, parent :UInt32, group :UInt32, session :UInt32, uid :UInt32, gid :UInt32, console :Int8,
+               stopped :Bool);
   setConsole @27 (number :Int8);                         # the session leader's console
   log       @28 (text :Text);                            # one line of the kernel log
   readLog   @29 (offset :UInt64) -> (offset :UInt64, data :Data);   # the oldest kept byte at or after offset

@@ -56,4 +56,21 @@ class Operands {
   bool opened_ = false;
 };
 
+/// Reads all lines of all operands, handing each to `each(line)`; false from it stops.
+template <class Each>
+void for_each_line(Tool& tool, std::span<const std::string_view> names, Each each) {
+  Operands files(tool, names);
+  while (files.next()) {
+    Input input(tool.process(), files.fd());
+    base::String line(tool.heap());
+    for (;;) {
+      const auto got = input.next(line);
+      if (!got.ok()) tool.error(files.name(), got.error());
+      if (!got.ok() || !*got) break;
+      each(line);
+      if (tool.out().failed()) return;
+    }
+  }
+}
+
 }  // namespace user

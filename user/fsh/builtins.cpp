@@ -397,7 +397,7 @@ constexpr Builtin kBuiltins[] = {
     {"local", local_names, "usage: local NAME[=VALUE]…"},
     {"printf", plain<printf_command>, kPrintfUsage, false, true},
     {"pwd", plain<pwd_command>, kPwdUsage, false, true},
-    {"read", read_builtin, "usage: read [-rs] [-p TEXT] [-n N] NAME…"},
+    {"read", read_builtin, "usage: read [-rs] [-p TEXT] [-n N] [-t TIME] NAME…"},
     {"readonly", readonly_names, "usage: readonly [-p] [NAME[=VALUE]…]", true},
     {"return", return_from, "usage: return [STATUS]", true},
     {"rfork", rfork_builtin, "usage: rfork nNeEsfFm"},

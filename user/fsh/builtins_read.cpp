@@ -6,6 +6,9 @@
 namespace user::fsh {
 namespace {
 
+constexpr u64 kNever = ~u64{0};
+constexpr i32 kTimedOutStatus = 142;  // 128 + alarm
+
 struct ReadLine {
   base::String text;
   base::String escaped;  // 'e' where a backslash made the byte ordinary
@@ -13,11 +16,16 @@ struct ReadLine {
 };
 
 /// One line, a byte a time: what follows it belongs to whoever reads next.
-Result<ReadLine> read_line(Shell& shell, Fd fd, bool raw, u64 bytes_max) {
+Result<ReadLine> read_line(Shell& shell, Fd fd, bool raw, u64 bytes_max, u64 until_ns) {
   ReadLine line{base::String(shell.heap()), base::String(shell.heap())};
   bool escape = false;
   while (line.text.size() < bytes_max) {
     u8 byte = 0;
+    if (until_ns != kNever) {
+      const u64 now_ns = shell.process().uptime_ns();
+      const bool ready = TRY(shell.process().wait_readable(fd, until_ns > now_ns ? until_ns - now_ns : 0));
+      if (!ready) return fs::fail(ErrorCode::TimedOut);
+    }
     const u64 count = TRY(shell.process().read(fd, {&byte, 1}));
     if (count == 0) {
       line.ended = true;
@@ -88,13 +96,22 @@ i32 read_builtin(Shell& shell, Tool& tool) {
   bool silent = false;
   std::string_view prompt;
   u64 bytes_max = u64{1} << 32;
-  Options options(tool, "rsp:n:");
+  Options options(tool, "rsp:n:t:");
+  u64 timeout_ns = 0;
+  bool timed = false;
   for (char option = options.next(); option != Options::kEnd; option = options.next()) {
     switch (option) {
       case Options::kBad: return options.bad_status();
       case 'r': raw = true; break;
       case 's': silent = true; break;
       case 'p': prompt = options.value(); break;
+      case 't': {
+        const auto value = base::parse_duration_ns(options.value());
+        if (!value.ok()) return tool.bad_use("bad number: {}", options.value());
+        timeout_ns = *value;
+        timed = true;
+        break;
+      }
       case 'n': {
         const auto value = base::parse_u64(options.value());
         if (!value.ok()) return tool.bad_use("bad number: {}", options.value());
@@ -117,13 +134,14 @@ i32 read_builtin(Shell& shell, Tool& tool) {
   const bool console = shell.process().is_console(fd);
   if (!prompt.empty() && console) shell.print_error(prompt);
   if (silent && console) (void)shell.process().write_file("/dev/consctl", "echo off\n").ok();
-  const auto line = read_line(shell, fd, raw, bytes_max);
+  const auto line = read_line(shell, fd, raw, bytes_max, timed ? shell.process().uptime_ns() + timeout_ns : kNever);
   if (silent && console) {
     (void)shell.process().write_file("/dev/consctl", "echo on\n").ok();
     shell.print_error("\n");
   }
   if (!line.ok()) {
     if (line.error().code == ErrorCode::Interrupted) return 130;
+    if (line.error().code == ErrorCode::TimedOut) return kTimedOutStatus;
     tool.error("read", line.error());
     return 1;
   }

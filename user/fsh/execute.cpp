@@ -436,6 +436,17 @@ Pid Shell::launch_stage(const Node& node, const Launch& launch, i32& status) {
     return 0;
   }
   if (options.xtrace) trace_words(words->span());
+  u64 bytes = 0;
+  for (const base::String& word : *words) bytes += word.size();
+  if (builtin != nullptr && bytes > kSubshellArgumentsMax) {
+    // A built-in takes any number of words; its program does not.
+    base::String text(heap());
+    for (const base::String& word : *words) {
+      quote_word(word, text);
+      text.push(' ');
+    }
+    return launch_subshell_text(text, launch, status);
+  }
   base::Vector<std::string_view> views(heap());
   for (const base::String& word : *words) views.push_back(word.view());
   Launch program = launch;

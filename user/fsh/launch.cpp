@@ -91,11 +91,42 @@ Pid Shell::launch_subshell(const Node& node, const Launch& launch, i32& status) 
   return launch_subshell_text(program, launch, status);
 }
 
+/// A file with this text, open for reading, that no name leads to.
+Result<Fd> Shell::unnamed_file(std::string_view text) {
+  constexpr u16 kWrite = schema::file::kOpenWrite | schema::file::kOpenCreate | schema::file::kOpenTruncate;
+  base::String path(heap());
+  path.append_format("/tmp/.fsh-{}", process_.pid());
+  const Fd output = TRY(process_.open(path, kWrite, 0600));
+  const auto written = process_.write(output, base::bytes_of(text));
+  (void)process_.close(output).ok();
+  auto input = written.ok() ? process_.open(path, kOpenRead) : Result<Fd>(written.error());
+  (void)process_.remove(path).ok();
+  return input;
+}
+
 Pid Shell::launch_subshell_text(std::string_view program, const Launch& launch, i32& status) {
   base::String state(heap());
   write_state(state);
-  const std::string_view words[] = {"fsh", "--subshell", state.view(), program};
-  const base::Vector<FdMapping> descriptors = child_descriptors();
+  std::string_view words[] = {"fsh", "--subshell", state.view(), program};
+  base::Vector<FdMapping> descriptors = child_descriptors();
+  // What is too long for arguments goes through a file without a name.
+  Result<Fd> file = fs::fail(ErrorCode::NotFound);
+  char number[16];
+  if (state.size() + program.size() > kSubshellArgumentsMax) {
+    state.push('\n');
+    const u64 state_bytes = state.size();
+    state.append(program);
+    file = unnamed_file(state);
+    if (!file.ok()) {
+      complain("subshell: {}", fs::text_of(file.error().code));
+      status = kStatusNotRunnable;
+      return 0;
+    }
+    words[1] = "--subshell-file";
+    words[2] = base::format(std::span<char>(number), "{}", state_bytes);
+    words[3] = "";
+    descriptors.push_back({kSubshellFd, *file});
+  }
   const SpawnOptions options_{.path = "/bin/fsh",
                               .args = words,
                               .descriptors = descriptors.span(),
@@ -104,6 +135,7 @@ Pid Shell::launch_subshell_text(std::string_view program, const Launch& launch, 
                               .group = launch.group,
                               .foreground = launch.foreground && options.interactive};
   const auto spawned = process_.spawn(options_);
+  if (file.ok()) (void)process_.close(*file).ok();
   if (spawned.ok()) return *spawned;
   complain("subshell: {}", fs::text_of(spawned.error().code));
   status = kStatusNotRunnable;

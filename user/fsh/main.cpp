@@ -98,6 +98,20 @@ i32 run_subshell(Shell& shell, std::string_view state, std::string_view program)
   return shell.leave();
 }
 
+/// The same, both texts in the file at kSubshellFd: the state's length is told.
+i32 run_subshell_file(Shell& shell, std::string_view state_bytes) {
+  base::String text(shell.heap());
+  u8 part[4096];
+  Result<u64> count = u64{0};
+  while ((count = shell.process().read(kSubshellFd, part)).ok() && *count != 0) {
+    text.append(base::text_of({part, *count}));
+  }
+  (void)shell.process().close(kSubshellFd).ok();
+  const auto split = base::parse_u64(state_bytes);
+  if (!count.ok() || !split.ok() || *split > text.size()) return kStatusSyntax;
+  return run_subshell(shell, text.view().substr(0, *split), text.view().substr(*split));
+}
+
 /// `fsh FILE`: the whole file is read first, so that what it does to itself while it runs does no harm.
 i32 run_file(Shell& shell, std::string_view path) {
   auto text = shell.process().read_file(path, u64{64} << 20);
@@ -116,6 +130,7 @@ i32 main(Process& process) {
   Shell shell(process);
   auto args = process.args();
   if (args.size() == 4 && args[1] == "--subshell") return run_subshell(shell, args[2], args[3]);
+  if (args.size() == 4 && args[1] == "--subshell-file") return run_subshell_file(shell, args[2]);
   Tool tool(process, kUsage);
   Options options(tool, "c:ilefnuvxCmo:");
   std::string_view text;

@@ -178,15 +178,9 @@ bool Shell::RedirectScope::open_here(const Redirect& redirect, u32 number) {
     if (!written.ok()) shell_.complain("here-document: {}", fs::text_of(written.error().code));
     return written.ok();
   }
-  base::String path(shell_.heap());
-  path.append_format("/tmp/.fsh-{}-{}", process.pid(), redirect.target.at.line);
-  const auto output = process.open(path, kOpenWrite | kOpenCreate | kOpenTruncate, 0600);
-  const auto written = output.ok() ? process.write(*output, base::bytes_of(body)) : Result<void>(output.error());
-  if (output.ok()) (void)process.close(*output).ok();
-  const auto input = written.ok() ? process.open(path, kOpenRead) : Result<Fd>(written.error());
-  if (output.ok()) (void)process.remove(path).ok();
+  const auto input = shell_.unnamed_file(body);
   if (!input.ok()) {
-    shell_.complain("{}: {}", path, fs::text_of(input.error().code));
+    shell_.complain("here-document: {}", fs::text_of(input.error().code));
     return false;
   }
   put(number, static_cast<i32>(*input));

@@ -13,9 +13,11 @@ namespace user::fsh {
 constexpr i32 kStatusNotFound = 127;
 constexpr i32 kStatusNotRunnable = 126;
 constexpr i32 kStatusSyntax = 2;
-constexpr u32 kServerRestartsMax = 16;  // of the input's server, while one line is read
-constexpr u32 kShellFdsMax = 64;        // descriptors a script can name
-constexpr u32 kCallDepthMax = 64;       // functions, `.`, eval and traps inside one another
+constexpr u32 kServerRestartsMax = 16;           // of the input's server, while one line is read
+constexpr u32 kShellFdsMax = 64;                 // descriptors a script can name
+constexpr u64 kSubshellArgumentsMax = 64 << 10;  // of state and program; more goes through a file
+constexpr Fd kSubshellFd = kShellFdsMax;         // where the subshell finds that
+constexpr u32 kCallDepthMax = 64;                // functions, `.`, eval and traps inside one another
 
 struct Variable {
   base::String value;
@@ -155,6 +157,7 @@ class Shell final : public Parameters {
   /// Starts a copy of this shell that runs `node`.
   Pid launch_subshell(const Node& node, const Launch& launch, i32& status);
   Pid launch_subshell_text(std::string_view program, const Launch& launch, i32& status);
+  Result<Fd> unnamed_file(std::string_view text);
   /// Waits for the processes of a job in the foreground; the status of the last (or by pipefail).
   i32 wait_foreground(u32 job);
   /// The state of this shell as a program: what a subshell runs first.

@@ -38,6 +38,17 @@ Result<Identity> Accounts::find_user(std::string_view name) {
   return fs::fail(ErrorCode::NotFound);
 }
 
+Result<u32> Accounts::find_group(std::string_view name) {
+  for (std::string_view rest = group(); !rest.empty();) {
+    std::string_view line = take_part(rest, '\n');
+    if (take_part(line, ':') != name || name.empty()) continue;
+    take_part(line, ':');
+    const auto gid = base::parse_u64(take_part(line, ':'));
+    if (gid.ok()) return static_cast<u32>(*gid);
+  }
+  return fs::fail(ErrorCode::NotFound);
+}
+
 base::Vector<u32> Accounts::groups_of(std::string_view name) {
   base::Vector<u32> groups(process_.heap());
   for (std::string_view rest = group(); !rest.empty() && !name.empty();) {

@@ -14,6 +14,7 @@ class Accounts {
   base::String group_name(u32 gid) { return name_of("/etc/group", group_, have_group_, gid); }
   /// Errors: NotFound.
   Result<Identity> find_user(std::string_view name);
+  Result<u32> find_group(std::string_view name);
   /// The groups that list `name` as a member, in the order of the file.
   base::Vector<u32> groups_of(std::string_view name);
 

@@ -48,6 +48,12 @@ class Input {
   /// The next piece up to and without `delimiter`; false at the end. `ended_with_delimiter()` tells how it ended.
   Result<bool> next(base::String& line, char delimiter = '\n');
   bool ended_with_delimiter() const { return delimited_; }
+  /// Begins anew with another descriptor.
+  void start(Fd fd) {
+    fd_ = fd;
+    start_ = end_ = 0;
+    ended_ = false;
+  }
   /// Raw bytes, as many as come; 0 at the end.
   Result<u64> read(base::MutableBytes out);
 

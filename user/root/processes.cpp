@@ -31,7 +31,9 @@ Result<ProcessRecord*> Manager::spawn(ProcessRecord* parent, const SpawnRequest&
   if ((request.flags & kEnvironmentFlags) == kEnvironmentFlags) return fs::fail(ErrorCode::BadArgument);
   const Program* const program = find_program(last_name(request.program));
   if (program == nullptr) return fs::fail(ErrorCode::NotExecutable);
-  if (request.arguments.size() + request.environment.size() > kStartBytesMax) return fs::fail(ErrorCode::BadArgument);
+  if (request.arguments.size() + request.environment.size() > kStartBytesMax) {
+    return fs::fail(ErrorCode::BadArgument, "arguments and environment longer than 128K");
+  }
   if (memory_short_) return fs::fail(ErrorCode::OutOfMemory);
   Realm* realm = parent == nullptr ? root_realm_ : parent->realm;
   if (!request.realm.empty()) realm = find_realm(*realm, request.realm);

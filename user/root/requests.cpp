@@ -320,7 +320,7 @@ Result<Process::Stage::Reply> Manager::on_stage(ProcessRecord& record, const Pro
   if (request.part == schema::process::Part::Arguments) text = &record.staged_arguments;
   if (request.part == schema::process::Part::Environment) text = &record.staged_environment;
   if (request.restart) text->clear();
-  if (text->size() + request.data.size() > kStartBytesMax) return fs::fail(ErrorCode::BadArgument, "too long");
+  if (text->size() + request.data.size() > kStartBytesMax) return fs::fail(ErrorCode::BadArgument, "longer than 128K");
   text->append(base::text_of(request.data));
   return Process::Stage::Reply{};
 }
@@ -483,7 +483,8 @@ Result<Process::Facts::Reply> Manager::on_facts(ProcessRecord& record, const Pro
                                .session = target->session_id,
                                .uid = target->uid,
                                .gid = target->gid,
-                               .console = leader == nullptr ? i8{-1} : leader->console};
+                               .console = leader == nullptr ? i8{-1} : leader->console,
+                               .stopped = target->state == ProcessState::Stopped};
 }
 
 Result<Process::SetConsole::Reply> Manager::on_set_console(ProcessRecord& record,

@@ -233,6 +233,11 @@ Result<void> FileTable::truncate(Fd fd, u64 size) {
   return {};
 }
 
+Result<u8> FileTable::ready(Fd fd, u8 want) {
+  TRY(in_use(fd));
+  return TRY(ask<File::Poll>(fd, {.want = want}, Repeat::Always)).ready;
+}
+
 Result<void> FileTable::sync(Fd fd) {
   Descriptor* open = TRY(in_use(fd));
   const auto reply = ask<File::Sync>(fd, {}, Repeat::Never);

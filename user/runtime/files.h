@@ -41,6 +41,8 @@ class FileTable final : public FileHalf {
   Result<u64> seek(Fd fd, i64 offset, schema::file::Whence whence);
   Result<void> truncate(Fd fd, u64 size);
   Result<void> sync(Fd fd);
+  /// Which of fs::kReady* hold now.
+  Result<u8> ready(Fd fd, u8 want);
   Result<FileStat> stat_fd(Fd fd);
   Result<Process::Pipe> pipe();
   Result<Fd> dup(Fd fd, Fd lowest);

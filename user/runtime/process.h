@@ -132,6 +132,8 @@ class Process {
   Result<void> close(Fd fd);
   Result<u64> read(Fd fd, base::MutableBytes out);  // ≥ 1 byte, or 0 at end of file
   Result<void> write(Fd fd, base::Bytes data);      // all of it, or an error
+  /// Whether a read would answer at once, now or within `timeout_ns`.
+  Result<bool> wait_readable(Fd fd, u64 timeout_ns);
   Result<u64> read_at(Fd fd, u64 offset, base::MutableBytes out);
   Result<void> write_at(Fd fd, u64 offset, base::Bytes data);
   Result<u64> seek(Fd fd, i64 offset, Whence whence);

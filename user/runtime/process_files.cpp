@@ -93,6 +93,17 @@ Result<Fd> Process::dup(Fd fd, Fd lowest) {
 Result<void> Process::dup_to(Fd fd, Fd target) {
   return with_notes(state_, [&](FileTable& files) { return files.dup_to(fd, target); });
 }
+Result<bool> Process::wait_readable(Fd fd, u64 timeout_ns) {
+  constexpr u64 kStepNs = 10'000'000;  // between two looks
+  const u64 until_ns = uptime_ns() + std::min(timeout_ns, u64{1} << 62);
+  for (;;) {
+    const u8 ready = TRY(with_notes(state_, [&](FileTable& files) { return files.ready(fd, 1); }));
+    if (ready != 0) return true;
+    const u64 now_ns = uptime_ns();
+    if (now_ns >= until_ns) return false;
+    TRY(sleep(std::min(kStepNs, until_ns - now_ns)));
+  }
+}
 bool Process::is_console(Fd fd) { return files_of(state_).is_console(fd); }
 Result<void> Process::set_close_on_exec(Fd fd, bool on) { return files_of(state_).set_close_on_exec(fd, on); }
 Result<base::String> Process::read_file(std::string_view path, u64 bytes_max) {

@@ -4,6 +4,8 @@
 // Bounds      one console; kOutputHeldMax bytes of echo wait while Ctrl-S holds the output.
 #include "fs/server.h"
 #include "kernel-model/ports.h"
+#include "schema/process.capnp.h"
+#include "user/runtime/call.h"
 #include "user/runtime/shared.h"
 #include "user/servers/line_discipline.h"
 #include "user/servers/serve.h"
@@ -74,6 +76,7 @@ class ConsoleFiles final : public fs::FileSystem, public fs::LoopEvents {
   void print(std::string_view text);
   void device_write(std::string_view bytes);
   void post(u32 note);
+  fs::Result<void> check_reader(Pid reader);
   void wake_readers();
   fs::Result<void> control(std::string_view line);
   base::String control_text();
@@ -225,10 +228,24 @@ fs::Result<fs::ReadReply> ConsoleFiles::read(fs::OpenFile& open, const fs::ReadR
     if (count > 0) __builtin_memcpy(request.room.data(), text.data() + request.offset_bytes, count);
     return fs::ReadReply{.data = request.room.first(count)};
   }
+  TRY(check_reader(request.tag));
   if (!discipline_.can_read()) return fs::fail(ErrorCode::WouldBlock);
   const std::size_t count = discipline_.read(request.room);
   if (!unread_.empty()) take_input();  // there is room again for what the device had
   return fs::ReadReply{.data = request.room.first(count)};
+}
+
+/// Only the foreground group reads; others get `ttyin`, which stops them unless they want it otherwise. They ask again
+/// when they go on. Errors: Interrupted (stopped), IoError (not to be stopped).
+fs::Result<void> ConsoleFiles::check_reader(Pid reader) {
+  using Facts = schema::process::Process::Facts;
+  if (foreground_ == 0) return {};
+  const auto facts = call<Facts>(kSlotRoot, {.pid = reader});
+  if (!facts.ok()) return fs::fail(ErrorCode::Interrupted);  // it has ended
+  if (facts->group == foreground_) return {};
+  (void)process_.post_group(facts->group, "ttyin").ok();  // it may have ended by now
+  const auto after = call<Facts>(kSlotRoot, {.pid = reader});
+  return fs::fail(after.ok() && !after->stopped ? ErrorCode::IoError : ErrorCode::Interrupted);
 }
 
 fs::Result<fs::WriteReply> ConsoleFiles::write(fs::OpenFile& open, const fs::WriteRequest& request) {
