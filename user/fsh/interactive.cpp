@@ -32,19 +32,24 @@ void sort_unique(base::Vector<base::String>& words) {
 
 }  // namespace
 
-ConsoleSize console_size(Process& process) {
-  ConsoleSize size;
+ConsoleState console_state(Process& process) {
+  ConsoleState state;
   const auto text = process.read_file("/dev/consctl", 4096);
-  if (!text.ok()) return size;
+  if (!text.ok()) return state;
   const u64 at = text->view().find("size ");
-  if (at == std::string_view::npos) return size;
+  if (at == std::string_view::npos) return state;
   std::string_view rest = text->view().substr(at + 5);
   const u64 blank = std::min<u64>(rest.find(' '), rest.size());
   const auto columns = base::parse_u64(rest.substr(0, blank));
   rest.remove_prefix(std::min(blank + 1, rest.size()));
   const auto rows = base::parse_u64(rest.substr(0, rest.find_first_not_of("0123456789")));
-  if (columns.ok() && rows.ok()) size = {static_cast<u32>(*columns), static_cast<u32>(*rows)};
-  return size;
+  if (columns.ok() && rows.ok()) {
+    state.columns = static_cast<u32>(*columns);
+    state.rows = static_cast<u32>(*rows);
+  }
+  state.raw = text->view().find("raw on") != std::string_view::npos;
+  state.echo = text->view().find("echo off") == std::string_view::npos;
+  return state;
 }
 
 InteractiveLines::InteractiveLines(Shell& shell) : shell_(shell), editor_(shell.heap(), shell.history, *this) {}
@@ -84,8 +89,14 @@ void InteractiveLines::remember(std::string_view line) {
   (void)shell_.process().close(*file).ok();
 }
 
-void InteractiveLines::set_raw(bool raw) {
-  (void)shell_.process().write_file("/dev/consctl", raw ? "rawon\necho off\n" : "rawoff\necho on\n").ok();
+void InteractiveLines::begin_editing() { (void)shell_.process().write_file("/dev/consctl", "rawon\necho off\n").ok(); }
+
+void InteractiveLines::end_editing(const ConsoleState& before) {
+  char text[32];
+  (void)shell_.process()
+      .write_file("/dev/consctl",
+                  base::format(text, "{}\necho {}\n", before.raw ? "rawon" : "rawoff", before.echo ? "on" : "off"))
+      .ok();
 }
 
 base::String InteractiveLines::prompt(bool first) {
@@ -144,10 +155,10 @@ base::String InteractiveLines::prompt(bool first) {
 
 LineSource::Got InteractiveLines::next_line(base::String& line, bool first) {
   if (first) shell_.jobs().tell_changes();
-  const ConsoleSize size = console_size(shell_.process());
-  set_raw(true);
+  const ConsoleState console = console_state(shell_.process());
+  begin_editing();
   base::String out(shell_.heap());
-  editor_.begin(prompt(first), size.columns == 0 ? kColumnsDefault : size.columns, out);
+  editor_.begin(prompt(first), console.columns == 0 ? kColumnsDefault : console.columns, out);
   Editor::Outcome outcome = Editor::Outcome::More;
   bool gone = false;
   u32 restarts = 0;
@@ -162,7 +173,7 @@ LineSource::Got InteractiveLines::next_line(base::String& line, bool first) {
         continue;
       }
       if (!count.ok() && count.error().code == ErrorCode::ServerRestarted && ++restarts <= kServerRestartsMax) {
-        set_raw(true);  // a new console server knows nothing of it
+        begin_editing();  // a new console server knows nothing of it
         continue;
       }
       gone = gone || !count.ok() || *count == 0;
@@ -174,7 +185,7 @@ LineSource::Got InteractiveLines::next_line(base::String& line, bool first) {
     pending_start_ += 1;
   }
   (void)shell_.process().write(shell_.actual_fd(kStderr), base::bytes_of(out.view())).ok();
-  set_raw(false);
+  end_editing(console);
   if (gone) return Got::End;
   switch (outcome) {
     case Editor::Outcome::Interrupted: return Got::Interrupted;

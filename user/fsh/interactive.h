@@ -8,11 +8,13 @@ namespace user::fsh {
 constexpr u64 kHistoryMax = 1000;
 
 /// What the console is, from /dev/consctl; columns 0: no terminal behind it.
-struct ConsoleSize {
+struct ConsoleState {
   u32 columns = 0;
   u32 rows = 0;
+  bool raw = false;
+  bool echo = true;
 };
-ConsoleSize console_size(Process& process);
+ConsoleState console_state(Process& process);
 
 class InteractiveLines final : public LineSource, public Completer {
  public:
@@ -23,7 +25,9 @@ class InteractiveLines final : public LineSource, public Completer {
 
  private:
   void remember(std::string_view line);
-  void set_raw(bool raw);
+  void begin_editing();
+  /// The console as it was before the prompt: what `stty` set stays.
+  void end_editing(const ConsoleState& before);
   base::String prompt(bool first);
   void complete_commands(std::string_view word, Completion& completion);
   void complete_paths(std::string_view word, bool directories_only, Completion& completion);

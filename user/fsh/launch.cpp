@@ -203,6 +203,11 @@ i32 Shell::wait_foreground(u32 number) {
   }
   Job* job = jobs_.find(number);
   if (options.interactive && options.monitor) (void)process_.set_foreground(process_.group()).ok();
+  // A program that was killed or stopped may have left the console as it liked it.
+  const bool by_note = !job->processes.empty() && job->processes.back().note != 0;
+  if (by_note && options.interactive && process_.is_console(kStdin)) {
+    (void)process_.write_file("/dev/consctl", "rawoff\necho on\n").ok();
+  }
   if (!job->ended()) {
     jobs_.make_current(number);
     const i32 status = 128 + static_cast<i32>(job->processes.back().note);
@@ -222,8 +227,6 @@ i32 Shell::wait_foreground(u32 number) {
     }
   }
   if (note != 0 && options.interactive) {
-    // A program that was killed may have left the console as it liked it.
-    if (process_.is_console(kStdin)) (void)process_.write_file("/dev/consctl", "rawoff\necho on\n").ok();
     constexpr u32 kInterrupt = 2;
     constexpr u32 kPipe = 13;
     // The keys went to the command in front; the loop or list it stood in is meant as well.

@@ -169,7 +169,7 @@ i32 main(Process& process) {
     return run_file(shell, operands[0]);
   }
   interactive =
-      interactive || (process.is_console(kStdin) && process.is_console(kStderr) && console_size(process).columns > 0);
+      interactive || (process.is_console(kStdin) && process.is_console(kStderr) && console_state(process).columns > 0);
   if (login) {
     run_if_present(shell, "/etc/profile");
     run_from_home(shell, ".profile");
