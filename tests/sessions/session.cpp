@@ -148,6 +148,10 @@ std::vector<std::string> rendered(std::string_view output, std::size_t columns) 
         case 'C': column = std::min(columns - 1, column + moved); break;
         case 'D': column -= std::min(column, moved); break;
         case 'G': column = moved - 1; break;
+        case 'H':  // a new page: what was on the screen before stays readable
+          row = lines.size();
+          column = 0;
+          break;
         case 'K':
           if (count == 0 && column < line().size()) line().resize(column);
           break;

@@ -1,4 +1,5 @@
 // user/commands/lines.cpp — head, tail, wc, uniq, seq, cksum, tee, yes: text and bytes, a line or a block at a time.
+#include "base/bytes.h"
 #include "user/commands/operands.h"
 #include "user/lib/tool.h"
 
@@ -208,6 +209,26 @@ i32 tail_main(Process& process) {
 
 // ── wc ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+namespace {
+
+/// Newlines, eight bytes at a time: a byte of x is zero where there was one, and then its high bit stays clear below.
+u64 count_newlines(std::span<const u8> bytes) {
+  constexpr u64 kOnes = 0x0101'0101'0101'0101;
+  constexpr u64 kLow = 0x7F * kOnes;
+  u64 count = 0;
+  u64 at = 0;
+  for (; at + 8 <= bytes.size(); at += 8) {
+    const u64 x = base::load_le64(bytes.data() + at) ^ '\n' * kOnes;
+    const u64 not_zero = (((x & kLow) + kLow) | x) & ~kLow;
+    // Eight flags of one bit each are summed into the top byte by the multiplication.
+    count += 8 - ((not_zero >> 7) * kOnes >> 56);
+  }
+  for (; at < bytes.size(); ++at) count += bytes[at] == '\n' ? 1 : 0;
+  return count;
+}
+
+}  // namespace
+
 i32 wc_main(Process& process) {
   Tool tool(process, "usage: wc [-lwcm] [FILE…]\n  -l  lines\n  -w  words\n  -c  bytes\n  -m  characters");
   bool show_lines = false;
@@ -263,7 +284,12 @@ i32 wc_main(Process& process) {
       if (*got == 0) break;
       counts.bytes += *got;
       process.work(*got / 8 + 1);
-      for (const u8 c : std::span<const u8>(block, *got)) {
+      const std::span<const u8> bytes(block, *got);
+      if (!show_words && !show_characters) {
+        if (show_lines) counts.lines += count_newlines(bytes);
+        continue;
+      }
+      for (const u8 c : bytes) {
         counts.lines += c == '\n' ? 1 : 0;
         counts.characters += (c & 0xC0) != 0x80 ? 1 : 0;
         const bool blank = c == ' ' || (c >= '\t' && c <= '\r');
@@ -339,6 +365,40 @@ i32 uniq_main(Process& process) {
 
 // ── seq, yes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+namespace {
+
+/// Numbers as decimal digits. The next one after another is found by counting up in place: most change one digit only.
+class DecimalCounter {
+ public:
+  std::string_view show(u64 value) {
+    if (value == shown_ + 1 && size_ != 0) {
+      u64 at = sizeof digits_;
+      while (at > sizeof digits_ - size_ && digits_[at - 1] == '9') digits_[--at] = '0';
+      if (at == sizeof digits_ - size_) {
+        size_ += 1;
+        digits_[at - 1] = '1';
+      } else {
+        digits_[at - 1] += 1;
+      }
+    } else {
+      size_ = 0;
+      for (u64 rest = value; rest != 0 || size_ == 0; rest /= 10) {
+        size_ += 1;
+        digits_[sizeof digits_ - size_] = static_cast<char>('0' + rest % 10);
+      }
+    }
+    shown_ = value;
+    return {digits_ + sizeof digits_ - size_, size_};
+  }
+
+ private:
+  u64 shown_ = 0;
+  u64 size_ = 0;
+  char digits_[20];  // of 2⁶⁴ − 1
+};
+
+}  // namespace
+
 i32 seq_main(Process& process) {
   Tool tool(process,
             "usage: seq [-w] [-s SEPARATOR] [FIRST [STEP]] LAST\n  -w  equal width, padded with zeros\n  -s  between "
@@ -380,19 +440,23 @@ i32 seq_main(Process& process) {
   const u64 width = equal_width ? std::max(base::format(std::span<char>(text), "{}", first).size(),
                                            base::format(std::span<char>(text), "{}", last).size())
                                 : 0;
-  bool any = false;
-  for (i64 value = first; step > 0 ? value <= last : value >= last;) {
-    if (any) tool.out().text(separator);
-    const std::string_view digits = base::format(std::span<char>(text), "{}", value);
-    const bool negative = digits.starts_with("-");
-    if (negative) tool.out().character('-');
-    for (u64 i = digits.size(); i < width; ++i) tool.out().character('0');
-    tool.out().text(digits.substr(negative ? 1 : 0));
-    any = true;
+  const auto past_last = [&](i64 value) { return step > 0 ? value > last : value < last; };
+  base::String line(process.heap());
+  DecimalCounter counter;
+  for (i64 value = first; !past_last(value);) {
+    const bool negative = value < 0;
+    const u64 magnitude = negative ? 0 - static_cast<u64>(value) : static_cast<u64>(value);
+    const std::string_view digits = counter.show(magnitude);
+    line.clear();
+    if (negative) line.push('-');
+    for (u64 i = digits.size() + (negative ? 1 : 0); i < width; ++i) line.push('0');
+    line.append(digits);
+    const bool ends = __builtin_add_overflow(value, step, &value) || past_last(value);
+    line.append(ends ? std::string_view("\n") : separator);
+    tool.out().text(line);
     process.work(4);
-    if (tool.out().failed() || __builtin_add_overflow(value, step, &value)) break;
+    if (ends || tool.out().failed()) break;
   }
-  if (any) tool.out().character('\n');
   return tool.finish();
 }
 

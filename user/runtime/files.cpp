@@ -20,6 +20,7 @@ using schema::file::Kind;
 namespace {
 
 constexpr u32 kRepeatsMax = 3;
+constexpr u8 kReadable = 1;  // of File.poll
 constexpr u32 kPassedBytes = 48;  // of one descriptor in the text a child gets
 
 bool names_console(std::string_view path) {
@@ -179,17 +180,32 @@ void FileTable::close_all() {
 
 // ── Data ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/// One request gives kInlineBytesMax at most. A file gives all that was asked for and that it has; a device as much as it
+/// has ready; from a stream the first piece is enough.
 Result<u64> FileTable::read(Fd fd, u64 offset, base::MutableBytes out) {
   Descriptor* open = TRY(in_use(fd));
-  const u32 count = static_cast<u32>(std::min<u64>(out.size(), fs::kInlineBytesMax));
-  if (count == 0) return u64{0};
-  const auto reply = ask<File::Read>(fd, {.offset = offset, .count = count, .tag = tag()}, Repeat::AtKnownPlace);
-  if (!reply.ok()) return reply.take_failure();
-  if (reply->data.size() > count || reply->count != reply->data.size()) return fs::fail(ErrorCode::ProtocolError);
-  const u64 bytes = reply->data.size();
-  if (bytes != 0) __builtin_memcpy(out.data(), reply->data.data(), bytes);
-  if (offset == kAtPosition) open->position = reply->position;
-  return bytes;
+  u64 done = 0;
+  while (done < out.size()) {
+    const u32 count = static_cast<u32>(std::min<u64>(out.size() - done, fs::kInlineBytesMax));
+    const auto reply = ask<File::Read>(fd, {.offset = offset, .count = count, .tag = tag()}, Repeat::AtKnownPlace);
+    if (!reply.ok() && done != 0) break;  // what was read is told first
+    if (!reply.ok()) return reply.take_failure();
+    if (reply->data.size() > count || reply->count != reply->data.size()) return fs::fail(ErrorCode::ProtocolError);
+    const u64 bytes = reply->data.size();
+    if (bytes != 0) __builtin_memcpy(out.data() + done, reply->data.data(), bytes);
+    done += bytes;
+    if (offset == kAtPosition) {
+      open->position = reply->position;
+    } else {
+      offset += bytes;
+    }
+    if (bytes < count) break;
+    if (open->kind == Kind::File) continue;
+    if (open->kind != Kind::Device || open->is_console) break;
+    const Result<u8> more = ready(fd, kReadable);
+    if (!more.ok() || *more == 0) break;
+  }
+  return done;
 }
 
 Result<void> FileTable::write(Fd fd, u64 offset, base::Bytes data) {
