@@ -171,6 +171,7 @@ TEST_CASE("the table has its columns, and a service that is not there is not fou
         "dev              5  running          0        0  -\n"
         "pipe             4  running          0        0  -\n"
         "timer            3  running          0        0  -\n"
+        "tmp              7  running          0        0  -\n"
         "echo: write error: not found: nope\n"
         "echo: write error: unknown control message: frob\n"
         "name dev\nstate running\n"
@@ -249,7 +250,8 @@ TEST_CASE("a probe by command finds a hung server that has none planned", "[user
   const std::string hung = with_file(plain_image(), "boot/service/dev", "program hang\nsrv dev\n");
   const Session session =
       run("sleep 20; service probe pipe; service probe timer; service probe dev; sleep 3\n"
-          "tail -n 4 /proc/supervisor | tr -s ' ' | cut -d' ' -f1,3-5\n",
+          "tail -n 5 /proc/supervisor | tr -s ' ' | cut -d' ' -f1,3-5\n",
           2, hung);
-  CHECK(session.output == "console running 0 0\ndev running 1 100\npipe running 0 0\ntimer running 0 0\n");
+  CHECK(session.output ==
+        "console running 0 0\ndev running 1 100\npipe running 0 0\ntimer running 0 0\ntmp running 0 0\n");
 }

@@ -20,7 +20,7 @@ using schema::file::Kind;
 namespace {
 
 constexpr u32 kRepeatsMax = 3;
-constexpr u8 kReadable = 1;  // of File.poll
+constexpr u8 kReadable = 1;       // of File.poll
 constexpr u32 kPassedBytes = 48;  // of one descriptor in the text a child gets
 
 bool names_console(std::string_view path) {
