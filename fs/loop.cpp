@@ -19,6 +19,7 @@ constexpr u64 kWorkUnitNs = 10;
 
 void LoopEvents::serving(Server&) {}
 void LoopEvents::started() {}
+bool LoopEvents::ends(const Server&) { return false; }
 void LoopEvents::signalled(u64) {}
 Result<Identity> LoopEvents::identify(u64) { return fail(ErrorCode::PermissionDenied); }
 Outcome LoopEvents::foreign(const Request&, base::MutableBytes out) {
@@ -46,6 +47,7 @@ void Loop::run(Server& server) {
     if (received.info.from_kernel()) {
       events_.signalled(received.badge);
       server.pump();
+      if (events_.ends(server)) return;
       received = sys::recv(slots_.endpoint, reply);
       continue;
     }
@@ -63,9 +65,13 @@ void Loop::run(Server& server) {
     // The answer lies in the IPC buffer; deleting takes two words, which travel in registers.
     drop_received();
     sys::buffer().caps_or_badges[0] = outcome.cap_slot;
-    received = sys::reply_recv(
-        slots_.endpoint, reply,
-        MessageInfo::make(outcome.label, outcome.bytes / 8, outcome.cap_slot != 0 ? 1 : 0, MessageInfo::kInBuffer));
+    const auto info =
+        MessageInfo::make(outcome.label, outcome.bytes / 8, outcome.cap_slot != 0 ? 1 : 0, MessageInfo::kInBuffer);
+    if (events_.ends(server)) {
+      sys::send(reply, info);
+      return;
+    }
+    received = sys::reply_recv(slots_.endpoint, reply, info);
   }
 }
 

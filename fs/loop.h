@@ -32,6 +32,8 @@ struct LoopEvents {
   virtual void started();
   /// A signal of the bound notification: interrupts, timers.
   virtual void signalled(u64 bits);
+  /// Asked after each request and signal: whether the loop is to end.
+  virtual bool ends(const Server& server);
   /// A message whose badge the file server did not make.
   virtual Outcome foreign(const Request& request, base::MutableBytes out);
   /// Who an Identity capability in the receive slot stands for.
@@ -45,8 +47,8 @@ class Loop final : public Gate {
  public:
   Loop(base::Allocator& memory, const LoopSlots& slots, LoopEvents& events);
 
-  /// Receives and answers for ever.
-  [[noreturn]] void run(Server& server);
+  /// Receives and answers until the events say that it ends.
+  void run(Server& server);
 
   /// How many requests may be parked at once.
   u32 parked_max() const { return slots_.reply_count - 1; }

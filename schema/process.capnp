@@ -61,15 +61,19 @@ interface Process {
   setNote   @24 (number :UInt8, action :UInt8);          # 0 default, 1 ignore, 2 handle
   setGroup  @25 (pid :UInt32, group :UInt32);
   facts     @26 (pid :UInt32) -> (pid :UInt32, parent :UInt32, group :UInt32, session :UInt32, uid :UInt32, gid :UInt32, console :Int8,
-               stopped :Bool);
+               stopped :Bool, ready :Bool);
   setConsole @27 (number :Int8);                         # the session leader's console
   log       @28 (text :Text);                            # one line of the kernel log
   readLog   @29 (offset :UInt64) -> (offset :UInt64, data :Data);   # the oldest kept byte at or after offset
+  ready     @30 ();                                      # of a server: it answers from now on; its supervisor is signalled
+  alarm     @31 (slot :UInt16, due :UInt64);             # a worker arms the timer server in the caller's slot: the caller does
+                                                         # not wait for it. kSlotNotification is signalled with kSignalTimer
 }
 
-enum JobKind { flush @0; print @1; close @2; }
+enum JobKind { flush @0; print @1; close @2; arm @3; }
 interface Worker {                           # between the manager and its own workers, which may block on servers
   # Done with the last job, give the next. The job's process: its CNode is in kSlotGrants. Flush: the request `tag` on the
-  # File in `slot`; print: `text` on the File in `slot`; close: every File in the slots from `slot` on.
-  next      @0 () -> (kind :JobKind, slot :UInt16, tag :UInt32, text :Text);
+  # File in `slot`; print: `text` on the File in `slot`; close: every File in the slots from `slot` on; arm: the timer server
+  # in `slot` is to signal the process at `due`.
+  next      @0 () -> (kind :JobKind, slot :UInt16, tag :UInt32, text :Text, due :UInt64);
 }

@@ -208,9 +208,9 @@ TEST_CASE("a service that restarts with what it needs is stopped and started wit
   CAPTURE(session.output);
   CHECK(session.output.starts_with("orrery\ndev"));
   CHECK(session.output.find("running          1        0  pipe\n") != std::string::npos);
-  CHECK(
-      session.output.ends_with("pipe start\ndev start\npipe fault note kill\npipe backoff 100\ndev stop\n"
-                               "dev waiting\npipe start\ndev start\n"));
+  CHECK(session.output.ends_with(
+      "pipe start\ndev start\npipe ready\ndev ready\npipe fault note kill\npipe backoff 100\ndev stop\n"
+      "dev waiting\npipe start\npipe ready\ndev start\ndev ready\n"));
 }
 
 TEST_CASE("more faults than restart-max leave a service failed until it is reset and started", "[user][init]") {
@@ -229,29 +229,121 @@ TEST_CASE("more faults than restart-max leave a service failed until it is reset
 }
 
 TEST_CASE("a server that hangs is found by its probe and started anew; one that answers is left alone",
-          "[user][init]") {
-  // The third service is asked first after two seconds, and has two to answer.
-  const std::string hung = with_file(plain_image(), "boot/service/dev", "program hang\nsrv dev\nprobe sysname\n");
-  const std::string script =
-      "sleep 3; grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5\n"
-      "sleep 2; grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5\n"
-      "tail -n 3 /proc/supervisor/log | cut -d' ' -f2-\n";
-  const Session session = run(script, 2, hung);
-  CHECK(session.output == "running 0 0\nrunning 1 100\ndev fault probe\ndev backoff 100\ndev start\n");
-
-  const std::string sound = with_file(plain_image(), "boot/service/dev",
+          "[user][init][files.A60]") {
+  const std::string image = with_file(plain_image(), "boot/service/dev",
                                       "program dev\nargs --world 0 --entropy 1 --power 2\nsrv dev\nmount /dev\n"
                                       "device world entropy power\nprobe sysname\n");
-  const Session good = run("sleep 30; grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5\n", 2, sound);
+  const std::string row = "grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5\n";
+  const Session good = run("sleep 30; " + row, 2, image);
   CHECK(good.output == "running 0 0\n");
+  const Session session = run("echo hang > /proc/$(pidof dev)/ctl; sleep 13; " + row +
+                                  "grep ' dev ' /proc/supervisor/log | tail -n 4 | cut -d' ' -f2-\n",
+                              2, image);
+  CHECK(session.output == "running 1 100\ndev fault probe\ndev backoff 100\ndev start\ndev ready\n");
 }
 
 TEST_CASE("a probe by command finds a hung server that has none planned", "[user][init]") {
-  const std::string hung = with_file(plain_image(), "boot/service/dev", "program hang\nsrv dev\n");
   const Session session =
-      run("sleep 20; service probe pipe; service probe timer; service probe dev; sleep 3\n"
-          "tail -n 5 /proc/supervisor | tr -s ' ' | cut -d' ' -f1,3-5\n",
-          2, hung);
+      run("echo hang > /proc/$(pidof dev)/ctl; sleep 20; service probe pipe; service probe timer; service probe dev\n"
+          "sleep 3; tail -n 5 /proc/supervisor | tr -s ' ' | cut -d' ' -f1,3-5\n");
   CHECK(session.output ==
         "console running 0 0\ndev running 1 100\npipe running 0 0\ntimer running 0 0\ntmp running 0 0\n");
+}
+
+TEST_CASE("a server that does not say in time that it serves is at fault", "[user][init]") {
+  const std::string image =
+      with_file(plain_image(), "boot/service/dev", "program hang\nsrv dev\nstart-timeout 2s\nbackoff 30s\n");
+  const Session session =
+      run("sleep 1; grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5; sleep 3\n"
+          "grep '^dev ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-5; cat /proc/supervisor/log\n",
+          2, image);
+  CAPTURE(session.output);
+  CHECK(session.output.starts_with("starting 0 0\nbackoff 1 30000\n"));
+  const std::vector<u64> start = times_of(session.output, "dev start");
+  const std::vector<u64> fault = times_of(session.output, "dev fault start timeout");
+  REQUIRE(start.size() == 1);
+  REQUIRE(fault.size() == 1);
+  CHECK(fault[0] - start[0] >= 2'000);
+  CHECK(fault[0] - start[0] <= 2'002);
+}
+
+TEST_CASE("who waits for a service longer than a minute is told that it is stopped; later it serves again",
+          "[user][init]") {
+  const std::string image =
+      with_file(plain_image(), "boot/service/pipe", "program pipe\nsrv pipe\nbackoff 150s\nbackoff-max 200s\n");
+  const Session session =
+      run("kill -9 $(pidof pipe)\necho a | cat; grep '^pipe ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3\n"
+          "cut -d' ' -f2 /dev/time; echo b | cat; cut -d' ' -f2 /dev/time; sleep 100; echo c | cat\n",
+          2, image);
+  CAPTURE(session.output);
+  CHECK(session.output.find("server stopped\n") != std::string::npos);
+  CHECK(session.output.find("\n60\n") != std::string::npos);
+  CHECK(session.output.ends_with("60\nc\n"));
+}
+
+TEST_CASE("init keeps its alarms however often the timer server is killed", "[user][init]") {
+  // A probe each 20 ms has init set alarms all the time.
+  std::string image = with_file(plain_image(), "boot/service/dev",
+                                "program dev\nargs --world 0 --entropy 1 --power 2\nsrv dev\nmount /dev\n"
+                                "device world entropy power\nprobe sysname\nprobe-interval 20ms\n");
+  image =
+      with_file(image, "boot/service/timer",
+                "program timer\nsrv timer\nclients each\ndevice timer0\npriority 220\nbackoff 1ms\nbackoff-max 2ms\n");
+  for (const u32 cores : {1u, 2u, 4u}) {
+    CAPTURE(cores);
+    const Session session =
+        run("sleep 3; for i in $(seq 40); do kill -9 $(pidof timer); sleep 0.0$i; done; kill -9 $(pidof dev); sleep 1\n"
+            "grep -E '^(dev|timer) ' /proc/supervisor | tr -s ' ' | cut -d' ' -f1,3,4; cat /dev/sysname\n",
+            cores, image);
+    CHECK(session.output == "dev running 1\ntimer running 40\norrery\n");
+  }
+}
+
+TEST_CASE("reload takes new manifests and changed ones, and refuses bad ones by name and line",
+          "[user][init][files.A65]") {
+  const Session session = run(
+      "c=/proc/supervisor/ctl; d=/etc/service\n"
+      "printf 'program /bin/ramfs\\nneeds b\\n' > $d/a; printf 'program /bin/ramfs\\nneeds a\\n' > $d/b\n"
+      "echo reload > $c; rm $d/b; echo reload > $c; printf 'program x\\nfrob 1\\n' > $d/a; echo reload > $c; rm $d/a\n"
+      "printf 'program ramfs\\nsrv extra\\nmount /mnt\\nneeds pipe\\n' > $d/extra; echo reload > $c; echo $?\n"
+      "echo kept > /mnt/f; cat /mnt/f; grep '^extra ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-\n"
+      "echo reload > $c; kill -9 $(grep '^extra ' /proc/supervisor | tr -s ' ' | cut -d' ' -f2); ls /mnt | wc -l\n"
+      "grep '^extra ' /proc/supervisor | tr -s ' ' | cut -d' ' -f3-\n"
+      "printf 'program ramfs\\nsrv extra\\nmount /mnt\\nbackoff 7s\\n' > $d/extra; echo reload > $c\n"
+      "grep -c 'extra reload' /proc/supervisor/log; tail -n 1 /proc/supervisor/extra; echo 'reload x' > $c\n"
+      "echo x > /proc/supervisor/load; grep -c dependency /dev/kmesg\n");
+  CHECK(session.sound);
+  CHECK(session.output ==
+        "echo: write error: bad argument: dependency cycle: a -> b -> a\n"
+        "echo: write error: bad argument: a: needs b: not found\n"
+        "echo: write error: bad argument: a:2: unknown key: frob\n"
+        "0\nkept\nrunning 0 0 pipe\n0\nrunning 1 100 pipe\n1\nbackoff 7s\n"
+        "echo: write error: bad argument: x\necho: write error: operation not permitted\n1\n");
+}
+
+TEST_CASE("a server started for a mount ends with its last mount, once nothing of it is open", "[user][init]") {
+  const Session session =
+      run("n() { pidof ramfs | wc -w; }; n; mount ramfs /mnt; n; mkdir /mnt/d /tmp/x; bind /mnt/d /tmp/x; echo in > "
+          "/mnt/f\n"
+          "unmount /mnt; sleep 1; n; touch /tmp/x/still; exec 5< /tmp/x/still; unmount /tmp/x; sleep 1; n\n"
+          "cat <&5; exec 5<&-; sleep 1; n\n"
+          "mount ramfs /mnt; mount ramfs /mnt; sleep 1; n; unmount /mnt; sleep 1; n\n"
+          "ns -n fsh -c 'mount ramfs /mnt; echo a > /mnt/f; cat /mnt/f'; sleep 1; n\n");
+  CHECK(session.output == "1\n2\n2\n2\n1\n2\n1\na\n1\n");
+}
+
+TEST_CASE("who waits for an answer of a server that is killed is told, wherever its request was", "[user][init]") {
+  // Parked at the server, received by it, queued at its endpoint.
+  const Session session =
+      run("mount ramfs /mnt; echo x > /mnt/f\n"
+          "p=$(pidof ramfs | tr ' ' '\\n' | sort -n | tail -n 1)\n"
+          "echo hang > /proc/$p/ctl; cat /mnt/f & cat /mnt/f & sleep 1; kill -9 $p; wait; cat /mnt/f\n"
+          "pidof stopped | wc -w; unmount /mnt; sleep 1; pidof stopped | wc -w\n"
+          "{ sleep 5; } | cat & sleep 1; kill -9 $(pidof pipe); wait; echo over\n");
+  CAPTURE(session.output);
+  CHECK(session.outcome == sim::Outcome::Ended);
+  CHECK(
+      session.output.starts_with("cat: /mnt/f: server stopped\ncat: /mnt/f: server stopped\n"
+                                 "cat: /mnt/f: server stopped\n1\n0\n"));
+  CHECK(session.output.ends_with("over\n"));
 }

@@ -6,7 +6,6 @@
 #include "fs/loop.h"
 #include "kernel-model/ports.h"
 #include "schema/file.capnp.h"
-#include "schema/timer.capnp.h"
 #include "user/init/services.h"
 #include "user/init/supervisor_tree.h"
 #include "user/runtime/call.h"
@@ -123,7 +122,7 @@ Result<void> Init::step(std::string_view line) {
   const std::string_view verb = take_word(line);
   if (verb == "start") {
     for (std::string_view name = take_word(line); !name.empty(); name = take_word(line)) {
-      TRY(services_.start(kBootServices, name));
+      TRY(name.starts_with("@") ? services_.start_all(name.substr(1)) : services_.start(kBootServices, name));
     }
     return {};
   }
@@ -204,29 +203,26 @@ Result<void> Init::mount_supervisor(std::string_view path) {
   return {};
 }
 
-/// The notification is signalled at `due_ns`. Who keeps alarms is the timer server; while that is down, the device is
-/// asked itself, and the server takes it back when it starts.
+/// The notification is signalled at `due_ns`. Who keeps alarms is the timer server, which is asked by somebody else: it may
+/// end at any moment, and init is who starts it again. While it is down, the device is asked itself, and the server takes
+/// it back when it starts.
 void Init::set_alarm(u64 due_ns) {
   if (due_ns == Services::kNever) return;  // an alarm set before only makes init look once more
   const ServiceRecord* const timer = services_.find(kTimer);
-  const bool serves = timer != nullptr && timer->state == ServiceState::Running;
-  const u64 badge = serves ? kSignalTimer : kSignalAlarm;
-  const sys::Answer minted =
-      sys::invoke(kSlotCNode, sys::Invoke::CNodeMint,
-                  {kSlotScratch, kSlotDepth, kSlotNotification, kSlotDepth, kernel::kRightWrite, badge}, {kSlotCNode});
-  if (!minted.ok()) return;
-  if (serves) {
-    // When it ends meanwhile the answer is an error, and the note of its end brings us back here.
-    static_cast<void>(call<schema::timer::Timer::Arm>(
-        timer->endpoint, {.uptime = due_ns, .signal = schema::CapIndex::of(0)}, {kSlotScratch}));
-  } else {
-    const u32 handler = kSlotGrants + kInitTimerGrant;
-    sys::invoke(handler, sys::Invoke::IrqHandlerSetNotification, {}, {kSlotScratch});
-    sys::invoke(handler, sys::Invoke::IrqHandlerAck, {});
-    sys::frame().mr[0] = due_ns;
-    port::call(device_address(kInitTimerGrant), port::Timer::Arm, 1);
+  if (timer != nullptr && timer->state == ServiceState::Running) {
+    static_cast<void>(call<Manager::Alarm>(kSlotRoot, {.slot = static_cast<u16>(timer->endpoint), .due = due_ns}));
+    return;
   }
-  sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {kSlotScratch, kSlotDepth});
+  const sys::Answer minted = sys::invoke(
+      kSlotCNode, sys::Invoke::CNodeMint,
+      {kSlotAlarm, kSlotDepth, kSlotNotification, kSlotDepth, kernel::kRightWrite, kSignalAlarm}, {kSlotCNode});
+  ASSERT(minted.ok());
+  const u32 handler = kSlotGrants + kInitTimerGrant;
+  sys::invoke(handler, sys::Invoke::IrqHandlerSetNotification, {}, {kSlotAlarm});
+  sys::invoke(handler, sys::Invoke::IrqHandlerAck, {});
+  sys::frame().mr[0] = due_ns;
+  port::call(device_address(kInitTimerGrant), port::Timer::Arm, 1);
+  sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {kSlotAlarm, kSlotDepth});
 }
 
 void Init::look_after() {
@@ -235,7 +231,7 @@ void Init::look_after() {
     if (!status.ok() && status.error().code == ErrorCode::Interrupted) continue;  // by the note that tells of a child
     if (!status.ok() || status->pid == 0) break;
     if (status->pid == shell_) halt(status->code);
-    services_.ended(*status);
+    if (services_.ended(*status)) server_.wake(SupervisorTree::kControl);  // who asked for the reload is answered
   }
   set_alarm(services_.settle_all());
   sys::set_receive_slot(kSlotCNode, kSlotReceive, kSlotDepth);
@@ -273,6 +269,7 @@ void Init::keep() {
   }
   look_after();
   loop_.run(server_);
+  UNREACHABLE("init's loop does not end");
 }
 
 }  // namespace

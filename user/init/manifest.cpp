@@ -123,6 +123,8 @@ fs::Result<Manifest> parse_manifest(std::string_view text) {
       good = take_duration(line, manifest.probe_interval_ns) && manifest.probe_interval_ns > 0;
     } else if (key == "probe-timeout") {
       good = take_duration(line, manifest.probe_timeout_ns) && manifest.probe_timeout_ns > 0;
+    } else if (key == "start-timeout") {
+      good = take_duration(line, manifest.start_timeout_ns) && manifest.start_timeout_ns > 0;
     } else if (key == "settle") {
       good = take_duration(line, manifest.settle_ns);
     } else if (key == "restart-on-dep") {

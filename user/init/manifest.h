@@ -28,7 +28,8 @@ struct Manifest {
   u64 backoff_ns = 100'000'000;
   u64 backoff_max_ns = 30'000'000'000;
   u64 settle_ns = 60'000'000'000;
-  std::string_view probe{};  // read now and then to see whether it answers; empty: never
+  u64 start_timeout_ns = 10'000'000'000;  // until it says that it serves
+  std::string_view probe{};               // read now and then to see whether it answers; empty: never
   u64 probe_interval_ns = 10'000'000'000;
   u64 probe_timeout_ns = 2'000'000'000;
   u8 priority = 200;

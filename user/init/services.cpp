@@ -29,6 +29,7 @@ std::string_view text_of(ServiceState state) {
   switch (state) {
     case ServiceState::Stopped: return "stopped";
     case ServiceState::Waiting: return "waiting";
+    case ServiceState::Starting: return "starting";
     case ServiceState::Running: return "running";
     case ServiceState::Backoff: return "backoff";
     case ServiceState::Stopping: return "stopping";
@@ -68,25 +69,36 @@ Result<void> Services::start(std::string_view folder, std::string_view name) {
   record.manifest = TRY(parse_manifest(record.text.view()));
   for (u32 i = 0; i < record.manifest.need_count; ++i) {
     const ServiceRecord* const needed = find(record.manifest.needs[i]);
-    if (needed == nullptr || needed->state != ServiceState::Running) {
-      return fs::fail(ErrorCode::NotFound, record.manifest.needs[i]);
-    }
+    if (needed == nullptr || needed->pid == 0) return fs::fail(ErrorCode::NotFound, record.manifest.needs[i]);
   }
+  TRY(add(std::move(record)));
+  ServiceRecord& kept = records_.back();
+  TRY(run(kept));
+  TRY(publish(kept));
+  const MountPlace& mount = kept.manifest.mount;
+  if (!mount.path.empty()) TRY(process_.mount(kept.manifest.service, mount.path, mount.flags));
+  return {};
+}
+
+/// Keeps the record and makes its endpoint.
+Result<void> Services::add(ServiceRecord&& record) {
+  if (records_.size() == kServicesMax) return fs::fail(ErrorCode::NoSpaceLeft);
   record.endpoint = kSlotPrivate + static_cast<u32>(records_.size());
+  record.down_ns = uptime_ns();
   TRY(call<Manager::Make>(
       kSlotRoot,
       {.kind = schema::process::ObjectKind::Endpoint, .slot = static_cast<u16>(record.endpoint), .count = 1}));
-  const Manifest manifest = record.manifest;
-  const u32 endpoint = record.endpoint;
   // The text moves with the record: its bytes stay where the manifest's views point.
-  ServiceRecord& kept = records_.push_back(std::move(record));
-  TRY(run(kept));
-  if (!manifest.service.empty()) {
-    TRY(call<Manager::Publish>(
-        kSlotRoot, {.name = manifest.service, .service = schema::CapIndex::of(0), .per_client = manifest.per_client},
-        {endpoint}));
-  }
-  if (!manifest.mount.path.empty()) TRY(process_.mount(manifest.service, manifest.mount.path, manifest.mount.flags));
+  records_.push_back(std::move(record));
+  return {};
+}
+
+Result<void> Services::publish(const ServiceRecord& record) {
+  const Manifest& manifest = record.manifest;
+  if (manifest.service.empty()) return {};
+  TRY(call<Manager::Publish>(
+      kSlotRoot, {.name = manifest.service, .service = schema::CapIndex::of(0), .per_client = manifest.per_client},
+      {record.endpoint}));
   return {};
 }
 
@@ -113,15 +125,20 @@ Result<void> Services::run(ServiceRecord& record) {
                                                                   .flags = kRfSession,
                                                                   .served = record.endpoint,
                                                                   .priority = manifest.priority}));
-  record.state = ServiceState::Running;
+  record.state = ServiceState::Starting;
   record.started_ns = uptime_ns();
   record.generation += 1;
   record.probe_failed = false;
-  // Not all at once: the first ones follow one another by a second.
-  const u64 place = static_cast<u64>(&record - records_.data()) % 10;
-  record.probe_at_ns = manifest.probe.empty() ? kNever : record.started_ns + place * 1'000'000'000;
+  record.start_failed = false;
+  record.probe_at_ns = kNever;
   note(record, "start");
   return {};
+}
+
+/// Whether the server has said that it serves.
+bool Services::is_ready(const ServiceRecord& record) {
+  const auto facts = call<Manager::Facts>(kSlotRoot, {.pid = record.pid});
+  return facts.ok() && facts->ready;
 }
 
 void Services::start_now(ServiceRecord& record) {
@@ -131,11 +148,23 @@ void Services::start_now(ServiceRecord& record) {
 
 // ── Ending ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-void Services::ended(const WaitStatus& status) {
+bool Services::ended(const WaitStatus& status) {
+  if (loader_ != 0 && status.pid == loader_) {
+    loader_ = 0;
+    loaded_ = true;
+    load_result_ = status.code == 0 ? apply_staged() : Result<void>(fs::fail(ErrorCode::IoError, "manifests"));
+    staged_.clear();
+    return true;
+  }
+  server_ended(status);
+  return false;
+}
+
+void Services::server_ended(const WaitStatus& status) {
   for (ServiceRecord& record : records_) {
     if (record.stand_in == status.pid) {
       record.stand_in = 0;
-      halt(record, record.state);  // V2: somebody killed it
+      stand_in_for(record);  // V2: somebody killed it
       return;
     }
     if (record.probe == status.pid) {
@@ -145,6 +174,7 @@ void Services::ended(const WaitStatus& status) {
       return;
     }
     if (record.pid != status.pid) continue;
+    if (record.state == ServiceState::Running) record.down_ns = uptime_ns();
     record.pid = 0;
     end_probe(record);
     if (record.state == ServiceState::Stopping) {
@@ -164,6 +194,7 @@ void Services::ended(const WaitStatus& status) {
     }
     char reason[96];
     if (record.probe_failed) return fault(record, "probe");
+    if (record.start_failed) return fault(record, "start timeout");
     if (status.note != 0) return fault(record, base::format(reason, "note {}", note_name(status.note)));
     return fault(record, base::format(reason, "exit {}", status.code));
   }
@@ -174,7 +205,8 @@ void Services::fault(ServiceRecord& record, std::string_view reason) {
   const Manifest& manifest = record.manifest;
   const u64 now = uptime_ns();
   note(record, "fault", reason);
-  if (record.generation != 0 && now >= record.started_ns + manifest.settle_ns) {
+  const bool ran = record.state == ServiceState::Running;
+  if (ran && now >= record.started_ns + manifest.settle_ns) {
     record.restarts = 0;
     record.backoff_ns = 0;
   }
@@ -205,6 +237,10 @@ void Services::begin_stop(ServiceRecord& record, AfterStop after) {
 /// Leaves the service without a server: the stand-in answers for it.
 void Services::halt(ServiceRecord& record, ServiceState state) {
   record.state = state;
+  stand_in_for(record);
+}
+
+void Services::stand_in_for(ServiceRecord& record) {
   if (record.stand_in != 0) return;
   const std::string_view args[] = {"stopped"};
   const auto pid = start_program(ProcessAccess::state(process_), {.program = "stopped",
@@ -256,13 +292,24 @@ bool Services::needs_are_running(const ServiceRecord& record) {
   return true;
 }
 
+bool Services::needs_are_up(const ServiceRecord& record) {
+  for (u32 i = 0; i < record.manifest.need_count; ++i) {
+    const ServiceRecord* const needed = find(record.manifest.needs[i]);
+    const bool up =
+        needed != nullptr && (needed->state == ServiceState::Running || needed->state == ServiceState::Starting);
+    if (!up) return false;
+  }
+  return true;
+}
+
 /// Servers that restart with what they need are stopped while that does not run.
 void Services::stop_dependents() {
+  // One that is starting will serve what they need; it was their turn to stop when it went down.
   for (bool changed = true; changed;) {  // each round stops one more service: ≤ kServicesMax rounds
     changed = false;
     for (ServiceRecord& record : records_) {
-      if (record.state != ServiceState::Running || !record.manifest.restart_on_need) continue;
-      if (needs_are_running(record)) continue;
+      const bool runs = record.state == ServiceState::Running || record.state == ServiceState::Starting;
+      if (!runs || !record.manifest.restart_on_need || needs_are_up(record)) continue;
       record.restarts += 1;
       begin_stop(record, AfterStop::Wait);
       changed = true;
@@ -270,11 +317,18 @@ void Services::stop_dependents() {
   }
 }
 
+/// Who has waited for a minute is told that there is nobody, and so is who comes later, until it runs again.
+bool Services::give_up_waiting(ServiceRecord& record, u64 now) {
+  if (record.stand_in != 0 || now < record.down_ns + kWaitMaxNs) return false;
+  stand_in_for(record);
+  return record.stand_in != 0;
+}
+
 /// One step of one service; false: there is none to do now.
 bool Services::advance(ServiceRecord& record, u64 now) {
   switch (record.state) {
     case ServiceState::Backoff:
-      if (record.start_at_ns > now) return false;
+      if (record.start_at_ns > now) return give_up_waiting(record, now);
       if (needs_are_running(record)) {
         start_now(record);
       } else {
@@ -283,9 +337,23 @@ bool Services::advance(ServiceRecord& record, u64 now) {
       }
       return true;
     case ServiceState::Waiting:
-      if (!needs_are_running(record)) return false;
+      if (!needs_are_running(record)) return give_up_waiting(record, now);
       start_now(record);
       return true;
+    case ServiceState::Starting:
+      if (is_ready(record)) {
+        record.state = ServiceState::Running;
+        record.started_ns = now;
+        // Not all at once: the first ones follow one another by a second.
+        const u64 place = static_cast<u64>(&record - records_.data()) % 10;
+        record.probe_at_ns = record.manifest.probe.empty() ? kNever : now + place * 1'000'000'000;
+        note(record, "ready");
+        return true;
+      }
+      if (record.start_failed || now < record.started_ns + record.manifest.start_timeout_ns) return false;
+      record.start_failed = true;
+      static_cast<void>(process_.post(record.pid, "kill"));
+      return false;
     case ServiceState::Running:
       if (now >= record.probe_at_ns) {
         if (record.probe == 0) {
@@ -308,15 +376,20 @@ bool Services::advance(ServiceRecord& record, u64 now) {
 }
 
 u64 Services::settle_all() {
-  stop_dependents();
   const u64 now = uptime_ns();
-  for (bool changed = true; changed;) {  // from Backoff to Running, a probe, settled: ≤ 4 × kServicesMax rounds
+  for (bool changed = true; changed;) {  // from Backoff to Running, a probe, settled: ≤ 6 × kServicesMax rounds
     changed = false;
+    stop_dependents();
     for (ServiceRecord& record : records_) changed = advance(record, now) || changed;
   }
   u64 next = kNever;
   for (const ServiceRecord& record : records_) {
     if (record.state == ServiceState::Backoff) next = std::min(next, record.start_at_ns);
+    const bool to_come = record.state == ServiceState::Backoff || record.state == ServiceState::Waiting;
+    if (to_come && record.stand_in == 0) next = std::min(next, record.down_ns + kWaitMaxNs);
+    if (record.state == ServiceState::Starting && !record.start_failed) {
+      next = std::min(next, record.started_ns + record.manifest.start_timeout_ns);
+    }
     if (record.state == ServiceState::Running) next = std::min(next, record.probe_at_ns);
     if (record.state == ServiceState::Running && record.restarts != 0) {
       next = std::min(next, record.started_ns + record.manifest.settle_ns);
@@ -329,6 +402,7 @@ u64 Services::settle_all() {
 
 Result<void> Services::control(std::string_view line) {
   const std::string_view verb = fs::take_word(line);
+  if (verb == "reload") return line.empty() ? reload() : fs::fail(ErrorCode::BadArgument, line);
   const bool known = verb == "restart" || verb == "stop" || verb == "start" || verb == "reset" || verb == "probe";
   if (!known) return fs::fail(ErrorCode::UnknownControl, verb);
   const std::string_view name = fs::take_word(line);
@@ -348,6 +422,7 @@ Result<void> Services::control(std::string_view line) {
   }
   const AfterStop after = verb == "stop" ? AfterStop::Stay : AfterStop::Start;
   switch (record->state) {
+    case ServiceState::Starting:
     case ServiceState::Running:
       if (verb != "start") begin_stop(*record, after);
       return {};
@@ -370,17 +445,22 @@ Result<void> Services::control(std::string_view line) {
 
 /// How long the longest way down the needs is; 0: it needs nothing.
 u32 Services::depth_of(const ServiceRecord& record) {
-  // A service is loaded after all it needs: the depths of those before it are all there is to look at.
+  // There are no cycles: after as many rounds as there are services nothing changes any more.
   u32 depths[kServicesMax] = {};
-  for (u32 i = 0; i < records_.size(); ++i) {
-    for (u32 n = 0; n < records_[i].manifest.need_count; ++n) {
-      for (u32 before = 0; before < i; ++before) {
-        if (records_[before].name == records_[i].manifest.needs[n]) depths[i] = std::max(depths[i], depths[before] + 1);
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (u32 i = 0; i < records_.size(); ++i) {
+      for (u32 n = 0; n < records_[i].manifest.need_count; ++n) {
+        const ServiceRecord* const needed = find(records_[i].manifest.needs[n]);
+        if (needed == nullptr) continue;
+        const u32 below = depths[needed - records_.data()] + 1;
+        if (below <= depths[i]) continue;
+        depths[i] = below;
+        changed = true;
       }
     }
-    if (&records_[i] == &record) return depths[i];
   }
-  return 0;
+  return depths[&record - records_.data()];
 }
 
 void Services::append_table(base::String& out) {

@@ -15,8 +15,8 @@ namespace {
 
 constexpr NodeId kRootNode = 1;
 constexpr NodeId kTable = 2;
-constexpr NodeId kControl = 3;
 constexpr NodeId kLog = 4;
+constexpr NodeId kLoad = 5;  // where the loader of a reload writes
 constexpr NodeId kFirstService = 16;
 
 }  // namespace
@@ -33,7 +33,7 @@ fs::Result<fs::Attributes> SupervisorTree::stat(NodeId node, const fs::Caller&) 
     attributes.mode = 0555;
   } else if (node == kTable) {
     attributes.has_names = true;
-  } else if (node == kControl) {
+  } else if (node == kControl || node == kLoad) {
     attributes.kind = Kind::Control;
     attributes.mode = 0600;
   } else if (node != kLog && node - kFirstService >= services_.records().size()) {
@@ -47,6 +47,7 @@ fs::Result<NodeId> SupervisorTree::lookup(NodeId directory, std::string_view nam
   if (directory != kTable) return fs::fail(ErrorCode::NotFound);
   if (name == "ctl") return kControl;
   if (name == "log") return kLog;
+  if (name == "load") return kLoad;
   ServiceRecord* const record = services_.find(name);
   if (record == nullptr) return fs::fail(ErrorCode::NotFound);
   return kFirstService + static_cast<u64>(record - services_.records().data());
@@ -75,12 +76,17 @@ fs::Result<fs::ReadReply> SupervisorTree::read(fs::OpenFile& open, const fs::Rea
 }
 
 fs::Result<fs::WriteReply> SupervisorTree::write(fs::OpenFile& open, const fs::WriteRequest& request) {
+  const u32 all = static_cast<u32>(request.data.size());
+  if (open.node == kLoad) {
+    TRY(services_.stage(base::text_of(request.data)));
+    return fs::WriteReply{.count = all};
+  }
   if (open.node != kControl) return fs::fail(ErrorCode::NotSupported);
   const fs::Result<void> done =
       fs::for_each_command(request.data, [&](std::string_view line) { return services_.control(line); });
   sys::signal(kSlotNotification);  // what a command asked for is done when it has been answered
   if (!done.ok()) return done.take_failure();
-  return fs::WriteReply{.count = static_cast<u32>(request.data.size())};
+  return fs::WriteReply{.count = all};
 }
 
 }  // namespace user

@@ -1,6 +1,6 @@
 // user/init/supervisor_tree.h — the supervisor as files: `supervisor`, the table of services, which has names below it:
 // `ctl`, `log` and one for each service.
-// Node ids    1 the root, 2 the table, 3 ctl, 4 log, kFirstService + place in the list of services.
+// Node ids    1 the root, 2 the table, 3 ctl, 4 log, 5 load, kFirstService + place in the list of services.
 #pragma once
 #include "fs/file_system.h"
 #include "fs/text_tree.h"
@@ -10,6 +10,8 @@ namespace user {
 
 class SupervisorTree final : public fs::FileSystem {
  public:
+  static constexpr fs::NodeId kControl = 3;
+
   SupervisorTree(Services& services, base::Allocator& memory)
       : services_(services), memory_(memory), snapshots_(memory) {}
 

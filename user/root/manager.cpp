@@ -40,6 +40,7 @@ Manager::Manager(base::Heap& memory, SlotPool slots, UntypedPool untyped, const 
       devices_(memory),
       image_frames_(memory),
       services_(memory),
+      dropped_(memory),
       workers_(memory),
       jobs_(memory),
       log_(memory),

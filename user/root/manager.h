@@ -50,6 +50,7 @@ struct Service {
   u32 pid = 0;  // who published it; 0: the manager
   u32 generation = 1;
   bool per_client = false;  // every client gets a copy badged with its pid
+  bool is_private = false;  // of a server started for a mount: it ends when it is mounted nowhere any more
   u8 instance = 0;          // of our own trees: which one
 };
 
@@ -60,6 +61,7 @@ struct Job {
   u32 index = 0;  // the record's place; it may be another's by the time a worker is free
   u16 slot = 0;
   u32 tag = 0;
+  u64 due = 0;
 };
 struct Worker {
   ProcessRecord* record = nullptr;
@@ -158,6 +160,7 @@ class Manager {
   void interrupt(ProcessRecord& record);
   void flush_request(ProcessRecord& record);
   void wake(ProcessRecord& record);
+  void signal(ProcessRecord& record, u64 badge);
 
   // ── names (names.cpp, environment.cpp) ───────────────────────────────────────────────────────────────────
   Namespace& new_namespace();
@@ -288,6 +291,8 @@ class Manager {
   REQUEST(SetConsole, on_set_console);
   REQUEST(Log, on_log);
   REQUEST(ReadLog, on_read_log);
+  REQUEST(Ready, on_ready);
+  REQUEST(Alarm, on_alarm);
 #undef REQUEST
   Answer on_env_names(ProcessRecord& record, base::Bytes body);
 
@@ -307,6 +312,10 @@ class Manager {
   // names.cpp
   u8 view_of(const ProcessRecord& record, const Member& member);
   void drop_member(Member& member);
+  void tell_unused();
+  void tell_unused(u64 endpoint);
+  bool is_mounted(u64 endpoint);
+  void withdraw_all(const ProcessRecord& record);
   void changed(Namespace& names);
 
   // realms.cpp
@@ -376,6 +385,7 @@ class Manager {
   base::Vector<u32> image_frames_;
   u32 image_bytes_ = 0;
   base::Vector<Service> services_;
+  base::Vector<u64> dropped_;  // endpoints of directories that have left a namespace
   base::Vector<Worker> workers_;
   base::Vector<Job> jobs_;
   base::Vector<u8> log_;

@@ -83,17 +83,72 @@ void Manager::leave_namespace(ProcessRecord& record) {
   }
   names->~Namespace();
   memory_.release(names, sizeof *names);
+  tell_unused();
 }
 
 void Manager::drop_member(Member& member) {
   member.references -= 1;
   if (member.references != 0) return;
+  bool any_private = false;
+  for (const Service& service : services_) any_private = any_private || service.is_private;
+  const u64 endpoint = any_private && member.slot != 0 ? inspect_slot(own(member.slot)).object : 0;
   if (member.slot != 0) {
     remove(own(member.slot));
     slots_.give(member.slot);
   }
   member.~Member();
   memory_.release(&member, sizeof member);
+  if (endpoint != 0) dropped_.push_back(endpoint);
+}
+
+/// What has been dropped is mounted somewhere less. If that was the last place of a private server, it is told, and ends
+/// once nothing is open any more. Called when no namespace holds a dropped member any more.
+void Manager::tell_unused() {
+  for (const u64 endpoint : dropped_) tell_unused(endpoint);
+  dropped_.clear();
+}
+
+void Manager::tell_unused(u64 endpoint) {
+  for (const Service& service : services_) {
+    if (!service.is_private || inspect_slot(own(service.slot)).object != endpoint) continue;
+    ProcessRecord* const server = find(service.pid);
+    const bool runs = server != nullptr && server->state == ProcessState::Running;
+    if (runs && !is_mounted(endpoint)) signal(*server, kSignalUnused);
+    return;
+  }
+}
+
+/// Whether a directory served on this endpoint stands in the namespace of any process.
+bool Manager::is_mounted(u64 endpoint) {
+  for (const ProcessRecord& at : by_pid_) {
+    if (at.names == nullptr) continue;
+    for (const MountEntry& entry : at.names->entries) {
+      for (const MemberUse& use : entry.members) {
+        if (use.member->slot != 0 && inspect_slot(own(use.member->slot)).object == endpoint) return true;
+      }
+    }
+  }
+  return false;
+}
+
+/// What a process served is served no more. Of a private server that is still mounted the endpoint stays with a stand-in,
+/// which answers `server stopped` until the last mount goes: nobody is to wait there for ever.
+void Manager::withdraw_all(const ProcessRecord& record) {
+  for (u64 i = services_.size(); i-- > 0;) {
+    Service& service = services_[i];
+    if (service.pid != record.pid) continue;
+    if (service.is_private && is_mounted(inspect_slot(own(service.slot)).object)) {
+      constexpr std::string_view kArguments{"stopped\0", 8};
+      const auto stand_in = spawn(nullptr, {.program = "stopped", .arguments = kArguments, .served = service.slot});
+      if (stand_in.ok()) {
+        services_[i].pid = (*stand_in)->pid;
+        continue;
+      }
+    }
+    remove(own(service.slot));
+    slots_.give(service.slot);
+    services_.erase(i);
+  }
 }
 
 void Manager::changed(Namespace& names) {
@@ -148,6 +203,7 @@ Result<u32> Manager::mount(ProcessRecord& record, const MountRequest& request) {
   const MemberUse use{&member, static_cast<u8>(request.flags & kKeptFlags)};
   members.insert(how == kMountBefore ? 0 : members.size(), use);
   changed(names);
+  tell_unused();
   return member.id;
 }
 
@@ -167,6 +223,7 @@ Result<void> Manager::unmount(ProcessRecord& record, std::string_view path, u32 
     if (!found) break;
     if (entry.members.empty()) names.entries.erase(i);
     changed(names);
+    tell_unused();
     return {};
   }
   return fs::fail(ErrorCode::NotMounted);

@@ -85,10 +85,12 @@ void Manager::interrupt(ProcessRecord& record) {
 }
 
 /// Ends a wait on the process's notification; whoever waits there looks why.
-void Manager::wake(ProcessRecord& record) {
+void Manager::wake(ProcessRecord& record) { signal(record, kSignalNote); }
+
+void Manager::signal(ProcessRecord& record, u64 badge) {
   const u32 signal = slots_.take();
   if (signal == 0) return;  // the note stays pending: it is met at the next system call
-  MUST_OK(mint(own(signal), own(record.objects.slots + kObjectNotification), kernel::kRightWrite, kSignalNote));
+  MUST_OK(mint(own(signal), own(record.objects.slots + kObjectNotification), kernel::kRightWrite, badge));
   sys::signal(signal);
   remove(own(signal));
   slots_.give(signal);

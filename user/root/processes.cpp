@@ -293,9 +293,7 @@ void Manager::publish_end(ProcessRecord& record) {
   record.self_badge = record.env_badge = 0;
   leave_namespace(record);
   drop_environment(record);
-  for (u64 i = services_.size(); i-- > 0;) {
-    if (services_[i].pid == record.pid) MUST(withdraw(record, services_[i].name.view()));
-  }
+  withdraw_all(record);
   while (ProcessRecord* child = record.children.pop_front()) {
     child->parent = init_ == &record ? nullptr : init_;
     child->no_wait_record = true;

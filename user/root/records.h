@@ -135,6 +135,7 @@ struct ProcessRecord {
   bool reaped = false;     // its parent has its status, or nobody wants it
   bool stop_unreported = false;
   bool suspended = false;  // held by suspending its thread, not by taking its scheduling context
+  bool ready = false;      // it has said that it serves
   bool hangs = false;      // held without a word: for tests of what watches it
   u8 priority = 0;
   i8 console = -1;  // of the session it leads

@@ -142,6 +142,8 @@ Answer Manager::dispatch(ProcessRecord& record, u16 ordinal, base::Bytes body) {
     case Process::Facts::kOrdinal: return run<Process::Facts>(record, body, &Manager::on_facts);
     case Process::SetConsole::kOrdinal: return run<Process::SetConsole>(record, body, &Manager::on_set_console);
     case Process::Log::kOrdinal: return run<Process::Log>(record, body, &Manager::on_log);
+    case Process::Ready::kOrdinal: return run<Process::Ready>(record, body, &Manager::on_ready);
+    case Process::Alarm::kOrdinal: return run<Process::Alarm>(record, body, &Manager::on_alarm);
     case Process::ReadLog::kOrdinal: return run<Process::ReadLog>(record, body, &Manager::on_read_log);
     default: return failure(ErrorCode::ProtocolError);
   }
@@ -373,7 +375,8 @@ Result<Process::Spawn::Reply> Manager::on_spawn(ProcessRecord& record, const Pro
   if (request.serve && spawned.ok()) {
     char name[16];
     const Pid pid = (*spawned)->pid;
-    services_.push_back({.name = base::String(memory_, base::format(name, "{}", pid)), .slot = served, .pid = pid});
+    services_.push_back(
+        {.name = base::String(memory_, base::format(name, "{}", pid)), .slot = served, .pid = pid, .is_private = true});
   } else if (served != 0) {
     remove(own(served));  // takes nothing from the child: its copy moves up to the parent's
     slots_.give(served);
@@ -484,7 +487,8 @@ Result<Process::Facts::Reply> Manager::on_facts(ProcessRecord& record, const Pro
                                .uid = target->uid,
                                .gid = target->gid,
                                .console = leader == nullptr ? i8{-1} : leader->console,
-                               .stopped = target->state == ProcessState::Stopped};
+                               .stopped = target->state == ProcessState::Stopped,
+                               .ready = target->ready};
 }
 
 Result<Process::SetConsole::Reply> Manager::on_set_console(ProcessRecord& record,
@@ -492,6 +496,25 @@ Result<Process::SetConsole::Reply> Manager::on_set_console(ProcessRecord& record
   if (record.session_id != record.pid) return fs::fail(ErrorCode::OperationNotPermitted);
   record.console = request.number;
   return Process::SetConsole::Reply{};
+}
+
+// ── Servers and their supervisor ─────────────────────────────────────────────────────────────────────────────
+
+Result<Process::Ready::Reply> Manager::on_ready(ProcessRecord& record, const Process::Ready::Request&) {
+  record.ready = true;
+  if (record.parent != nullptr && record.parent == init_) wake(*init_);
+  return Process::Ready::Reply{};
+}
+
+Result<Process::Alarm::Reply> Manager::on_alarm(ProcessRecord& record, const Process::Alarm::Request& request) {
+  if (request.slot >= kCNodeSlots) return fs::fail(ErrorCode::BadArgument);
+  enqueue({.kind = schema::process::JobKind::Arm,
+           .pid = record.pid,
+           .index = record.index,
+           .slot = request.slot,
+           .tag = record.pid,
+           .due = request.due});
+  return Process::Alarm::Reply{};
 }
 
 // ── Log ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,9 +3,11 @@
 #include "user/root/worker.h"
 
 #include "schema/process.capnp.h"
+#include "schema/timer.capnp.h"
 #include "user/root/objects.h"
 #include "user/runtime/call.h"
 #include "user/runtime/layout.h"
+#include "user/runtime/shared.h"
 
 #include "base/enforce.h"
 
@@ -25,6 +27,20 @@ bool ask(u32 slot, const typename Method::Request& request) {
   static_cast<void>(call<Method>(kSlotScratch, request));  // a file that cannot be reached needs nothing more
   remove(scratch);
   return true;
+}
+
+/// The process is signalled at `due_ns` by the timer server it has in that slot.
+void arm(u32 slot, u64 due_ns) {
+  const Window server{kSlotCNode, kSlotScratch, 64};
+  const Window signal{kSlotCNode, kSlotReceive, 64};
+  if (!copy(server, {kSlotGrants, slot, kCNodeRadix}, kernel::kRightsAll)) return;
+  if (mint(signal, {kSlotGrants, kSlotNotification, kCNodeRadix}, kernel::kRightWrite, kSignalTimer)) {
+    // A server that has ended leaves the request to its successor.
+    static_cast<void>(call<schema::timer::Timer::Arm>(
+        kSlotScratch, {.uptime = due_ns, .signal = schema::CapIndex::of(0)}, {kSlotReceive}));
+    remove(signal);
+  }
+  remove(server);
 }
 
 }  // namespace
@@ -49,6 +65,7 @@ void worker_main(const u64 (&)[8]) {
       case JobKind::Close:
         for (u32 slot = job.slot; slot < kSlotDescriptorsEnd; ++slot) ask<File::Close>(slot, {});
         break;
+      case JobKind::Arm: arm(job.slot, job.due); break;
     }
   }
 }

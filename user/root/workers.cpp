@@ -87,7 +87,7 @@ Answer Manager::tell_job(const Worker& worker) {
     log(text.substr(0, text.size() - 1));
   }
   return success(schema::process::Worker::Next::Reply{
-      .kind = worker.job.kind, .slot = worker.job.slot, .tag = worker.job.tag, .text = text});
+      .kind = worker.job.kind, .slot = worker.job.slot, .tag = worker.job.tag, .text = text, .due = worker.job.due});
 }
 
 void Manager::finish_job(Worker& worker) {

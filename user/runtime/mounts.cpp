@@ -79,6 +79,7 @@ Result<void> FileTable::walk(std::string_view path, u8 rights, u32 slot) {
 }
 
 /// Starts `/bin/NAME` as a server of its own; gives its pid, by which its service is found.
+/// Without names of its own: it is not to keep alive what it stands in.
 Result<u32> FileTable::start_private_server(std::string_view name) {
   base::String program(memory_, "/bin/");
   program.append(name);
@@ -87,7 +88,7 @@ Result<u32> FileTable::start_private_server(std::string_view name) {
   base::String arguments(memory_, name);
   arguments.push('\0');
   const auto spawned = call<Manager::Spawn>(kSlotRoot, {.program = name,
-                                                        .flags = kRfNoWait | kRfNoteg,
+                                                        .flags = kRfNoWait | kRfNoteg | kRfCNameg,
                                                         .cwd = "/",
                                                         .umask = 022,
                                                         .arguments = base::bytes_of(arguments.view()),

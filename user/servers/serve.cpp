@@ -3,6 +3,7 @@
 #include "schema/process.capnp.h"
 #include "user/runtime/call.h"
 #include "user/runtime/layout.h"
+#include "user/runtime/shared.h"
 
 #include "base/enforce.h"
 
@@ -28,7 +29,12 @@ class ClockEvents final : public fs::LoopEvents {
     clock_.forget();
     events_.started();
   }
-  void signalled(u64 bits) override { events_.signalled(bits); }
+  void signalled(u64 bits) override {
+    unused_ = unused_ || (bits & kSignalUnused) != 0;
+    events_.signalled(bits);
+  }
+  // A private server is mounted nowhere any more; what is open it still serves.
+  bool ends(const fs::Server& server) override { return (unused_ && server.open_count() == 0) || events_.ends(server); }
   fs::Outcome foreign(const fs::Request& request, base::MutableBytes out) override {
     return events_.foreign(request, out);
   }
@@ -37,6 +43,7 @@ class ClockEvents final : public fs::LoopEvents {
  private:
   fs::LoopEvents& events_;
   ServerClock& clock_;
+  bool unused_ = false;
 };
 
 bool is_filled(u32 slot) {
@@ -99,7 +106,9 @@ i32 serve(Process& process, fs::FileSystem& files, fs::LoopEvents& events, Serve
   // Session 0 is the system's, whoever starts the server how often: what init mounted stays good after a restart.
   const fs::Result<void> system = server.restore_session(0, {}, "", 0);
   ASSERT(system.ok());
+  static_cast<void>(call<Manager::Ready>(kSlotRoot, {}));  // nobody may be interested
   loop.run(server);
+  return 0;
 }
 
 std::string_view option(Process& process, std::string_view name) {

@@ -24,8 +24,8 @@ struct ServeOptions {
   fs::ServerOptions server{};
 };
 
-/// Serves `files` on kSlotServed (an endpoint is made if none was given) until the process ends. Returns only when the
-/// objects cannot be had: the exit code.
+/// Serves `files` on kSlotServed (an endpoint is made if none was given). Returns the exit code: 1 when the objects cannot
+/// be had, 0 when a private server is mounted nowhere any more and nothing of it is open.
 i32 serve(Process& process, fs::FileSystem& files, fs::LoopEvents& events, ServerClock& clock,
           const ServeOptions& options);
 

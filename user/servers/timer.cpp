@@ -216,6 +216,7 @@ void TimerServer::serve() {
 i32 timer_main(Process& process) {
   TimerServer server(process);
   server.start();
+  static_cast<void>(call<schema::process::Process::Ready>(kSlotRoot, {}));  // nobody may be interested
   server.serve();
 }
 
