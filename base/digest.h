@@ -64,6 +64,8 @@ class D128 {
   [[gnu::always_inline]] static void step(u64& a, u64& b, u64 word) {
     a = std::rotl((a ^ word) * 0x9E3779B97F4A7C15u, 29);
     b = std::rotl((b + word) * 0xC2B2AE3D27D4EB4Fu, 31) ^ a;
+    // Both chains advance together: left to itself the compiler computes all of `a` first and spills its values.
+    asm("" : "+r"(a), "+r"(b));
   }
   static constexpr u64 mix(u64 x) {
     x ^= x >> 33;

@@ -38,9 +38,8 @@ struct EventLog {
   D128 order;           // the order chain: word 1 and sequence − cause of every event
   bool folding = true;  // off where nobody wants the digest
 
-  /// Writes an event to `place` and folds it into `order` and its (node, lane)'s chain.
-  [[gnu::always_inline]] static void put(Event& place, const EventWords& words, u64 sequence, D128* leaf,
-                                         D128& order_chain) {
+  /// Writes an event to `place`.
+  [[gnu::always_inline]] static void put(Event& place, const EventWords& words, u64 sequence) {
     u8* at = reinterpret_cast<u8*>(&place);
     place.time_ns = words.time_ns;
     __builtin_memcpy(at + 8, &words.word1, 8);
@@ -50,15 +49,18 @@ struct EventLog {
     place.c = words.c;
     place.sequence = sequence;
     place.cause = words.cause;
-    if (leaf == nullptr) return;
-    leaf->fold(words.time_ns, words.word1, words.word2, words.a, words.b, words.c);
+  }
+  /// Folds an event into the chain of its node and lane and into the order chain.
+  [[gnu::always_inline]] static void fold(const EventWords& words, u64 sequence, D128& leaf, D128& order_chain) {
+    leaf.fold(words.time_ns, words.word1, words.word2, words.a, words.b, words.c);
     order_chain.fold(words.word1, sequence - words.cause);
   }
 
   /// Appends one event; returns its sequence. `leaf`: the chain of its node and lane.
   [[gnu::noinline]] u64 append(const EventWords& words, D128& leaf) {
     count += 1;
-    put(*next, words, count, folding ? &leaf : nullptr, order);
+    put(*next, words, count);
+    if (folding) fold(words, count, leaf, order);
     next += 1;
     if (next == limit) [[unlikely]]
       turn(*this);

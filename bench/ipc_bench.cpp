@@ -15,6 +15,7 @@ void server(const u64 (&arguments)[8]) {
 // A passive server has no scheduling context: it runs on its caller's, so that the kernel's fast path is taken.
 enum class Server : u8 { Passive, Active };
 Server server_kind = Server::Passive;
+u32 word_count = 1;  // of the caller's message
 void caller_root(const u64 (&)[8]) {
   Root objects;
   const u64 endpoint = objects.make(ObjectType::Endpoint);
@@ -23,7 +24,7 @@ void caller_root(const u64 (&)[8]) {
   sys::call(endpoint, MessageInfo::make(0, 1));
   if (server_kind == Server::Passive) ASSERT(sys::invoke(context, Invoke::SchedContextUnbind, {}).ok());
   probe.start();
-  for (u64 i = 0; i < probe.rounds; ++i) sys::call(endpoint, MessageInfo::make(0, 1));
+  for (u64 i = 0; i < probe.rounds; ++i) sys::call(endpoint, MessageInfo::make(0, word_count));
   probe.stop();
   halt(0);
 }
@@ -58,8 +59,9 @@ void ipc_group(Session& session) {
   if (!session.group("ipc")) return;
   const u64 rounds = session.scaled(200'000, 1000);
   const u64 host_rounds = session.scaled(5000, 50);
-  const auto call_ns = [&](Server kind, bool digest) {
+  const auto call_ns = [&](Server kind, bool digest, u32 words = 1) {
     server_kind = kind;
+    word_count = words;
     run_world(kCall, {.rounds = rounds, .digest = digest});
     return probe.ns_each();
   };
@@ -75,6 +77,10 @@ void ipc_group(Session& session) {
                    .run = [&] { return call_ns(Server::Active, true); }},
                   {{"two fcontext jumps", [&] { return fcontext_pair_ns(rounds); }},
                    {"the same without digest", [&] { return call_ns(Server::Active, false); }}});
+  session.measure({.name = "call of 1008 words and reply, passive server",
+                   .unit = "ns",
+                   .run = [&] { return call_ns(Server::Passive, true, kMessageWordsMax); }},
+                  {{"with 4 words", [&] { return call_ns(Server::Passive, true, 4); }}});
   session.measure({.name = "signal, wait, and back",
                    .unit = "ns",
                    .run =
@@ -86,6 +92,7 @@ void ipc_group(Session& session) {
                    {"pipe, two processes", [&] { return pipe_round_trip_ns(host_rounds); }}});
   const auto events_rate = [&](bool digest) {
     server_kind = Server::Passive;
+    word_count = 1;
     run_world(kCall, {.rounds = rounds, .digest = digest});
     return static_cast<double>(probe.events) * 1e3 / (probe.end_ns - probe.start_ns);
   };

@@ -18,35 +18,40 @@ using namespace ipc;
 
 constexpr u32 kEventsMax = 5;  // of one such entry
 
-// The events of the entry, written in place and counted once.
+// The events of the entry, written in place and counted once. kFolds: somebody wants the digest.
+template <bool kFolds>
 class Writer {
  public:
   Writer(base::EventLog& log, const base::EventSink& sink, u32 core)
       : log_(log),
         at_(log.next),
+        leaves_(sink.leaves),
         sequence_(log.count),
         place_(base::place_word(sink.node, core)),
-        leaves_(log.folding ? sink.leaves : nullptr) {}
+        cause_(log.cause),
+        order_(log.order) {}
 
   void cause(u64 cause) { cause_ = cause; }
   [[gnu::always_inline]] void write(u64 time, EventKind kind, u32 thread, u32 object, u64 a, u64 b, u64 c,
                                     u16 flags = 0) {
+    const base::EventWords words = {.time_ns = time,
+                                    .word1 = place_ + base::kind_word(kind, flags),
+                                    .word2 = base::subject_word(thread, object),
+                                    .a = a,
+                                    .b = b,
+                                    .c = c,
+                                    .cause = cause_};
     sequence_ += 1;
-    base::EventLog::put(*at_,
-                        {.time_ns = time,
-                         .word1 = place_ + base::kind_word(kind, flags),
-                         .word2 = base::subject_word(thread, object),
-                         .a = a,
-                         .b = b,
-                         .c = c,
-                         .cause = cause_},
-                        sequence_, leaves_ == nullptr ? nullptr : leaves_ + static_cast<u32>(base::kLanes.of(kind)),
-                        log_.order);
+    base::EventLog::put(*at_, words, sequence_);
+    if constexpr (kFolds) {
+      base::EventLog::fold(words, sequence_, leaves_[static_cast<u32>(base::kLanes.of(kind))], order_);
+    }
     at_ += 1;
   }
   [[gnu::always_inline]] void close() {
     log_.next = at_;
     log_.count = sequence_;
+    if constexpr (kFolds) log_.order = order_;
     if (at_ == log_.limit) [[unlikely]]
       log_.turn(log_);
   }
@@ -54,13 +59,15 @@ class Writer {
  private:
   base::EventLog& log_;
   base::Event* at_;
+  base::D128* leaves_;
   u64 sequence_;
   u64 place_;
-  base::D128* leaves_;  // null: nobody wants the digest
-  u64 cause_ = log_.cause;
+  u64 cause_;
+  base::D128 order_;
 };
 
 // What the entry under way is about.
+template <bool kFolds>
 struct Situation {
   Kernel& kernel;
   CoreState& core;
@@ -71,19 +78,21 @@ struct Situation {
   u64 now;        // when the call begins: after the cost of the entry
   u64 grant_end;  // of the core's grant, which is that of `sc`
   u64 timer;      // when the next context that waits for budget is due; 0 none
-  Writer events;
+  Writer<kFolds> events;
 };
 
 [[gnu::always_inline]] inline bool is_dying(const ObjectHeader& header) { return (header.flags & kObjectDying) != 0; }
 
 // Whether the thread may have the core at once: passive, of this core, and nobody queued is more important.
-[[gnu::always_inline]] inline bool may_follow(const Situation& at, const Tcb& next) {
+template <bool kFolds>
+[[gnu::always_inline]] inline bool may_follow(const Situation<kFolds>& at, const Tcb& next) {
   if (next.sc || next.core != at.tcb.core || next.yield_to) return false;
   return at.core.queued_count == 0 || sched::highest_level(at.core) <= next.priority;
 }
 
 // Whether nothing but the call itself happens until `now`: no context is due, and the grant is long enough.
-[[gnu::always_inline]] inline bool is_quiet(const Situation& at, u64 now) {
+template <bool kFolds>
+[[gnu::always_inline]] inline bool is_quiet(const Situation<kFolds>& at, u64 now) {
   return (at.timer == 0 || at.timer > now) && now + kMinBudget <= at.grant_end;
 }
 
@@ -146,7 +155,8 @@ struct Parcel {
 // ── The end of an entry ──────────────────────────────────────────────────────────────────────────────────────
 
 // `next` runs from here on; the entry has come to `now`.
-[[gnu::always_inline]] inline void run(Situation& at, Ref<Tcb> next_ref, Tcb& next, u64 now, u64 grant_end,
+template <bool kFolds>
+[[gnu::always_inline]] inline void run(Situation<kFolds>& at, Ref<Tcb> next_ref, Tcb& next, u64 now, u64 grant_end,
                                        Exit& exit) {
   Kernel& kernel = at.kernel;
   CoreState& core = at.core;
@@ -179,7 +189,8 @@ struct Parcel {
 }
 
 // The SC goes from its holder, which is about to stop, to a passive thread of the same core.
-[[gnu::always_inline]] inline void hand_over(Situation& at, Ref<Tcb> to, Tcb& taker, u64 now, u32 emitter) {
+template <bool kFolds>
+[[gnu::always_inline]] inline void hand_over(Situation<kFolds>& at, Ref<Tcb> to, Tcb& taker, u64 now, u32 emitter) {
   ASSERT(at.sc.home == taker.core && at.sc.tcb == at.self);
   at.tcb.sc = {};
   at.sc.tcb = to;
@@ -189,7 +200,8 @@ struct Parcel {
 
 // ── Call, ReplyRecv ──────────────────────────────────────────────────────────────────────────────────────────
 
-[[gnu::always_inline]] inline bool call(Situation& at, Exit& exit) {
+template <bool kFolds>
+[[gnu::always_inline]] inline bool call(Situation<kFolds>& at, Exit& exit) {
   Kernel& kernel = at.kernel;
   Tcb& tcb = at.tcb;
   const u64 cptr = tcb.frame.cap;
@@ -238,7 +250,8 @@ struct Parcel {
   return true;
 }
 
-[[gnu::always_inline]] inline bool reply_recv(Situation& at, Exit& exit) {
+template <bool kFolds>
+[[gnu::always_inline]] inline bool reply_recv(Situation<kFolds>& at, Exit& exit) {
   Kernel& kernel = at.kernel;
   Tcb& tcb = at.tcb;
   UserFrame& frame = tcb.frame;
@@ -301,7 +314,8 @@ struct Parcel {
   return sched::is_configured(sc) && sched::is_round_robin(sc) && !sc.parent;
 }
 
-[[gnu::always_inline]] inline bool yield(Situation& at, Exit& exit) {
+template <bool kFolds>
+[[gnu::always_inline]] inline bool yield(Situation<kFolds>& at, Exit& exit) {
   Kernel& kernel = at.kernel;
   CoreState& core = at.core;
   Tcb& tcb = at.tcb;
@@ -361,23 +375,21 @@ bool is_work_offered(const Kernel& kernel) {
   return false;
 }
 
-}  // namespace
-
-bool take_fast_path(Kernel& kernel, CoreState& core, const Entry& entry, Exit& exit) {
-  base::EventLog* log = kernel.log();
-  if (log == nullptr || log->limit - log->next < kEventsMax || !core.current) return false;
+template <bool kFolds>
+bool take(Kernel& kernel, CoreState& core, const Entry& entry, Exit& exit) {
+  base::EventLog& log = *kernel.log();
   Tcb& tcb = kernel.at(core.current);
   if (!tcb.sc || core.grant_sc != tcb.sc) return false;
-  Situation at{.kernel = kernel,
-               .core = core,
-               .self = core.current,
-               .tcb = tcb,
-               .sc_ref = tcb.sc,
-               .sc = kernel.at(tcb.sc),
-               .now = entry.now + kernel.costs().syscall,
-               .grant_end = core.grant_start + core.grant_amount,
-               .timer = 0,
-               .events = Writer{*log, kernel.events(), entry.core}};
+  Situation<kFolds> at{.kernel = kernel,
+                       .core = core,
+                       .self = core.current,
+                       .tcb = tcb,
+                       .sc_ref = tcb.sc,
+                       .sc = kernel.at(tcb.sc),
+                       .now = entry.now + kernel.costs().syscall,
+                       .grant_end = core.grant_start + core.grant_amount,
+                       .timer = 0,
+                       .events = Writer<kFolds>{log, kernel.events(), entry.core}};
   if (!sched::is_configured(at.sc) || at.now + kMinBudget > at.grant_end) return false;
   if (core.release_root) at.timer = kernel.at(sched::tree_first(kernel, core.release_root)).wait_until;
   const KernelHeader& header = kernel.header();
@@ -389,6 +401,14 @@ bool take_fast_path(Kernel& kernel, CoreState& core, const Entry& entry, Exit& e
       return header.idle_count == 0 && entry.choices.choose == nullptr && yield(at, exit);
     default: return false;
   }
+}
+
+}  // namespace
+
+bool take_fast_path(Kernel& kernel, CoreState& core, const Entry& entry, Exit& exit) {
+  const base::EventLog* log = kernel.log();
+  if (log == nullptr || log->limit - log->next < kEventsMax || !core.current) return false;
+  return log->folding ? take<true>(kernel, core, entry, exit) : take<false>(kernel, core, entry, exit);
 }
 
 }  // namespace kernel

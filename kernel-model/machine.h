@@ -50,12 +50,10 @@ void stack_release(Stack stack);
 
 /// A suspended execution. Made on a fresh stack, left and entered by `context_switch`.
 using Context = void*;
-struct Transfer {
-  Context from = nullptr;
-  void* data = nullptr;
-};
-Context context_make(Stack stack, void (*entry)(Transfer));
-Transfer context_switch(Context to, void* data);
+/// A context that begins with `entry`, which must not return.
+Context context_make(Stack stack, void (*entry)());
+/// Leaves the running execution, which `from` names until it is entered again, and enters `to`.
+void context_switch(Context& from, Context to);
 
 /// Address space for one arena: reserved whole, committed (zeroed) and returned by pages.
 u8* arena_reserve(u64 bytes);  // null: none left

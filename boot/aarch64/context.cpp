@@ -7,7 +7,7 @@
 
 extern "C" void boot_context_start();
 
-machine::Context machine::context_make(Stack stack, void (*entry)(Transfer)) {
+machine::Context machine::context_make(Stack stack, void (*entry)()) {
   constexpr u64 kStackAlign = 16;  // AAPCS64 §6.4.5.1
   constexpr u64 kSavedWords = 12;  // x19 … x30
   constexpr u64 kEntryWord = 0;    // x19

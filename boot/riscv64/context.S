@@ -1,14 +1,14 @@
 # boot/riscv64/context.S — leaving one execution and entering another: RISC-V calling conventions §1.1, the integer
 # registers a callee preserves. The core uses no others.
 #
-#   Transfer context_switch(Context to, void* data)      Transfer {from, data} comes back in a0, a1
+#   void context_switch(Context& from, Context to)
 #
 # A context is the stack pointer under the saved registers: ra s0 … s11, and a word that keeps the stack aligned.
     .equ kSavedBytes, 112
     .text
-    .globl _ZN7machine14context_switchEPvS0_
-    .type _ZN7machine14context_switchEPvS0_, @function
-_ZN7machine14context_switchEPvS0_:
+    .globl _ZN7machine14context_switchERPvS0_
+    .type _ZN7machine14context_switchERPvS0_, @function
+_ZN7machine14context_switchERPvS0_:
     addi sp, sp, -kSavedBytes
     sd ra, 0(sp)
     sd s0, 8(sp)
@@ -23,9 +23,8 @@ _ZN7machine14context_switchEPvS0_:
     sd s9, 80(sp)
     sd s10, 88(sp)
     sd s11, 96(sp)
-    mv t0, sp                    # from: the execution that is left
-    mv sp, a0
-    mv a0, t0                    # a1: data
+    sd sp, 0(a0)                 # from: the execution that is left
+    mv sp, a1
     ld ra, 0(sp)
     ld s0, 8(sp)
     ld s1, 16(sp)
@@ -41,10 +40,10 @@ _ZN7machine14context_switchEPvS0_:
     ld s11, 96(sp)
     addi sp, sp, kSavedBytes
     ret
-    .size _ZN7machine14context_switchEPvS0_, . - _ZN7machine14context_switchEPvS0_
+    .size _ZN7machine14context_switchERPvS0_, . - _ZN7machine14context_switchERPvS0_
 
-# The first return address of a new context: entry(Transfer) with the Transfer in a0, a1, as it just came. context_make
-# leaves the entry point in s1; it does not return.
+# The first return address of a new context: entry(). context_make leaves the entry point in s1; it does not
+# return.
     .globl boot_context_start
     .type boot_context_start, @function
 boot_context_start:

@@ -7,7 +7,7 @@
 
 extern "C" void boot_context_start();
 
-machine::Context machine::context_make(Stack stack, void (*entry)(Transfer)) {
+machine::Context machine::context_make(Stack stack, void (*entry)()) {
   constexpr u64 kStackAlign = 16;  // calling conventions §1.2
   constexpr u64 kSavedWords = 14;  // ra s0 … s11, padding
   constexpr u64 kReturnWord = 0;

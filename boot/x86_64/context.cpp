@@ -7,7 +7,7 @@
 
 extern "C" void boot_context_start();
 
-machine::Context machine::context_make(Stack stack, void (*entry)(Transfer)) {
+machine::Context machine::context_make(Stack stack, void (*entry)()) {
   constexpr u64 kStackAlign = 16;  // ABI §3.2.2: the stack is aligned before a call
   constexpr u64 kSavedWords = 7;   // r15 r14 r13 r12 rbx rbp, return address
   constexpr u64 kEntryWord = 4;    // rbx

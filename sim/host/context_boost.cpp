@@ -3,27 +3,31 @@
 #include <boost/context/detail/fcontext.hpp>
 
 #include <bit>
-#include <cstddef>
 
 #include "kernel-model/machine.h"
 
 namespace fcontext = boost::context::detail;
 
-// The two Transfer types are the same pair of pointers, returned in the same registers; no conversion is needed.
-static_assert(sizeof(machine::Transfer) == sizeof(fcontext::transfer_t));
-static_assert(offsetof(machine::Transfer, from) == offsetof(fcontext::transfer_t, fctx));
-static_assert(offsetof(machine::Transfer, data) == offsetof(fcontext::transfer_t, data));
-
 namespace machine {
+namespace {
 
-Context context_make(Stack stack, void (*entry)(Transfer)) {
-  return fcontext::make_fcontext(stack.base + stack.bytes, stack.bytes,
-                                 std::bit_cast<void (*)(fcontext::transfer_t)>(entry));
+// Who is entered finds where the context of who left it is to be kept.
+void keep(fcontext::transfer_t left) { *static_cast<Context*>(left.data) = left.fctx; }
+
+void begin(fcontext::transfer_t left) {
+  const auto entry = std::bit_cast<void (*)()>(left.data);  // from context_make
+  left = fcontext::jump_fcontext(left.fctx, nullptr);
+  keep(left);
+  entry();
 }
 
-Transfer context_switch(Context to, void* data) {
-  const fcontext::transfer_t transfer = fcontext::jump_fcontext(to, data);
-  return {transfer.fctx, transfer.data};
+}  // namespace
+
+Context context_make(Stack stack, void (*entry)()) {
+  const fcontext::fcontext_t fresh = fcontext::make_fcontext(stack.base + stack.bytes, stack.bytes, begin);
+  return fcontext::jump_fcontext(fresh, std::bit_cast<void*>(entry)).fctx;
 }
+
+void context_switch(Context& from, Context to) { keep(fcontext::jump_fcontext(to, &from)); }
 
 }  // namespace machine

@@ -17,6 +17,7 @@ EntryHandle EventQueue::push(const QueueEntry& entry) {
   slots_[slot].entry = entry;
   count_ += 1;
   sift_up(count_ - 1, {entry.time, entry.order, slot, 0});
+  note_head();
   return slot;
 }
 
@@ -47,6 +48,7 @@ void EventQueue::remove_at(u32 position) {
   }
   slots_[slot].heap_position = free_;
   free_ = slot;
+  note_head();
 }
 
 void EventQueue::sift_up(u32 position, HeapNode node) {

@@ -52,7 +52,7 @@ class EventQueue {
   u32 size() const { return count_; }
   u32 capacity() const { return static_cast<u32>(slots_.size()); }
   /// Time of the head; kNever (all ones) when empty.
-  u64 head_time() const { return count_ == 0 ? ~u64{0} : heap_[0].time; }
+  u64 head_time() const { return head_time_; }
   const QueueEntry& head() const { return slots_[heap_[0].slot].entry; }
 
   /// Adds an entry; O(log n). The capacity is a sum over all sources, so the queue is never full.
@@ -73,9 +73,11 @@ class EventQueue {
   void sift_up(u32 position, HeapNode node);
   void sift_down(u32 position, HeapNode node);
   void remove_at(u32 position);
+  void note_head() { head_time_ = count_ == 0 ? ~u64{0} : heap_[0].time; }
 
   std::span<HeapNode> heap_;
   std::span<Slot> slots_;
+  u64 head_time_ = ~u64{0};
   u32 count_ = 0;
   u32 free_ = 0;
 };

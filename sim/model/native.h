@@ -63,7 +63,14 @@ struct Stepping {
 /// Runs the fiber until it stops; `running` says why and when. The caller has set node, tcb, time and limit.
 inline void run_fiber(Fiber& fiber) {
   running.fiber = &fiber;
-  fiber.context = machine::context_switch(fiber.context, nullptr).from;
+  if (running.heartbeat == running.silent_at && fiber.thread_id == running.silent_thread) [[unlikely]] {
+    // Replay: here the thread fell silent when it was recorded.
+    fiber.crash_kind = kernel::CrashKind::Watchdog;
+    fiber.crash_code = 0;
+    running.stop = Stop::Crash;
+  } else {
+    machine::context_switch(running.scheduler, fiber.context);
+  }
   running.fiber = nullptr;
 }
 /// Gives the fiber a stack; its thread's registers say where it begins. False when no stack is left.

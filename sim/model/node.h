@@ -36,7 +36,8 @@ struct Core {
   CorePhase phase = CorePhase::Idle;
   bool poke = false;
   bool timer_due = false;
-  bool has_interrupt() const { return poke || timer_due || (irqs[0] | irqs[1] | irqs[2] | irqs[3]) != 0; }
+  bool has_interrupt = false;  // any of poke, timer_due and irqs
+  void note_interrupts() { has_interrupt = poke || timer_due || (irqs[0] | irqs[1] | irqs[2] | irqs[3]) != 0; }
 };
 
 class World;

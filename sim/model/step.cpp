@@ -117,24 +117,44 @@ void World::run_ahead(const Pick& pick, u64 until) {
   Node& node = nodes_[core.node];
   const u64 in_hand_until = pick.next_time < until ? pick.next_time : until;
   const u64 slice_end = pick.next_time == kNever ? kNever : pick.next_time + kSliceNs;
+  // Dispatched by the step before: nothing can have happened to the thread since.
+  bool is_fresh = false;
   u64 time = pick.time;
   do {
     ASSERT(time >= now_);  // W2
     now_ = time;
-    if (core.has_interrupt()) [[unlikely]] {
+    if (core.has_interrupt) [[unlikely]] {
       enter_interrupt(node, core);
+      is_fresh = false;
+    } else if (core.phase == CorePhase::Run) [[likely]] {
+      u64 limit = core.run_end < slice_end ? core.run_end : slice_end;
+      const u64 head_time = queue_.head_time();
+      if (head_time < limit) limit = head_time;
+      const u64 tick = next_tick(time);
+      if (tick < limit) limit = tick;
+      if (!is_fresh && is_gone(node, core)) {
+        core.phase = CorePhase::Expiry;
+      } else {
+        run_thread(node, core, limit);
+      }
+      is_fresh = false;
+      // A trap lies before the limit, and while a program runs neither queue nor interrupts change: its entry is next,
+      // unless another core is as far behind.
+      if (core.phase == CorePhase::Trap && core.time < in_hand_until) {
+        now_ = core.time;
+        enter_trap(node, core);
+        is_fresh = true;
+      }
     } else {
+      is_fresh = false;
       switch (core.phase) {
-        case CorePhase::Run: {
-          u64 limit = core.run_end < slice_end ? core.run_end : slice_end;
-          const u64 head_time = queue_.head_time();
-          if (head_time < limit) limit = head_time;
-          const u64 tick = next_tick(time);
-          if (tick < limit) limit = tick;
-          run_thread(node, core, limit);
+        case CorePhase::Trap:
+          if (is_gone(node, core)) {
+            core.phase = CorePhase::Expiry;
+          } else {
+            enter_trap(node, core);
+          }
           break;
-        }
-        case CorePhase::Trap: advance_trap(node, core); break;
         case CorePhase::Fault: enter_fault(node, core); break;
         case CorePhase::Boot:
         case CorePhase::Expiry: {
@@ -143,10 +163,11 @@ void World::run_ahead(const Pick& pick, u64 until) {
           enter(node, core, entry, core.cause);
           break;
         }
+        case CorePhase::Run:
         case CorePhase::Idle: UNREACHABLE("an idle core was picked");
       }
     }
-    time = busy_times_[pick.core];
+    time = busy_times_[core.global];
   } while (time < in_hand_until && time < queue_.head_time());
 }
 
@@ -205,6 +226,7 @@ void World::deliver_to_core(Node& node, Core& core, const QueueEntry& entry) {
       core.irqs[entry.argument / 64] |= u64{1} << entry.argument % 64;
       break;
   }
+  core.note_interrupts();
   if (core.phase != CorePhase::Idle) return;  // entered at the end of the run already made
   core.cause = entry.cause;
   // W5: an idle core starts at what woke it, or when its last entry's cost is spent, whichever is later.
@@ -216,27 +238,21 @@ void World::deliver_to_core(Node& node, Core& core, const QueueEntry& entry) {
 
 /// Whether another core took the thread away while it was current here: deleted, or suspended. Its poke is under way; until
 /// then nothing of the thread may be executed, for its memory may be something else already.
-inline bool World::is_gone(Node& node, const Core& core) {
+[[gnu::always_inline]] inline bool World::is_gone(Node& node, const Core& core) {
   if (node.fiber_of(core.current).thread_id != core.current_id) return true;
   const kernel::ThreadState state = node.kernel().at(core.current).state;
   return state != kernel::ThreadState::Running && state != kernel::ThreadState::Restart;
 }
 
-[[gnu::always_inline]] inline void World::advance_trap(Node& node, Core& core) {
-  if (is_gone(node, core)) {
-    core.phase = CorePhase::Expiry;
-    return;
-  }
+[[gnu::always_inline]] inline void World::enter_trap(Node& node, Core& core) {
   kernel::UserFrame& frame = node.kernel().at(core.current).frame;
-  if (frame.call == static_cast<i32>(kernel::Syscall::Port)) {
+  if (frame.call == static_cast<i32>(kernel::Syscall::Port)) [[unlikely]] {
     if (!port_call(node, core)) return;  // the node is gone
     frame.pending = 0;
     core.phase = CorePhase::Run;
     return;
   }
-  kernel::Entry entry;
-  entry.kind = EntryKind::Syscall;
-  enter(node, core, entry, core.cause);
+  enter(node, core, trap_entry_, core.cause);
 }
 
 void World::enter_interrupt(Node& node, Core& core) {
@@ -254,6 +270,7 @@ void World::enter_interrupt(Node& node, Core& core) {
     entry.irq = word * 64 + lowest_bit(core.irqs[word]);
     core.irqs[word] &= core.irqs[word] - 1;
   }
+  core.note_interrupts();
   enter(node, core, entry, core.cause);
 }
 
@@ -268,7 +285,7 @@ void World::enter_fault(Node& node, Core& core) {
   enter(node, core, entry, core.cause);
 }
 
-inline void World::enter(Node& node, Core& core, kernel::Entry& entry, u64 cause) {
+[[gnu::always_inline]] inline void World::enter(Node& node, Core& core, kernel::Entry& entry, u64 cause) {
   entry.core = core.number;
   entry.now = core.time;
   // Cut at the next input tick even when nothing is queued: live input that comes for that tick while the entry's slice
@@ -285,14 +302,14 @@ inline void World::enter(Node& node, Core& core, kernel::Entry& entry, u64 cause
   apply(node, core, exit);
 }
 
-inline void World::apply(Node& node, Core& core, const kernel::Exit& exit) {
+[[gnu::always_inline]] inline void World::apply(Node& node, Core& core, const kernel::Exit& exit) {
   set_core_time(core, core.time + exit.cost);  // W4
   if (exit.poke.any()) send_pokes(node, core, exit.poke);
   if (exit.timer != core.timer) set_timer(node, core, exit.timer);
   core.current = exit.next;
   if (!exit.next) {
     core.phase = CorePhase::Idle;
-    if (core.has_interrupt()) {
+    if (core.has_interrupt) {
       core.phase = CorePhase::Expiry;
     } else {
       busy_times_[core.global] = kNever;
@@ -302,7 +319,7 @@ inline void World::apply(Node& node, Core& core, const kernel::Exit& exit) {
   dispatch(node, core, exit);
 }
 
-inline void World::dispatch(Node& node, Core& core, const kernel::Exit& exit) {
+[[gnu::always_inline]] inline void World::dispatch(Node& node, Core& core, const kernel::Exit& exit) {
   core.run_end = core.time + exit.run_for < core.time ? kNever : core.time + exit.run_for;
   const Tcb& tcb = node.kernel().at(exit.next);
   Fiber& fiber = node.fiber_of(exit.next);
@@ -356,10 +373,6 @@ void World::send_pokes(Node& node, Core& core, const kernel::CoreMask& cores) {
 [[gnu::always_inline]] inline void World::run_thread(Node& node, Core& core, u64 limit) {
   if (limit <= core.time) {
     ASSERT(core.run_end <= core.time);  // every other limit lies ahead of the core that is furthest behind
-    core.phase = CorePhase::Expiry;
-    return;
-  }
-  if (is_gone(node, core)) {
     core.phase = CorePhase::Expiry;
     return;
   }

@@ -110,7 +110,7 @@ class World {
   u32 break_tie(u64 time, u32 count);
   void deliver(const QueueEntry& entry);
   void deliver_to_core(Node& node, Core& core, const QueueEntry& entry);
-  void advance_trap(Node& node, Core& core);
+  void enter_trap(Node& node, Core& core);
   void enter(Node& node, Core& core, kernel::Entry& entry, u64 cause);
   void enter_interrupt(Node& node, Core& core);
   void enter_fault(Node& node, Core& core);
@@ -145,6 +145,7 @@ class World {
   u32 first_cores_[kNodesMax] = {};  // global index of each node's core 0
   EventQueue queue_;
   Trace trace_;
+  kernel::Entry trap_entry_{.kind = kernel::EntryKind::Syscall};  // of a system call; the rest is set at each
   base::Prng ties_;
   u64 now_ = 0;
   u64 tick_ = kInputTickNs;  // the next multiple of 1 ms after the last core looked at
