@@ -12,21 +12,31 @@ constexpr u8 kAfter = 4;
 constexpr u8 kCreate = 8;
 constexpr u8 kReadOnly = 16;
 
-/// -a, -b, -c, -r; without -a and -b the old entry is replaced. False: told.
-bool take_flags(Options& options, u8& flags) {
-  flags = 0;
-  for (char option = options.next(); option != Options::kEnd; option = options.next()) {
-    switch (option) {
-      case Options::kBad: return false;
-      case 'a': flags |= kAfter; break;
-      case 'b': flags |= kBefore; break;
-      case 'c': flags |= kCreate; break;
-      default: flags |= kReadOnly; break;
+/// The words of `mount` and `bind`: -a, -b, -c, -r (without -a and -b the old entry is replaced), then two operands or
+/// more. False: the command ends with `status`.
+struct Binding {
+  u8 flags = 0;
+  std::span<const std::string_view> operands;
+  i32 status = 0;
+
+  bool take(Tool& tool, u64 operands_max) {
+    Options options(tool, "abcr");
+    for (char option = options.next(); option != Options::kEnd; option = options.next()) {
+      switch (option) {
+        case Options::kBad: status = options.bad_status(); return false;
+        case 'a': flags |= kAfter; break;
+        case 'b': flags |= kBefore; break;
+        case 'c': flags |= kCreate; break;
+        default: flags |= kReadOnly; break;
+      }
     }
+    if ((flags & (kAfter | kBefore)) == 0) flags |= kReplace;
+    operands = options.operands();
+    if (operands.size() < 2) status = tool.bad_use("missing operand");
+    if (operands.size() > operands_max) status = tool.bad_use("extra operand: {}", operands[operands_max]);
+    return status == 0;
   }
-  if ((flags & (kAfter | kBefore)) == 0) flags |= kReplace;
-  return true;
-}
+};
 
 bool exists(Process& process, std::string_view path) { return process.stat(path).ok(); }
 
@@ -37,13 +47,10 @@ i32 mount_main(Process& process) {
       process,
       "usage: mount [-abcr] SERVICE OLD [TREE]\n  -a  behind what is there, -b before it\n  -c  new files may land "
       "here\n  -r  read only");
-  Options options(tool, "abcr");
-  u8 flags = 0;
-  if (!take_flags(options, flags)) return options.bad_status();
-  const auto operands = options.operands();
-  if (operands.size() < 2) return tool.bad_use("missing operand");
-  if (operands.size() > 3) return tool.bad_use("extra operand: {}", operands[3]);
-  const auto mounted = process.mount(operands[0], operands[1], flags, operands.size() == 3 ? operands[2] : "");
+  Binding binding;
+  if (!binding.take(tool, 3)) return binding.status;
+  const auto operands = binding.operands;
+  const auto mounted = process.mount(operands[0], operands[1], binding.flags, operands.size() == 3 ? operands[2] : "");
   if (!mounted.ok()) {
     // The place is told unless it is there and the service is not.
     const bool service = mounted.error().code == ErrorCode::NotFound && exists(process, operands[1]);
@@ -57,13 +64,10 @@ i32 bind_main(Process& process) {
       process,
       "usage: bind [-abcr] NEW OLD\n  -a  behind what is there, -b before it\n  -c  new files may land here\n  -r  "
       "read only");
-  Options options(tool, "abcr");
-  u8 flags = 0;
-  if (!take_flags(options, flags)) return options.bad_status();
-  const auto operands = options.operands();
-  if (operands.size() < 2) return tool.bad_use("missing operand");
-  if (operands.size() > 2) return tool.bad_use("extra operand: {}", operands[2]);
-  const auto bound = process.bind(operands[0], operands[1], flags);
+  Binding binding;
+  if (!binding.take(tool, 2)) return binding.status;
+  const auto operands = binding.operands;
+  const auto bound = process.bind(operands[0], operands[1], binding.flags);
   if (!bound.ok()) {
     const bool old = bound.error().code == ErrorCode::NotFound && exists(process, operands[0]);
     tool.error(operands[old ? 1 : 0], bound.error().code);
