@@ -21,6 +21,54 @@ void add_match(Completion& completion, base::Allocator& heap, std::string_view w
   completion.matches.push_back(base::String(heap, word));
 }
 
+/// A command of several lines as one that means the same: what ends a command becomes `;`, what does not a blank. One
+/// with a newline inside quotes or a here-document or a comment has no such form: its first line stands for it.
+base::String one_line(base::Allocator& heap, std::string_view text) {
+  while (text.ends_with("\n")) text.remove_suffix(1);
+  const std::string_view first = text.substr(0, text.find('\n'));
+  base::String out(heap);
+  if (first.size() == text.size() || text.find("<<") != std::string_view::npos ||
+      text.find('#') != std::string_view::npos) {
+    out.append(first);
+    return out;
+  }
+  char quote = '\0';
+  for (u64 at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '\\' && quote != '\'' && at + 1 < text.size()) {
+      at += 1;
+      if (text[at] == '\n') continue;  // a joined line
+      out.push(c);
+      out.push(text[at]);
+      continue;
+    }
+    if (quote != '\0' && c == '\n') {
+      out.assign(first);
+      return out;
+    }
+    if (quote == c) {
+      quote = '\0';
+    } else if (quote == '\0' && (c == '\'' || c == '"' || c == '`')) {
+      quote = c;
+    }
+    if (c != '\n') {
+      out.push(c);
+      continue;
+    }
+    while (out.ends_with(" ") || out.ends_with("\t")) out.truncate(out.size() - 1);
+    const u64 blank = out.view().find_last_of(" \t;");
+    const std::string_view word = blank == std::string_view::npos ? out.view() : out.view().substr(blank + 1);
+    bool joins = word.empty() || std::string_view("{(|&;").find(out.view().back()) != std::string_view::npos;
+    for (const std::string_view opener : {"do", "then", "else", "elif", "if", "while", "until", "in", "!"}) {
+      joins = joins || word == opener;
+    }
+    out.append(joins ? std::string_view(" ") : std::string_view("; "));
+  }
+  Pool pool(heap);
+  if (!parse_line(pool, out, 0, 1).ok()) out.assign(first);
+  return out;
+}
+
 void sort_unique(base::Vector<base::String>& words) {
   // total: equal words are the same
   std::sort(words.begin(), words.end(),
@@ -70,7 +118,7 @@ void InteractiveLines::load_history() {
   if (shell_.history.size() > kHistoryMax) shell_.history.erase(0, shell_.history.size() - kHistoryMax);
 }
 
-/// Each line is appended to the file as it is entered, so that a killed shell loses none.
+/// Each command is appended to the file as it is entered, so that a killed shell loses none.
 void InteractiveLines::remember(std::string_view line) {
   if (line.empty() || line[0] == ' ') return;
   if (!shell_.history.empty() && shell_.history.back() == line) return;
@@ -200,9 +248,12 @@ LineSource::Got InteractiveLines::next_line(base::String& line, bool first) {
     case Editor::Outcome::More: UNREACHABLE("the loop ends with an outcome");
   }
   warned_ = false;
-  remember(editor_.text());
   line.append(editor_.text());
   line.push('\n');
+  Pool pool(shell_.heap());
+  const auto parsed = parse_line(pool, line, 0, 1);
+  const bool goes_on = line.ends_with("\\\n") || (!parsed.ok() && parsed.error().incomplete);
+  if (!goes_on) remember(one_line(shell_.heap(), line));
   return Got::Line;
 }
 
