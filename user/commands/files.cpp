@@ -1,5 +1,6 @@
-// user/commands/files.cpp — cat, mkdir, rmdir, touch, ln, readlink, truncate, chmod.
+// user/commands/files.cpp — cat, mkdir, rmdir, touch, ln, readlink, truncate.
 #include "user/commands/operands.h"
+#include "user/lib/dates.h"
 #include "user/lib/tool.h"
 
 #include "base/enforce.h"
@@ -12,49 +13,9 @@ using schema::file::kOpenWrite;
 
 constexpr u64 kBlockBytes = 4096;
 // Bits of schema::file::Change::mask.
-constexpr u16 kMaskMode = 1;
 constexpr u16 kMaskModified = 8;
 constexpr u16 kMaskAccessed = 16;
 constexpr u16 kMaskBothNow = 64;
-
-/// An octal mode, or symbolic clauses (`u+x,go-w`) on top of `before`; false when it is neither.
-bool parse_mode(std::string_view text, u16 before, u16& mode) {
-  const auto octal = base::parse_u64(text, 8);
-  if (octal.ok()) {
-    mode = static_cast<u16>(*octal);
-    return *octal <= 07777;
-  }
-  mode = before;
-  while (!text.empty()) {
-    u16 who = 0;
-    while (!text.empty() && std::string_view("ugoa").find(text[0]) != std::string_view::npos) {
-      who |= text[0] == 'u' ? 04700 : text[0] == 'g' ? 02070 : text[0] == 'o' ? 01007 : 07777;
-      text.remove_prefix(1);
-    }
-    if (who == 0) who = 07777;
-    if (text.empty() || std::string_view("+-=").find(text[0]) == std::string_view::npos) return false;
-    const char action = text[0];
-    text.remove_prefix(1);
-    u16 bits = 0;
-    while (!text.empty() && text[0] != ',') {
-      switch (text[0]) {
-        case 'r': bits |= 0444; break;
-        case 'w': bits |= 0222; break;
-        case 'x': bits |= 0111; break;
-        case 's': bits |= 06000; break;
-        case 't': bits |= 01000; break;
-        default: return false;
-      }
-      text.remove_prefix(1);
-    }
-    bits &= who;
-    if (action == '+') mode |= bits;
-    if (action == '-') mode = static_cast<u16>(mode & ~bits);
-    if (action == '=') mode = static_cast<u16>((mode & ~(who & 0777)) | bits);
-    if (!text.empty()) text.remove_prefix(1);
-  }
-  return true;
-}
 
 }  // namespace
 
@@ -162,28 +123,36 @@ i32 rmdir_main(Process& process) {
 }
 
 i32 touch_main(Process& process) {
-  Tool tool(process,
-            "usage: touch [-acm] [-r FILE] FILE…\n  -a  the time of access\n  -m  the time of change\n  -c  make no "
-            "file\n  -r  the times of that file");
+  Tool tool(
+      process,
+      "usage: touch [-acm] [-d TIME | -r FILE] FILE…\n  -a  the time of access\n  -m  the time of change\n  -c  make "
+      "no file\n  -d  that time, 'YYYY-MM-DD HH:MM:SS' or @SECONDS\n  -r  the times of that file");
   bool access = false;
   bool modify = false;
   bool no_create = false;
   std::string_view reference;
-  Options options(tool, "acmr:");
+  std::string_view moment;
+  Options options(tool, "acmd:r:");
   for (char option = options.next(); option != Options::kEnd; option = options.next()) {
     switch (option) {
       case Options::kBad: return options.bad_status();
       case 'a': access = true; break;
       case 'm': modify = true; break;
       case 'c': no_create = true; break;
+      case 'd': moment = options.value(); break;
       default: reference = options.value(); break;
     }
   }
   if (options.operands().empty()) return tool.bad_use("missing operand");
   schema::file::Change change{.mask = kMaskBothNow};
-  if (access != modify || !reference.empty()) {
+  if (access != modify || !reference.empty() || !moment.empty()) {
     change.mask = static_cast<u16>((modify || !access ? kMaskModified : 0) | (access || !modify ? kMaskAccessed : 0));
     change.modified = change.accessed = process.wall_ns();
+    if (!moment.empty()) {
+      i64 seconds = 0;
+      if (!parse_moment(moment, zone_of(process), seconds)) return tool.bad_use("bad time: {}", moment);
+      change.modified = change.accessed = seconds * 1'000'000'000;
+    }
     if (!reference.empty()) {
       const auto stat = process.stat(reference);
       if (!stat.ok()) {
@@ -204,7 +173,7 @@ i32 touch_main(Process& process) {
         continue;
       }
       (void)process.close(*made).ok();
-      if (reference.empty()) continue;
+      if (reference.empty() && moment.empty()) continue;
       changed = process.change(name, change);
     }
     if (!changed.ok()) tool.error(name, changed.error());
@@ -213,20 +182,27 @@ i32 touch_main(Process& process) {
 }
 
 i32 truncate_main(Process& process) {
-  Tool tool(process, "usage: truncate -s [+-]SIZE FILE…\n  -s  the new size; + and - change the present one");
+  Tool tool(process,
+            "usage: truncate -s [+-]SIZE FILE…\n       truncate FILE SIZE\n  -s  the new size; + and - change the "
+            "present one");
   std::string_view size;
   Options options(tool, "s:");
   for (char option = options.next(); option != Options::kEnd; option = options.next()) {
     if (option == Options::kBad) return options.bad_status();
     size = options.value();
   }
+  auto operands = options.operands();
+  if (size.empty() && operands.size() == 2 && base::parse_size(operands[1]).ok()) {
+    size = operands[1];
+    operands = operands.first(1);
+  }
   const bool grow = size.starts_with("+");
   const bool shrink = size.starts_with("-");
   const auto value = base::parse_size(grow || shrink ? size.substr(1) : size);
   if (size.empty()) return tool.bad_use("missing value: -s");
   if (!value.ok()) return tool.bad_use("bad number: {}", size);
-  if (options.operands().empty()) return tool.bad_use("missing operand");
-  for (const std::string_view name : options.operands()) {
+  if (operands.empty()) return tool.bad_use("missing operand");
+  for (const std::string_view name : operands) {
     const auto file = process.open(name, kOpenWrite | kOpenCreate);
     if (!file.ok()) {
       tool.error(name, file.error());
@@ -239,33 +215,6 @@ i32 truncate_main(Process& process) {
     const auto cut = process.truncate(*file, wanted);
     if (!cut.ok()) tool.error(name, cut.error());
     (void)process.close(*file).ok();
-  }
-  return tool.finish();
-}
-
-i32 chmod_main(Process& process) {
-  Tool tool(process, "usage: chmod MODE FILE…\n  MODE  octal, or clauses like u+x,go-w");
-  Options options(tool, "");
-  // `chmod -w f` is a mode, not an option.
-  std::span<const std::string_view> operands = tool.args().subspan(1);
-  if (operands.empty() || operands[0] == "--help" || operands[0] == "--") {
-    if (options.next() != Options::kEnd) return options.bad_status();
-    operands = options.operands();
-  }
-  if (operands.size() < 2) return tool.bad_use("missing operand");
-  for (const std::string_view name : operands.subspan(1)) {
-    const auto stat = process.stat(name);
-    if (!stat.ok()) {
-      tool.error(name, stat.error());
-      continue;
-    }
-    u16 mode = 0;
-    if (!parse_mode(operands[0], stat->mode, mode)) {
-      tool.error(operands[0], ErrorCode::BadArgument);
-      return tool.finish();
-    }
-    const auto changed = process.change(name, {.mask = kMaskMode, .mode = mode});
-    if (!changed.ok()) tool.error(name, changed.error());
   }
   return tool.finish();
 }
