@@ -230,7 +230,7 @@ void Devices::registers_call(const HardwareDevice& device, port::Registers opera
   const u64 offset = frame.mr[0];
   const u64 width = frame.mr[1];
   if (operation == port::Registers::Memory) {
-    frame.mr[0] = reinterpret_cast<u64>(node_.kernel().ram());
+    frame.mr[0] = reinterpret_cast<u64>(node_.kernel().ram());  // det-ok: real devices, live machines only
     return answer(frame, ResultLabel::None, 1);
   }
   const bool known = operation == port::Registers::Read || operation == port::Registers::Write;

@@ -43,6 +43,7 @@ int verify_verb(Context& context);
 int digest_verb(Context& context);
 int boot_verb(Context& context);
 int doctor_verb(Context& context);
+int lonala_verb(Context& context);
 int replay_verb(Context& context);
 int recording_verb(Context& context);
 int lint_verb(Context& context);
@@ -52,7 +53,7 @@ int help_verb(Context& context);
 int variant_verb(Context& context);
 
 extern const Verb kRunVerb, kLiveVerb, kReplayVerb, kVerifyVerb, kDigestVerb, kRecordingVerb, kLintVerb, kBootVerb,
-    kDoctorVerb, kVersionVerb, kHelpVerb;
+    kLonalaVerb, kDoctorVerb, kVersionVerb, kHelpVerb;
 
 constexpr std::string_view kVersion = "0.1.0";
 constexpr u32 kCoresDefault = 1;

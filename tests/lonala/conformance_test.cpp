@@ -1,0 +1,192 @@
+// Runs the conformance files tests/lonala/*.lt: forms with the result each must have. `--- NAME` begins a behaviour on a fresh machine.
+// After a form: `=> TEXT` printed text, `== FORM` equal value, `~> PATTERN` matches, `!! :kind [PATTERN]` error, `<< "text"` output.
+#include <catch2/catch.hpp>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "vm/lonala/printer.h"
+#include "vm/lonala/process.h"
+#include "vm/lonala/reader.h"
+#include "vm/lonala/session.h"
+
+namespace {
+
+constexpr u64 kMemory = u64{256} << 20;
+
+struct CapturePorts final : lonala::Ports {
+  void write(u32 stream, base::Bytes bytes) override {
+    if (stream == 1) {
+      output += base::text_of(bytes);
+    } else {
+      log += base::text_of(bytes);
+    }
+  }
+  i64 file_size(std::string_view) override { return -1; }
+  bool read_file(std::string_view, base::MutableBytes) override { return false; }
+  std::string output;
+  std::string log;
+};
+
+struct Machine {
+  explicit Machine(lonala::MachineOptions options) {
+    grant = mmap(nullptr, kMemory, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    vm = lonala::machine_create(static_cast<u8*>(grant), kMemory, ports, options);
+  }
+  Machine(const Machine&) = delete;
+  ~Machine() { munmap(grant, kMemory); }
+
+  struct Step {
+    bool ended = false;
+    lonala::Evaluation evaluation;
+  };
+  std::string text(lonala::Term term) {
+    lonala::Text out(vm);
+    lonala::print(vm, out, term);
+    return std::string(out.view());
+  }
+  std::string error(lonala::Term reason) {
+    lonala::Text out(vm);
+    lonala::describe_error(vm, out, reason);
+    return std::string(out.view());
+  }
+  /// Evaluates the forms of a text; the last one's result, and what failed before it.
+  lonala::Evaluation run(const std::string& source, std::string& early) {
+    lonala::Reader reader(vm, source);
+    lonala::Evaluation last{true, lonala::kNone};
+    for (;;) {
+      lonala::session_reset(vm);
+      lonala::Term form = lonala::kNil;
+      const auto outcome = reader.next(form);
+      if (outcome == lonala::Reader::Outcome::End) return last;
+      if (!last.ok && early.empty()) early = error(last.value);
+      ports.output.clear();
+      if (outcome == lonala::Reader::Outcome::Error) return {false, vm.process->pending};
+      last = lonala::session_evaluate(vm, form);
+    }
+  }
+  /// Evaluates (f (quote value) …) given as text around a placeholder.
+  std::string ask(const std::string& before, lonala::Term value, const std::string& after) {
+    lonala::session_reset(vm);
+    lonala::Reader reader(vm, after);
+    std::vector<lonala::Term> rest;
+    lonala::Term form = lonala::kNil;
+    lonala::Term list = lonala::kEmptyList;
+    while (reader.next(form) == lonala::Reader::Outcome::Form) rest.push_back(form);
+    for (u64 i = rest.size(); i > 0; --i) list = lonala::make_pair(vm, rest[i - 1], list);
+    const lonala::Term quoted = lonala::make_list(vm, {lonala::symbol(vm, lonala::Atom::Quote), value});
+    list = lonala::make_pair(vm, quoted, list);
+    list = lonala::make_pair(vm, lonala::symbol_named(vm, before), list);
+    const lonala::Evaluation result = lonala::session_evaluate(vm, list);
+    return result.ok ? text(result.value) : "!! " + error(result.value);
+  }
+
+  void* grant;
+  CapturePorts ports;
+  lonala::Vm vm;
+};
+
+struct Block {
+  std::string file;
+  std::string name;
+  std::vector<std::pair<u32, std::string>> lines;
+};
+
+std::vector<Block> read_blocks() {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(ORRERY_LONALA_TESTS)) {
+    if (entry.path().extension() == ".lt") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  std::vector<Block> blocks;
+  for (const auto& path : files) {
+    std::ifstream in(path);
+    std::string line;
+    for (u32 number = 1; std::getline(in, line); ++number) {
+      if (line.starts_with("--- ")) {
+        blocks.push_back({path.filename().string(), line.substr(4), {}});
+      } else if (!blocks.empty() && blocks.back().file == path.filename().string()) {
+        blocks.back().lines.emplace_back(number, line);
+      }
+    }
+  }
+  return blocks;
+}
+
+bool is_check(const std::string& line) {
+  return line.starts_with("=> ") || line.starts_with("== ") || line.starts_with("~> ") || line.starts_with("!! ") ||
+         line.starts_with("<< ");
+}
+
+/// Empty if the check holds, else what was found.
+std::string check(Machine& machine, const std::string& line, const lonala::Evaluation& result) {
+  const std::string wanted = line.substr(3);
+  const std::string found = !result.ok                      ? "!! " + machine.error(result.value)
+                            : result.value == lonala::kNone ? "no form"
+                                                            : machine.text(result.value);
+  if (line.starts_with("!! ")) {
+    if (result.ok) return found;
+    if (wanted.starts_with(":exit")) return found == "!! " + wanted ? "" : found;
+    const u64 space = wanted.find(' ');
+    if (found.substr(3, found.find(' ', 3) - 3) != wanted.substr(0, space)) return found;
+    if (space == std::string::npos) return "";
+    const std::string matched =
+        machine.ask("match", lonala::tuple_at(machine.vm, result.value, 2), wanted.substr(space + 1) + " true _ false");
+    return matched == "true" ? "" : found;
+  }
+  if (line.starts_with("<< "))
+    return machine.text(lonala::make_string(machine.vm, machine.ports.output)) == wanted ? "" : machine.ports.output;
+  if (!result.ok) return found;
+  if (line.starts_with("=> ")) return found == wanted ? "" : found;
+  const bool equals = line.starts_with("== ");
+  const std::string held =
+      machine.ask(equals ? "=" : "match", result.value, equals ? wanted : wanted + " true _ false");
+  return held == "true" ? "" : found;
+}
+
+std::string run_block(const Block& block, lonala::MachineOptions options) {
+  Machine machine(options);
+  if (machine.vm.root == nullptr) return "the machine does not start: " + machine.ports.log;
+  std::string pending;
+  lonala::Evaluation result{true, lonala::kNone};
+  std::string early;
+  const auto place = [&](u32 number) { return block.file + ":" + std::to_string(number) + ": "; };
+  for (const auto& [number, line] : block.lines) {
+    if (!is_check(line)) {
+      pending += line + "\n";
+      continue;
+    }
+    if (pending.find_first_not_of(" \n") != std::string::npos) {
+      result = machine.run(pending, early);
+      if (!early.empty()) return place(number) + "set-up failed: " + early;
+      pending.clear();
+    }
+    const std::string wrong = check(machine, line, result);
+    if (!wrong.empty()) return place(number) + "wanted " + line + "\n  found " + wrong;
+  }
+  result = machine.run(pending, early);
+  if (!result.ok && early.empty()) early = machine.error(result.value);
+  return early.empty() ? "" : block.file + " " + block.name + ": set-up failed: " + early;
+}
+
+std::string run_all(lonala::MachineOptions options) {
+  std::string failures;
+  for (const Block& block : read_blocks()) {
+    const std::string wrong = run_block(block, options);
+    if (!wrong.empty()) failures += "--- " + block.name + "\n" + wrong + "\n";
+  }
+  return failures;
+}
+
+}  // namespace
+
+TEST_CASE("every conformance file holds", "[vm][lonala][conformance]") { CHECK(run_all({}) == ""); }
+
+TEST_CASE("every conformance file holds when each function entry collects", "[vm][lonala][conformance][gc]") {
+  CHECK(run_all({.gc_stress = true}) == "");
+}

@@ -1,0 +1,501 @@
+// vm/lonala/compile/match.cpp — match and receive: clauses in textual order, patterns to tests, guards.
+#include "vm/lonala/collections/map.h"
+#include "vm/lonala/collections/vector.h"
+#include "vm/lonala/compile/parts.h"
+#include "vm/lonala/namespaces.h"
+#include "vm/lonala/natives/natives.h"
+#include "vm/lonala/number/number.h"
+
+#include "base/enforce.h"
+
+namespace lonala::compile {
+
+bool Compiler::bind(Function& f, Term name, u32 subject, Label& fail_label, u64 first_local) {
+  if (name == symbol(vm_, Atom::Underscore)) return true;
+  if (name_record(vm_, name).space_bytes != 0) return fail(name, "a qualified name cannot be bound");
+  for (u64 i = first_local; i < f.locals.size(); ++i) {
+    if (f.locals[i].name != name) continue;
+    jump(f, encode(Op::JumpNotEqual, reg(subject), reg(f.locals[i].reg)),
+         fail_label);  // the same name twice: equal parts
+    return true;
+  }
+  f.locals.push({name, subject});
+  return true;
+}
+
+bool Compiler::constant_pattern(Function& f, Term value, u32 subject, Label& fail_label) {
+  const bool word = tag_of(value) == Tag::Immediate && !is_immediate(value, Immediate::Fixed) &&
+                    !is_immediate(value, Immediate::F32) && !is_immediate(value, Immediate::Empty) &&
+                    !is_immediate(value, Immediate::Symbol);
+  emit(f, encode(word || value == kEmptyList ? Op::JumpNotWord : Op::JumpNotEqualConstant, reg(subject)));
+  emit_constant(f, value);
+  jump_operand(f, fail_label);
+  return true;
+}
+
+bool Compiler::pattern(Function& f, Term form, u32 subject, Label& fail_label, u64 first_local) {
+  if (depth_ >= kFormDepthMax) return fail(kNil, "patterns nest too deeply");
+  depth_ += 1;
+  bool ok;
+  if (is_symbol(vm_, form)) {
+    ok = bind(f, plain_symbol(vm_, form), subject, fail_label, first_local);
+  } else if (is_tuple(form) || is_vector(vm_, form)) {
+    ok = sequence_pattern(f, form, subject, fail_label, first_local);
+  } else if (is_pair(form)) {
+    ok = list_pattern(f, form, subject, fail_label, first_local);
+  } else if (is_map(vm_, form)) {
+    ok = map_pattern(f, form, subject, fail_label, first_local);
+  } else if (is_set(vm_, form)) {
+    ok = set_pattern(f, form, subject, fail_label, first_local);
+  } else {
+    ok = constant_pattern(f, form, subject, fail_label);
+  }
+  depth_ -= 1;
+  return ok;
+}
+
+bool Compiler::sequence_pattern(Function& f, Term form, u32 subject, Label& fail_label, u64 first_local) {
+  const bool tuple = is_tuple(form);
+  const u64 count = tuple ? tuple_count(vm_, form) : vector_count(vm_, form);
+  const auto element = [&](u64 i) { return tuple ? tuple_at(vm_, form, i) : vector_at(vm_, form, i); };
+  u64 fixed = count;
+  for (u64 i = 0; i < count; ++i) {
+    const Term part = element(i);
+    if (is_symbol(vm_, part) && plain_symbol(vm_, part) == symbol(vm_, Atom::Ampersand)) {
+      if (i + 2 != count) return fail(form, "one pattern follows & at the end");
+      fixed = i;
+      break;
+    }
+  }
+  const bool rest = fixed != count;
+  if (fixed > 250) return fail(form, "a sequence pattern has at most 250 elements");
+  const Op check =
+      tuple ? (rest ? Op::JumpNotTupleMin : Op::JumpNotTuple) : (rest ? Op::JumpNotVectorMin : Op::JumpNotVector);
+  jump(f, encode(check, reg(subject)) | static_cast<u32>(fixed) << 16, fail_label);
+  const auto fetch = [&](Op op, u64 index, Term part) {
+    if (is_symbol(vm_, part) && plain_symbol(vm_, part) == symbol(vm_, Atom::Underscore)) return true;
+    u32 r = 0;
+    if (!reserve(f, r)) return false;
+    emit(f, encode(op, reg(r), reg(subject), static_cast<u32>(index)));
+    return pattern(f, part, r, fail_label, first_local);
+  };
+  for (u64 i = 0; i < fixed; ++i) {
+    if (!fetch(tuple ? Op::TupleGet : Op::VectorGet, i, element(i))) return false;
+  }
+  return !rest || fetch(tuple ? Op::TupleRest : Op::VectorRest, fixed, element(fixed + 1));
+}
+
+bool Compiler::list_pattern(Function& f, Term form, u32 subject, Label& fail_label, u64 first_local) {
+  const Term first = head(vm_, form);
+  const Term head_name = is_symbol(vm_, first) ? plain_symbol(vm_, first) : kNone;
+  const u64 count = list_length(vm_, form);
+  const auto at = [&](u64 i) {
+    Term list = form;
+    for (; i > 0; --i) list = tail(vm_, list);
+    return head(vm_, list);
+  };
+  if (head_name == symbol(vm_, Atom::Quote)) {
+    if (count != 2) return fail(form, "quote takes one form");
+    return constant_pattern(f, at(1), subject, fail_label);
+  }
+  if (head_name == symbol(vm_, Atom::Equals)) {
+    if (count != 2) return fail(form, "(= e) takes one expression");
+    u32 r = 0;
+    if (!operand(f, at(1), r)) return false;
+    jump(f, encode(Op::JumpNotEqual, reg(subject), reg(r)), fail_label);
+    return true;
+  }
+  if (head_name == symbol(vm_, Atom::As)) {
+    if (count != 3 || !is_symbol(vm_, at(1))) return fail(form, "(as x p) takes a name and a pattern");
+    if (!bind(f, plain_symbol(vm_, at(1)), subject, fail_label, first_local)) return false;
+    return pattern(f, at(2), subject, fail_label, first_local);
+  }
+  if (head_name == symbol(vm_, Atom::Pid)) {
+    if (count != 3) return fail(form, "(pid r l) takes two patterns");
+    u32 parts = 0;
+    if (!reserve(f, parts)) return false;
+    emit_native(f, static_cast<u32>(NativeId::PidParts), parts, subject, 1);
+    return sequence_pattern(f, make_tuple(vm_, {at(1), at(2)}), parts, fail_label, first_local);
+  }
+  if (head_name == symbol(vm_, Atom::BytesStar)) return bytes_pattern(f, form, subject, fail_label, first_local);
+  if (head_name == symbol(vm_, Atom::BitsStar)) return bits_pattern(f, form, subject, fail_label, first_local);
+  for (Term rest = form;;) {
+    if (!is_pair(rest)) {  // nothing may follow
+      emit(f, encode(Op::JumpNotWord, reg(subject)));
+      emit_constant(f, kEmptyList);
+      jump_operand(f, fail_label);
+      return true;
+    }
+    const Term part = head(vm_, rest);
+    if (is_symbol(vm_, part) && plain_symbol(vm_, part) == symbol(vm_, Atom::Ampersand)) {
+      if (list_length(vm_, rest) != 2) return fail(form, "one pattern follows & at the end");
+      u32 whole = 0;
+      if (!reserve(f, whole)) return false;
+      emit_native(f, static_cast<u32>(NativeId::IsList), whole, subject, 1);
+      jump(f, encode(Op::JumpFalsy, reg(whole)), fail_label);
+      return pattern(f, head(vm_, tail(vm_, rest)), subject, fail_label, first_local);
+    }
+    jump(f, encode(Op::JumpNotPair, reg(subject)), fail_label);
+    if (!(is_symbol(vm_, part) && plain_symbol(vm_, part) == symbol(vm_, Atom::Underscore))) {
+      u32 element = 0;
+      if (!reserve(f, element)) return false;
+      emit(f, encode(Op::Head, reg(element), reg(subject)));
+      if (!pattern(f, part, element, fail_label, first_local)) return false;
+    }
+    u32 next = 0;
+    if (!reserve(f, next)) return false;
+    emit(f, encode(Op::Tail2, reg(next), reg(subject)));
+    subject = next;
+    rest = tail(vm_, rest);
+  }
+}
+
+bool Compiler::map_pattern(Function& f, Term form, u32 subject, Label& fail_label, u64 first_local) {
+  u32 is = 0;
+  if (!reserve(f, is)) return false;
+  emit_native(f, static_cast<u32>(NativeId::IsMap), is, subject, 1);
+  jump(f, encode(Op::JumpFalsy, reg(is)), fail_label);
+  Scratch<Term> entries(vm_);
+  map_each(vm_, form, [&](Term key, Term value) {
+    entries.push(key);
+    entries.push(value);
+  });
+  for (u64 i = 0; i < entries.size(); i += 2) {
+    Term key = entries[i];
+    u32 key_reg = 0;
+    const bool pin = is_pair(key) && is_symbol(vm_, head(vm_, key)) &&
+                     plain_symbol(vm_, head(vm_, key)) == symbol(vm_, Atom::Equals) && list_length(vm_, key) == 2;
+    const bool quoted = is_pair(key) && is_symbol(vm_, head(vm_, key)) &&
+                        plain_symbol(vm_, head(vm_, key)) == symbol(vm_, Atom::Quote) && list_length(vm_, key) == 2;
+    if (pin) {
+      if (!operand(f, head(vm_, tail(vm_, key)), key_reg)) return false;
+    } else {
+      if (quoted) key = head(vm_, tail(vm_, key));
+      if (!quoted && (is_symbol(vm_, key) || !is_constant(key))) {
+        return fail(form, "a key in a map pattern is a constant or (= e)");
+      }
+      if (!reserve(f, key_reg)) return false;
+      constant(f, key, key_reg);
+    }
+    u32 value = 0;
+    if (!reserve(f, value)) return false;
+    jump(f, encode(Op::MapTake, reg(value), reg(subject), reg(key_reg)), fail_label);
+    if (!pattern(f, entries[i + 1], value, fail_label, first_local)) return false;
+  }
+  return true;
+}
+
+bool Compiler::set_pattern(Function& f, Term form, u32 subject, Label& fail_label, u64 first_local) {
+  // Constants must be members; what is left is a tuple, in iteration order, against which the other patterns match.
+  Scratch<Term> others(vm_);
+  Term constants = kEmptySet;
+  map_each(vm_, form, [&](Term element, Term) {
+    const bool quoted =
+        is_pair(element) && head(vm_, element) == symbol(vm_, Atom::Quote) && list_length(vm_, element) == 2;
+    if (quoted) {
+      constants = map_put(vm_, constants, head(vm_, tail(vm_, element)), kNil);
+    } else if (!is_symbol(vm_, element) && is_constant(element)) {
+      constants = map_put(vm_, constants, element, kNil);
+    } else {
+      others.push(element);
+    }
+  });
+  u32 pair = 0;
+  if (!reserve_many(f, 2, pair)) return false;
+  emit(f, encode(Op::Move, reg(pair), reg(subject)));
+  constant(f, constants, pair + 1);
+  u32 rest = 0;
+  if (!reserve(f, rest)) return false;
+  emit_native(f, static_cast<u32>(NativeId::SetPatternRest), rest, pair, 2);
+  const Term patterns = make_object(vm_, Type::Tuple, others.size());
+  if (patterns == kRaised) return false;
+  for (u64 i = 0; i < others.size(); ++i) vm_.object(patterns)[1 + i] = others[i];
+  return sequence_pattern(f, patterns, rest, fail_label, first_local);
+}
+
+bool Compiler::bytes_pattern(Function& f, Term form, u32 subject, Label& fail_label, u64 first_local) {
+  // (bytes* e … & rest): each element is an 8-bit segment, so this is a bits pattern.
+  Term segments = kEmptyList;
+  Term list = tail(vm_, form);
+  for (; is_pair(list); list = tail(vm_, list)) {
+    const Term part = head(vm_, list);
+    if (is_symbol(vm_, part) && plain_symbol(vm_, part) == symbol(vm_, Atom::Ampersand)) break;
+    segments = make_pair(vm_, make_tuple(vm_, {part, kNil, kEmptyList}), segments);
+  }
+  return bits_pattern(f, make_pair(vm_, symbol(vm_, Atom::BitsStar), reverse_list(vm_, segments, list)), subject,
+                      fail_label, first_local);
+}
+
+bool Compiler::bits_pattern(Function& f, Term form, u32 subject, Label& fail_label, u64 first_local) {
+  // Registers: binary, position in bits, size, flags — the arguments of the natives that take a field.
+  u32 block = 0;
+  if (!reserve_many(f, 4, block)) return false;
+  emit(f, encode(Op::Move, reg(block), reg(subject)));
+  constant(f, small(0), block + 1);
+  constant(f, kNil, block + 2);
+  constant(f, kNil, block + 3);
+  u32 is = 0;
+  if (!reserve(f, is)) return false;
+  emit_native(f, static_cast<u32>(NativeId::IsBinary), is, subject, 1);
+  jump(f, encode(Op::JumpFalsy, reg(is)), fail_label);
+  for (Term list = tail(vm_, form); is_pair(list); list = tail(vm_, list)) {
+    const Term segment = head(vm_, list);
+    if (is_symbol(vm_, segment) && plain_symbol(vm_, segment) == symbol(vm_, Atom::Ampersand)) {
+      if (list_length(vm_, list) != 2) return fail(form, "one pattern follows & at the end");
+      u32 rest = 0;
+      if (!reserve(f, rest)) return false;
+      emit_native(f, static_cast<u32>(NativeId::BitsRest), rest, block, 2);
+      jump(f, encode(Op::JumpFalsy, reg(rest)), fail_label);
+      return pattern(f, head(vm_, tail(vm_, list)), rest, fail_label, first_local);
+    }
+    if (!is_tuple(segment) || tuple_count(vm_, segment) != 3)
+      return fail(form, "a segment is a value, a size and modifiers");
+    const Term flags = bits_flags(vm_, segment);
+    if (flags == kRaised) return false;
+    if ((small_value(flags) & kBitsBytes) != 0 && tuple_at(vm_, segment, 1) == kNil && is_pair(tail(vm_, list))) {
+      return fail(form, "/bytes without a size comes last");
+    }
+    constant(f, flags, block + 3);
+    if (tuple_at(vm_, segment, 1) == kNil) {
+      constant(f, kNil, block + 2);
+    } else if (!expression(f, tuple_at(vm_, segment, 1), block + 2, Place::Value)) {
+      return false;
+    }
+    u32 field = 0;
+    if (!reserve(f, field)) return false;
+    emit_native(f, static_cast<u32>(NativeId::BitsTake), field, block, 4);
+    jump(f, encode(Op::JumpFalsy, reg(field)), fail_label);
+    if (!pattern(f, tuple_at(vm_, segment, 0), field, fail_label, first_local)) return false;
+    emit_native(f, static_cast<u32>(NativeId::BitsAdvance), block + 1, block, 4);
+  }
+  emit_native(f, static_cast<u32>(NativeId::BitsAtEnd), is, block, 2);
+  jump(f, encode(Op::JumpFalsy, reg(is)), fail_label);
+  return true;
+}
+
+bool Compiler::bits_constructor(Function& f, Term form, u32 to) {
+  // An accumulator tuple [binary bits…] would cost a copy a segment: all segments are collected, then built at once.
+  Scope scope(f);
+  Term segments = tail(vm_, form);
+  u32 first = f.next;
+  u32 count = 0;
+  for (; is_pair(segments); segments = tail(vm_, segments)) {
+    Term segment = head(vm_, segments);
+    Term flags = small(kBitsBytes);
+    Term value = kNil;
+    Term size = kNil;
+    if (is_symbol(vm_, segment) && plain_symbol(vm_, segment) == symbol(vm_, Atom::Ampersand)) {
+      if (list_length(vm_, segments) != 2) return fail(form, "one binary follows & at the end");
+      segments = tail(vm_, segments);
+      value = head(vm_, segments);
+    } else {
+      if (!is_tuple(segment) || tuple_count(vm_, segment) != 3)
+        return fail(form, "a segment is a value, a size and modifiers");
+      flags = bits_flags(vm_, segment);
+      if (flags == kRaised) return false;
+      value = tuple_at(vm_, segment, 0);
+      size = tuple_at(vm_, segment, 1);
+    }
+    u32 block = 0;
+    if (!reserve_many(f, 3, block)) return false;
+    for (u32 i = 0; i < 3; ++i) f.unset.add(block + i);
+    if (!expression(f, value, block, Place::Value)) return false;
+    f.unset.remove(block);
+    if (!expression(f, size, block + 1, Place::Value)) return false;
+    f.unset.remove(block + 1);
+    constant(f, flags, block + 2);
+    f.unset.remove(block + 2);
+    count += 3;
+  }
+  emit_native(f, static_cast<u32>(NativeId::BitsBuild), to, first, count);
+  return true;
+}
+
+bool Compiler::bytes_constructor(Function& f, Term form, u32 to) {
+  Scope scope(f);
+  const u32 first = f.next;
+  u32 count = 0;
+  Term tail_form = kNil;
+  for (Term list = tail(vm_, form); is_pair(list); list = tail(vm_, list)) {
+    Term part = head(vm_, list);
+    if (is_symbol(vm_, part) && plain_symbol(vm_, part) == symbol(vm_, Atom::Ampersand)) {
+      if (list_length(vm_, list) != 2) return fail(form, "one binary follows & at the end");
+      tail_form = head(vm_, tail(vm_, list));
+      break;
+    }
+    u32 r = 0;
+    if (!reserve(f, r)) return false;
+    f.unset.add(r);
+    if (!expression(f, part, r, Place::Value)) return false;
+    f.unset.remove(r);
+    count += 1;
+  }
+  u32 r = 0;
+  if (!reserve(f, r)) return false;
+  f.unset.add(r);
+  if (!expression(f, tail_form, r, Place::Value)) return false;
+  f.unset.remove(r);
+  emit_native(f, static_cast<u32>(NativeId::BytesBuild), to, first, count + 1);
+  return true;
+}
+
+bool Compiler::guard_allowed(Function& f, Term form, u32 depth) {
+  if (!is_pair(form)) return true;
+  if (depth > kFormDepthMax || !is_symbol(vm_, head(vm_, form))) return fail(form, "not allowed in a guard");
+  const Term name = plain_symbol(vm_, head(vm_, form));
+  if (name == symbol(vm_, Atom::Quote)) return true;
+  if (name == symbol(vm_, Atom::Do)) {
+    for (Term list = tail(vm_, form); is_pair(list); list = tail(vm_, list)) {
+      if (!guard_allowed(f, head(vm_, list), depth + 1)) return false;
+    }
+    return true;
+  }
+  if (name == symbol(vm_, Atom::Match)) return true;  // its parts are compiled as guards by `guard`
+  if (is_special(name)) return fail(form, "not allowed in a guard");
+  bool expanded = false;
+  const Term result = expand(f, form, expanded);
+  if (result == kRaised) return false;
+  if (expanded) return guard_allowed(f, result, depth + 1);
+  u32 r = 0;
+  u32 index = 0;
+  bool captured = false;
+  const bool local = name_record(vm_, name).space_bytes == 0 && resolve_local(f, name, r, captured, index);
+  const Term var = local ? kNone : var_resolve(vm_, current_namespace(vm_), name);
+  if (var == kNone || (var_record(vm_, var).flags & kVarGuard) == 0) return fail(form, "not allowed in a guard");
+  for (Term list = tail(vm_, form); is_pair(list); list = tail(vm_, list)) {
+    if (!guard_allowed(f, head(vm_, list), depth + 1)) return false;
+  }
+  return true;
+}
+
+bool Compiler::guard(Function& f, Term form, Label& fail_label) {
+  if (!guard_allowed(f, form, 0)) return false;
+  const u32 from = static_cast<u32>(f.code.size());
+  if (!test(f, form, fail_label)) return false;
+  const u32 to = static_cast<u32>(f.code.size());
+  Label body;
+  jump(f, encode(Op::Jump, 0), body);
+  f.guards.push({from, to, static_cast<u32>(f.code.size())});
+  jump(f, encode(Op::Jump, 0), fail_label);
+  place(f, body);
+  return true;
+}
+
+bool Compiler::clauses(Function& f, Term list, u32 subject, u32 to, Place where, Label& end, Label& none,
+                       bool receiving) {
+  const Term after = keyword(vm_, Atom::After);
+  while (is_pair(list) && !(receiving && head(vm_, list) == after)) {
+    const Term form = head(vm_, list);
+    list = tail(vm_, list);
+    Term guard_form = kNone;
+    if (is_pair(list) && is_symbol(vm_, head(vm_, list)) &&
+        plain_symbol(vm_, head(vm_, list)) == symbol(vm_, Atom::When) && is_pair(tail(vm_, list))) {
+      guard_form = head(vm_, tail(vm_, list));
+      list = tail(vm_, tail(vm_, list));
+    }
+    if (!is_pair(list)) return fail(form, "a clause is a pattern and a body");
+    const Term body = head(vm_, list);
+    list = tail(vm_, list);
+    const Unset unset = f.unset;
+    Label next;
+    {
+      Scope scope(f);
+      if (!pattern(f, form, subject, next, f.locals.size())) return false;
+      if (guard_form != kNone && !guard(f, guard_form, next)) return false;
+      if (receiving) emit(f, encode(Op::ReceiveTake, 0));
+      if (!expression(f, body, to, where)) return false;
+      if (where == Place::Value && (receiving || next.used() || is_pair(list))) jump(f, encode(Op::Jump, 0), end);
+    }
+    f.unset = unset;
+    if (!next.used()) {  // the pattern always matches: what follows is never tried
+      none.last = 0;
+      irrefutable_ = true;
+      return true;
+    }
+    place(f, next);
+  }
+  irrefutable_ = false;
+  return true;
+}
+
+/// (match c false X nil X _ Y) with one form X, which is what `if` and its relatives expand to: a branch.
+bool Compiler::two_way(Function& f, Term form, u32 to, Place where, bool& done) {
+  done = false;
+  if (list_length(vm_, form) != 8) return true;
+  Term parts[8];
+  for (u32 i = 0; i < 8; ++i, form = tail(vm_, form)) parts[i] = head(vm_, form);
+  const bool shape = parts[2] == kFalse && parts[4] == kNil && parts[3] == parts[5] && is_symbol(vm_, parts[6]) &&
+                     plain_symbol(vm_, parts[6]) == symbol(vm_, Atom::Underscore);
+  if (!shape) return true;
+  done = true;
+  Label otherwise;
+  Label end;
+  if (!test(f, parts[1], otherwise)) return false;
+  const Unset unset = f.unset;
+  if (!expression(f, parts[7], to, where)) return false;
+  if (!otherwise.used()) return true;
+  if (where == Place::Value) jump(f, encode(Op::Jump, 0), end);
+  f.unset = unset;
+  place(f, otherwise);
+  if (!expression(f, parts[3], to, where)) return false;
+  f.unset = unset;
+  place(f, end);
+  return true;
+}
+
+bool Compiler::match(Function& f, Term form, u32 to, Place where) {
+  if (!is_pair(tail(vm_, form))) return fail(form, "match takes an expression");
+  bool done = false;
+  if (!two_way(f, form, to, where, done)) return false;
+  if (done) return true;
+  Scope scope(f);
+  u32 subject = 0;
+  if (!operand(f, head(vm_, tail(vm_, form)), subject)) return false;
+  Label end;
+  Label none;
+  if (!clauses(f, tail(vm_, tail(vm_, form)), subject, to, where, end, none, false)) return false;
+  if (!irrefutable_) emit(f, encode(Op::BadMatch, reg(subject)));
+  place(f, end);
+  return true;
+}
+
+bool Compiler::receive(Function& f, Term form, u32 to, Place where) {
+  Scope scope(f);
+  const Term after = keyword(vm_, Atom::After);
+  Term list = tail(vm_, form);
+  Term timeout = keyword(vm_, Atom::Infinity);
+  Term timeout_body = kNil;
+  for (Term rest = list; is_pair(rest); rest = tail(vm_, rest)) {
+    if (head(vm_, rest) != after) continue;
+    if (list_length(vm_, rest) != 3) return fail(form, ":after takes a time and a body, at the end");
+    timeout = head(vm_, tail(vm_, rest));
+    timeout_body = head(vm_, tail(vm_, tail(vm_, rest)));
+    break;
+  }
+  u32 time = 0;
+  u32 message = 0;
+  if (!reserve(f, time)) return false;
+  f.unset.add(time);
+  if (!expression(f, timeout, time, Place::Value)) return false;
+  f.unset.remove(time);
+  if (!reserve(f, message)) return false;
+  emit(f, encode(Op::ReceiveStart, reg(time)));
+  Label expired;
+  // Registers below are terms while it waits.
+  before_call(f, message);
+  const u32 next_at = static_cast<u32>(f.code.size());
+  jump(f, encode(Op::ReceiveNext, reg(message)), expired);
+  Label end;
+  Label none;
+  if (!clauses(f, list, message, to, where, end, none, true)) return false;
+  if (!irrefutable_) {
+    emit(f, encode(Op::ReceiveSkip, 0));
+    emit(f, next_at - static_cast<u32>(f.code.size()));  // backwards
+  }
+  place(f, expired);
+  if (!expression(f, timeout_body, to, where)) return false;
+  place(f, end);
+  return true;
+}
+
+}  // namespace lonala::compile

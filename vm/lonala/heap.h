@@ -1,0 +1,153 @@
+// vm/lonala/heap.h — making values in the heap of the running process, deep copies, and the collector.
+// Nothing moves while C++ code runs: what no longer fits the block goes to fragments, and objects move only at a function
+// entry, where the registers of the stack are all the roots there are.
+// Invariants  H1 every word of the stack between the running frame and the block's end is a valid term.
+//             H2 an object of a process refers to that process's heap, to literals, or to immediates only.
+#pragma once
+#include <initializer_list>
+#include <string_view>
+
+#include "vm/lonala/atoms.h"
+#include "vm/lonala/machine.h"
+#include "vm/lonala/memory.h"
+
+namespace lonala {
+
+/// Objects of at most this many words may be taken without asking for room before.
+constexpr u64 kSmallWordsMax = 64;
+
+u64* heap_take_slow(Vm& vm, u64 words);
+/// Space for an object. Asking for more than kSmallWordsMax words needs `heap_room` before. When memory is exhausted the
+/// object lands in a place where it does no harm, and the process is ended at its next safepoint.
+inline u64* heap_take(Vm& vm, u64 words) {
+  Process& process = *vm.process;
+  const u64 at = process.hp;
+  if (words * 8 <= process.limit - at) {
+    process.hp = at + words * 8;
+    return vm.words(at);
+  }
+  return heap_take_slow(vm, words);
+}
+/// Makes sure that `words` can be taken at once; false when they cannot be had.
+bool heap_room(Vm& vm, u64 words);
+/// Whether an allocation failed since the last safepoint: loops that allocate give up then.
+inline bool heap_failed(const Vm& vm) { return (vm.process->flags & kOutOfMemory) != 0; }
+
+inline Term make_pair(Vm& vm, Term first, Term rest) {
+  u64* pair = heap_take(vm, 2);
+  pair[0] = first;
+  pair[1] = rest;
+  return refer(vm.offset(pair), Tag::Pair);
+}
+/// An object of `words` terms or bytes after its header, contents unset; kRaised (`:oom`) when there is no room.
+Term make_object(Vm& vm, Type type, u64 words, u64 flags = 0, u64 aux = 0);
+Term make_tuple(Vm& vm, std::initializer_list<Term> elements);
+/// A string of valid UTF-8.
+Term make_string(Vm& vm, std::string_view text);
+/// A string whose bytes are still to be written: pointer by `string_bytes`.
+Term make_string_space(Vm& vm, u64 byte_count, u64 character_count, bool ascii);
+inline char* string_bytes(const Vm& vm, Term string) { return reinterpret_cast<char*>(vm.object(string) + 3); }
+inline std::string_view string_text(const Vm& vm, Term string) {
+  return {string_bytes(vm, string), vm.object(string)[1]};
+}
+inline u64 string_count(const Vm& vm, Term string) { return vm.object(string)[2]; }
+inline bool string_is_ascii(const Vm& vm, Term string) { return (flags_of_header(vm.object(string)[0]) & kAscii) != 0; }
+Term make_binary(Vm& vm, base::Bytes bytes);
+Term make_binary_space(Vm& vm, u64 byte_count);
+base::Bytes binary_bytes(const Vm& vm, Term binary);
+inline u8* binary_space(const Vm& vm, Term binary) { return reinterpret_cast<u8*>(vm.object(binary) + 2); }
+Term make_list(Vm& vm, std::initializer_list<Term> elements);
+/// Reverses a list onto `onto`.
+Term reverse_list(Vm& vm, Term list, Term onto = kEmptyList);
+/// Elements of a proper list.
+u64 list_length(const Vm& vm, Term list);
+
+/// Copies a term; parts that lie in literals are shared, and shared parts stay shared. `acquire(words)` gives the offset
+/// of that many words, or 0. kNone when there is no memory.
+template <class Acquire>
+Term copy_term(Vm& vm, Term term, Acquire acquire);
+/// The copy into the literal area, for `def` and constants.
+Term copy_to_literals(Vm& vm, Term term);
+/// The copy into fragments of its own, for messages: the first fragment is stored in `fragments` (0: none was needed).
+Term copy_to_fragment(Vm& vm, Term term, u64& fragments);
+
+void fragments_release(Vm& vm, u64 first);
+/// Collects the running process so that its block has room for `need_bytes` more. False: memory is exhausted.
+bool collect(Vm& vm, u64 need_bytes);
+/// Gives the process a larger block without moving any object; for the time that C++ code holds terms.
+bool grow_in_place(Vm& vm, u64 need_bytes);
+/// The block size, in bytes, that a process of that many bytes gets.
+u64 heap_block_bytes(u64 bytes);
+
+// ── Work lists of C++ code, outside the heap ─────────────────────────────────────────────────────────────────
+
+/// A growing array for the duration of one call. `failed()` once memory ran out; later pushes are dropped.
+template <class T>
+class Scratch {
+ public:
+  explicit Scratch(Vm& vm) : vm_(vm) {}
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() {
+    if (offset_ != 0) block_release(vm_, offset_, capacity_ * sizeof(T), PageUse::Table);
+  }
+  bool push(const T& value) {
+    if (count_ == capacity_ && !grow()) return false;
+    data_[count_] = value;
+    count_ += 1;
+    return true;
+  }
+  T& back() { return data_[count_ - 1]; }
+  void pop() { count_ -= 1; }
+  void shrink(u64 count) { count_ = count; }
+  T& operator[](u64 i) { return data_[i]; }
+  const T& operator[](u64 i) const { return data_[i]; }
+  u64 size() const { return count_; }
+  bool empty() const { return count_ == 0; }
+  bool failed() const { return failed_; }
+  T* data() { return data_; }
+
+ private:
+  bool grow() {
+    const u64 bytes = block_capacity(capacity_ == 0 ? 16 * sizeof(T) : capacity_ * 2 * sizeof(T));
+    const u64 offset = block_acquire(vm_, bytes, PageUse::Table);
+    if (offset == 0) {
+      failed_ = true;
+      return false;
+    }
+    T* data = vm_.at<T>(offset);
+    for (u64 i = 0; i < count_; ++i) data[i] = data_[i];
+    if (offset_ != 0) block_release(vm_, offset_, capacity_ * sizeof(T), PageUse::Table);
+    offset_ = offset;
+    data_ = data;
+    capacity_ = bytes / sizeof(T);
+    return true;
+  }
+  Vm& vm_;
+  T* data_ = nullptr;
+  u64 offset_ = 0;
+  u64 count_ = 0;
+  u64 capacity_ = 0;
+  bool failed_ = false;
+};
+
+/// Text under construction.
+class Text {
+ public:
+  explicit Text(Vm& vm) : bytes_(vm) {}
+  void add(std::string_view text) {
+    for (const char c : text) bytes_.push(c);
+  }
+  void add(char c) { bytes_.push(c); }
+  void add_number(u64 value);
+  void add_code_point(u32 code_point);
+  std::string_view view() { return {bytes_.data(), bytes_.size()}; }
+  u64 size() const { return bytes_.size(); }
+  void shrink(u64 size) { bytes_.shrink(size); }
+  bool failed() const { return bytes_.failed(); }
+
+ private:
+  Scratch<char> bytes_;
+};
+
+}  // namespace lonala

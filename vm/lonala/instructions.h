@@ -1,0 +1,63 @@
+// vm/lonala/instructions.h — INSTRUCTION(name, operands of the first word, further words).
+// Operands: R register, N unsigned byte, I signed byte, W unsigned 16 bits (B and C), S signed 16 bits, - none.
+// Further words: v variable (offset / 8), f function (offset / 8), c constant (two words), j jump (words from its own place), n native,
+// 0 unused.
+#pragma once
+
+// clang-format off
+#define LONALA_INSTRUCTIONS(X) \
+  X(Halt, "---", "") \
+  X(Move, "RR-", "") \
+  X(LoadSmall, "RS", "") \
+  X(LoadSpecial, "RW", "") \
+  X(LoadConstant, "R--", "c") \
+  X(LoadVar, "R--", "v") \
+  X(Define, "R--", "v") \
+  X(CallVar, "RNN", "v") \
+  X(Call, "RNN", "0") \
+  X(TailVar, "RN-", "v") \
+  X(Tail, "RN-", "") \
+  X(Return, "R--", "") \
+  X(MakeClosure, "RRN", "f") \
+  X(Capture, "RRN", "") \
+  X(MakeTuple, "RRN", "") \
+  X(MakePair, "RRR", "") \
+  X(Native, "RRN", "n") \
+  X(Jump, "---", "j") \
+  X(JumpFalsy, "R--", "j") \
+  X(JumpTruthy, "R--", "j") \
+  X(JumpNotLess, "RR-", "j") \
+  X(JumpNotLessEqual, "RR-", "j") \
+  X(JumpNotEqual, "RR-", "j") \
+  X(JumpNotLessSmall, "RS", "j") \
+  X(JumpNotLessEqualSmall, "RS", "j") \
+  X(JumpNotGreaterSmall, "RS", "j") \
+  X(JumpNotGreaterEqualSmall, "RS", "j") \
+  X(JumpNotEqualSmall, "RS", "j") \
+  X(Add, "RRR", "") \
+  X(Subtract, "RRR", "") \
+  X(Multiply, "RRR", "") \
+  X(AddSmall, "RRI", "") \
+  X(SubtractSmall, "RRI", "") \
+  X(First, "RR-", "") \
+  X(Rest, "RR-", "") \
+  X(JumpNotWord, "R--", "cj") \
+  X(JumpNotEqualConstant, "R--", "cj") \
+  X(JumpNotTuple, "RW", "j") \
+  X(JumpNotTupleMin, "RW", "j") \
+  X(TupleGet, "RRN", "") \
+  X(TupleRest, "RRN", "") \
+  X(JumpNotPair, "R--", "j") \
+  X(Head, "RR-", "") \
+  X(Tail2, "RR-", "") \
+  X(JumpNotVector, "RW", "j") \
+  X(JumpNotVectorMin, "RW", "j") \
+  X(VectorGet, "RRN", "") \
+  X(VectorRest, "RRN", "") \
+  X(MapTake, "RRR", "j") \
+  X(BadMatch, "R--", "") \
+  X(ReceiveStart, "R--", "") \
+  X(ReceiveNext, "R-N", "j") \
+  X(ReceiveSkip, "---", "j") \
+  X(ReceiveTake, "---", "")
+// clang-format on

@@ -1,0 +1,160 @@
+#include "vm/lonala/memory.h"
+
+#include <bit>
+#include <cstring>
+
+#include "base/enforce.h"
+
+namespace lonala {
+namespace {
+
+// Sizes of slab objects. 256 is the control block and the first heap block of a process; the rest keeps waste below 1/3.
+constexpr u32 kSlabBytes[kSlabClassesMax] = {16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024, 1536, 2048, 4096};
+constexpr u64 kCarrierBytes = 64 << 10;
+constexpr u64 kSlabBytesMax = 4096;
+constexpr u8 kFreeBlock = 0x80;  // page state: head of a free block; the low bits are its order
+
+struct FreeBlock {
+  u64 next;
+  u64 previous;
+};
+
+u32 slab_class(u64 bytes) {
+  u32 index = 0;
+  while (kSlabBytes[index] < bytes) index += 1;
+  return index;
+}
+
+u32 order_for(u64 bytes) {
+  const u64 pages = (bytes + kPageBytes - 1) / kPageBytes;
+  return static_cast<u32>(std::bit_width(pages - 1));
+}
+
+u8& page_state(Vm& vm, u64 page) { return vm.base[vm.root->page_states + page]; }
+
+void push_free(Vm& vm, u64 page, u32 order) {
+  FreeBlock* block = vm.at<FreeBlock>(page * kPageBytes);
+  block->next = vm.root->free_pages[order];
+  block->previous = 0;
+  if (block->next != 0) vm.at<FreeBlock>(block->next)->previous = page * kPageBytes;
+  vm.root->free_pages[order] = page * kPageBytes;
+  page_state(vm, page) = static_cast<u8>(kFreeBlock | order);
+}
+
+void unlink_free(Vm& vm, u64 page, u32 order) {
+  FreeBlock* block = vm.at<FreeBlock>(page * kPageBytes);
+  if (block->next != 0) vm.at<FreeBlock>(block->next)->previous = block->previous;
+  if (block->previous != 0) {
+    vm.at<FreeBlock>(block->previous)->next = block->next;
+  } else {
+    vm.root->free_pages[order] = block->next;
+  }
+  page_state(vm, page) = 0;
+}
+
+u64 pages_acquire(Vm& vm, u32 order, PageUse use) {
+  u32 found = order;
+  while (found < kOrdersMax && vm.root->free_pages[found] == 0) found += 1;
+  if (found >= kOrdersMax) return 0;
+  const u64 page = vm.root->free_pages[found] / kPageBytes;
+  unlink_free(vm, page, found);
+  while (found > order) {
+    found -= 1;
+    push_free(vm, page + (u64{1} << found), found);
+  }
+  memset(&page_state(vm, page), static_cast<int>(use), u64{1} << order);
+  return page * kPageBytes;
+}
+
+void pages_release(Vm& vm, u64 offset, u32 order) {
+  u64 page = offset / kPageBytes;
+  memset(&page_state(vm, page), 0, u64{1} << order);
+  while (order + 1 < kOrdersMax) {
+    const u64 buddy = page ^ (u64{1} << order);
+    if (buddy + (u64{1} << order) > vm.root->page_count || page_state(vm, buddy) != (kFreeBlock | order)) break;
+    unlink_free(vm, buddy, order);
+    page &= ~(u64{1} << order);
+    order += 1;
+  }
+  push_free(vm, page, order);
+}
+
+}  // namespace
+
+Vm memory_create(u8* grant, u64 bytes) {
+  ASSERT(bytes >= kGrantBytesMin && bytes <= kGrantBytesMax);
+  bytes &= ~(kPageBytes - 1);
+  Vm vm{.base = grant, .root = reinterpret_cast<Root*>(grant + kRootOffset)};
+  Root& root = *vm.root;
+  memset(static_cast<void*>(&root), 0, sizeof(Root));
+  root.grant_bytes = bytes;
+  root.literal_low = bytes;
+  root.literal_floor = (bytes - bytes / 4) & ~(kPageBytes - 1);  // a quarter may become literals and code
+  root.page_states = (kRootOffset + sizeof(Root) + kPageBytes - 1) & ~(kPageBytes - 1);
+  root.page_count = root.literal_floor / kPageBytes;
+  const u64 first = (root.page_states + root.page_count + kPageBytes - 1) / kPageBytes;
+  memset(vm.base + root.page_states, 0, root.page_count);
+  u64 page = first;
+  while (page < root.page_count) {  // the largest aligned blocks that fit; ≤ 2 per order
+    u32 order = static_cast<u32>(std::countr_zero(page));
+    while (order >= kOrdersMax || page + (u64{1} << order) > root.page_count) order -= 1;
+    push_free(vm, page, order);
+    page += u64{1} << order;
+  }
+  return vm;
+}
+
+u64 block_capacity(u64 bytes) {
+  if (bytes <= kSlabBytesMax) return kSlabBytes[slab_class(bytes)];
+  return kPageBytes << order_for(bytes);
+}
+
+u64 block_acquire(Vm& vm, u64 bytes, PageUse use) {
+  ASSERT(bytes > 0);
+  if (bytes > kSlabBytesMax) {
+    if (bytes > vm.root->grant_bytes) return 0;
+    const u64 offset = pages_acquire(vm, order_for(bytes), use);
+    if (offset != 0) vm.root->bytes_used += block_capacity(bytes);
+    return offset;
+  }
+  const u32 index = slab_class(bytes);
+  u64& list = vm.root->slabs[static_cast<u32>(use)][index];
+  if (list == 0) {
+    const u64 carrier = pages_acquire(vm, order_for(kCarrierBytes), use);
+    if (carrier == 0) return 0;
+    const u64 count = kCarrierBytes / kSlabBytes[index];
+    for (u64 i = count; i > 0; --i) {  // so that the lowest is taken first
+      const u64 object = carrier + (i - 1) * kSlabBytes[index];
+      *vm.words(object) = list;
+      list = object;
+    }
+  }
+  const u64 object = list;
+  list = *vm.words(object);
+  vm.root->bytes_used += kSlabBytes[index];
+  return object;
+}
+
+void block_release(Vm& vm, u64 offset, u64 bytes, PageUse use) {
+  ASSERT(offset != 0);
+  vm.root->bytes_used -= block_capacity(bytes);
+  if (bytes > kSlabBytesMax) return pages_release(vm, offset, order_for(bytes));
+  u64& list = vm.root->slabs[static_cast<u32>(use)][slab_class(bytes)];
+  *vm.words(offset) = list;
+  list = offset;
+}
+
+u64 literal_acquire(Vm& vm, u64 bytes) {
+  Root& root = *vm.root;
+  bytes = (bytes + 7) & ~u64{7};
+  if (bytes > root.literal_low - root.literal_floor) return 0;
+  root.literal_low -= bytes;
+  return root.literal_low;
+}
+
+void page_block_reuse(Vm& vm, u64 offset, u64 bytes, PageUse use) {
+  ASSERT(bytes > kSlabBytesMax);
+  memset(&page_state(vm, offset / kPageBytes), static_cast<int>(use), block_capacity(bytes) / kPageBytes);
+}
+
+}  // namespace lonala

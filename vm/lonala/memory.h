@@ -1,0 +1,27 @@
+// vm/lonala/memory.h — memory of the grant: a buddy allocator of pages, slabs of small blocks, and the literal area.
+// Invariants  A1 a block of n bytes is released with the same n and use.  A2 what is free is in exactly one list.
+#pragma once
+#include "vm/lonala/machine.h"
+
+namespace lonala {
+
+/// Lays the root out at the start of `grant` and opens a handle; `bytes` within [kGrantBytesMin, kGrantBytesMax], zeroed.
+Vm memory_create(u8* grant, u64 bytes);
+
+/// A block for `bytes` > 0 at a multiple of 16 (of 8 below 16), or 0 when the grant is exhausted. Contents unspecified.
+u64 block_acquire(Vm& vm, u64 bytes, PageUse use);
+void block_release(Vm& vm, u64 offset, u64 bytes, PageUse use);
+/// How many bytes an acquired block of `bytes` really has.
+u64 block_capacity(u64 bytes);
+
+/// `bytes` of the literal area, 8-aligned, or 0 when it is full.
+u64 literal_acquire(Vm& vm, u64 bytes);
+
+inline bool is_literal(const Vm& vm, u64 offset) { return offset >= vm.root->literal_low; }
+inline PageUse page_use(const Vm& vm, u64 offset) {
+  return static_cast<PageUse>(vm.base[vm.root->page_states + offset / kPageBytes] & 3);
+}
+/// Pages that held a heap block now hold a fragment.
+void page_block_reuse(Vm& vm, u64 offset, u64 bytes, PageUse use);
+
+}  // namespace lonala

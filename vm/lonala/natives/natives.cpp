@@ -1,0 +1,135 @@
+// vm/lonala/natives/natives.cpp — the table of natives.
+#include "vm/lonala/natives/natives.h"
+
+#include "vm/lonala/collections/map.h"
+#include "vm/lonala/collections/vector.h"
+
+#include "base/enforce.h"
+
+namespace lonala {
+namespace {
+
+struct Native {
+  std::string_view space;
+  std::string_view name;
+  i32 fewest;
+  i32 most;
+  Term (*run)(Vm& vm, Args args);
+};
+
+constexpr Native kNatives[] = {
+#define NATIVE(identifier, space, name, fewest, most) {space, name, fewest, most, native_##identifier},
+    LONALA_NATIVES(NATIVE)
+#undef NATIVE
+};
+
+}  // namespace
+
+Term call_native(Vm& vm, u32 index, Args args) {
+  const Native& native = kNatives[index];
+  vm.native = index;
+  const i32 count = static_cast<i32>(args.count);
+  if (count < native.fewest || (native.most >= 0 && count > native.most))
+    return raise_args(vm, Atom::ArityMismatch, args);
+  return native.run(vm, args);
+}
+
+std::string_view native_name(u32 index) { return kNatives[index].name; }
+std::string_view native_space(u32 index) { return kNatives[index].space; }
+
+NativeId native_find(std::string_view space, std::string_view name) {
+  u32 index = 0;
+  for (const Native& native : kNatives) {
+    if (native.name == name && native.space == space && !space.empty()) return static_cast<NativeId>(index);
+    index += 1;
+  }
+  return NativeId::End;
+}
+
+bool native_is_inline(NativeId native) {
+  switch (native) {
+    case NativeId::Add:
+    case NativeId::Subtract:
+    case NativeId::Multiply:
+    case NativeId::Less:
+    case NativeId::LessEqual:
+    case NativeId::Greater:
+    case NativeId::GreaterEqual:
+    case NativeId::Equal:
+    case NativeId::Not:
+    case NativeId::First:
+    case NativeId::Rest: return true;
+    default: return false;
+  }
+}
+
+Term tuple_of_list(Vm& vm, Term list) {
+  const u64 count = list_length(vm, list);
+  const Term tuple = make_object(vm, Type::Tuple, count);
+  if (tuple == kRaised) return tuple;
+  for (u64 i = 0; i < count; ++i, list = tail(vm, list)) vm.object(tuple)[1 + i] = head(vm, list);
+  return tuple;
+}
+
+Term list_of_collection(Vm& vm, Term collection) {
+  if (is_list(collection)) return collection;
+  if (collection == kNil) return kEmptyList;
+  Term list = kEmptyList;
+  if (is_tuple(collection)) {
+    for (u64 i = tuple_count(vm, collection); i > 0; --i) list = make_pair(vm, tuple_at(vm, collection, i - 1), list);
+    return list;
+  }
+  if (is_vector(vm, collection)) {
+    for (u64 i = vector_count(vm, collection); i > 0 && !heap_failed(vm); --i) {
+      list = make_pair(vm, vector_at(vm, collection, i - 1), list);
+    }
+    return list;
+  }
+  if (is_map(vm, collection)) {
+    map_each(vm, collection, [&](Term key, Term value) { list = make_pair(vm, make_tuple(vm, {key, value}), list); });
+    return reverse_list(vm, list);
+  }
+  if (is_set(vm, collection)) {
+    map_each(vm, collection, [&](Term key, Term) { list = make_pair(vm, key, list); });
+    return reverse_list(vm, list);
+  }
+  if (is_string(vm, collection)) {
+    const std::string_view text = string_text(vm, collection);
+    for (u64 at = text.size(); at > 0 && !heap_failed(vm);) {
+      u64 start = at - 1;
+      while (start > 0 && (static_cast<u8>(text[start]) & 0xC0) == 0x80) start -= 1;
+      u32 code = static_cast<u8>(text[start]);
+      const u64 length = at - start;
+      if (length == 2) code &= 0x1F;
+      if (length == 3) code &= 0x0F;
+      if (length == 4) code &= 0x07;
+      for (u64 i = start + 1; i < at; ++i) code = code << 6 | (static_cast<u8>(text[i]) & 0x3F);
+      list = make_pair(vm, character(code), list);
+      at = start;
+    }
+    return list;
+  }
+  if (is_binary(vm, collection)) {
+    const base::Bytes bytes = binary_bytes(vm, collection);
+    for (u64 i = bytes.size(); i > 0 && !heap_failed(vm); --i) list = make_pair(vm, small(bytes[i - 1]), list);
+    return list;
+  }
+  return kNone;
+}
+
+Term spread_arguments(Vm& vm, Args args) {
+  const Term last = list_of_collection(vm, args[args.count - 1]);
+  if (last == kNone) return raise_type(vm, args, Atom::List);
+  const u64 count = args.count - 2 + list_length(vm, last);
+  const Term tuple = make_object(vm, Type::Tuple, count);
+  if (tuple == kRaised) return tuple;
+  u64* out = vm.object(tuple) + 1;
+  for (u32 i = 1; i + 1 < args.count; ++i) *out++ = args[i];
+  for (Term list = last; is_pair(list); list = tail(vm, list)) *out++ = head(vm, list);
+  return tuple;
+}
+
+/// `apply` is part of the interpreter; this is reached only when it is applied to itself with too few arguments.
+Term native_Apply(Vm& vm, Args args) { return raise_args(vm, Atom::ArityMismatch, args); }
+
+}  // namespace lonala

@@ -1,0 +1,261 @@
+#include "vm/lonala/session.h"
+
+#include "vm/lonala/collections/map.h"
+#include "vm/lonala/compile/compiler.h"
+#include "vm/lonala/errors.h"
+#include "vm/lonala/interpreter.h"
+#include "vm/lonala/library.h"
+#include "vm/lonala/namespaces.h"
+#include "vm/lonala/natives/natives.h"
+#include "vm/lonala/printer.h"
+#include "vm/lonala/process.h"
+#include "vm/lonala/reader.h"
+
+#include "base/enforce.h"
+
+namespace lonala {
+namespace {
+
+constexpr u8 kSessionPriority = kPriorityDefault;
+
+/// Natives that a guard may use: they have no effect and always end.
+bool guard_native(NativeId native) {
+  if (native >= NativeId::TypeOf && native <= NativeId::IsVaddr) return true;
+  if (native >= NativeId::Add && native <= NativeId::Rest) return true;
+  if (native >= NativeId::Quot && native <= NativeId::Compare) return true;
+  switch (native) {
+    case NativeId::Nth:
+    case NativeId::Get:
+    case NativeId::Count:
+    case NativeId::IsEmpty:
+    case NativeId::Contains:
+    case NativeId::SetHas:
+    case NativeId::BinarySize:
+    case NativeId::NameOf:
+    case NativeId::NamespaceOf: return true;
+    default: return false;
+  }
+}
+
+bool intern_natives(Vm& vm) {
+  for (u32 i = 0; i < static_cast<u32>(NativeId::End); ++i) {
+    if (native_space(i).empty()) continue;
+    const Term space_name = symbol_named(vm, native_space(i));
+    const Term name = symbol_named(vm, native_name(i));
+    if (space_name == kNone || name == kNone) return false;
+    const Term space = namespace_intern(vm, space_name);
+    const Term var = space == kRaised ? kRaised : var_intern(vm, space, name);
+    if (var == kRaised) return false;
+    const NativeId native = static_cast<NativeId>(i);
+    Term meta = make_info(vm, {{Atom::Native, kTrue}, {Atom::Name, name}, {Atom::Ns, space_name}});
+    if (guard_native(native)) meta = map_put(vm, meta, keyword(vm, Atom::Guard), kTrue);
+    const Term copy = copy_to_literals(vm, meta);
+    if (copy == kNone) return false;
+    var_set_meta(vm, var, copy);
+    var_set(vm, var, immediate(Immediate::Native, i));
+    if (native_is_inline(native)) var_record(vm, var).flags |= kVarInline;
+  }
+  return true;
+}
+
+Term make_bound_var(Vm& vm, std::string_view name, Term value) {
+  const Term core = namespace_find(vm, symbol(vm, Atom::LonaCore));
+  const Term var = var_intern(vm, core, symbol_named(vm, name));
+  if (var == kRaised) return kNone;
+  var_set(vm, var, value);
+  const Term meta = copy_to_literals(vm, make_info(vm, {{Atom::ProcessBound, kTrue}}));
+  if (meta == kNone) return kNone;
+  var_set_meta(vm, var, meta);
+  return var;
+}
+
+bool load_library(Vm& vm) {
+  for (const LibrarySource& source : library_sources()) {
+    Reader reader(vm, source.text);
+    for (;;) {
+      session_reset(vm);
+      Term form = kNil;
+      const Reader::Outcome outcome = reader.next(form);
+      if (outcome == Reader::Outcome::End) break;
+      Evaluation evaluation{false, session_process(vm).pending};
+      if (outcome == Reader::Outcome::Form) evaluation = session_evaluate(vm, form);
+      if (evaluation.ok) continue;
+      Text out(vm);
+      out.add("library ");
+      out.add(source.name);
+      out.add(':');
+      out.add_number(reader.line());
+      out.add(": ");
+      describe_error(vm, out, evaluation.value);
+      out.add('\n');
+      vm.ports->write(2, base::bytes_of(out.view()));
+      return false;
+    }
+  }
+  return true;
+}
+
+void enter_user(Vm& vm) {
+  const Term user = namespace_intern(vm, symbol(vm, Atom::User));
+  for (const std::string_view name :
+       {"lona.process", "lona.io", "lona.kernel", "lona.time", "lona.supervisor", "lona.repl"}) {
+    const Term space = namespace_find(vm, symbol_named(vm, name));
+    if (space != kNone) refer_all(vm, user, space);
+  }
+  Process& process = session_process(vm);
+  process.bindings = map_put(vm, process.bindings == kNil ? kEmptyMap : process.bindings, vm.root->var_ns, user);
+}
+
+}  // namespace
+
+void session_reset(Vm& vm) {
+  Process& process = session_process(vm);
+  process.frame = process.heap_end - 8;
+  process.limit = process.frame;
+  process.live = 0;
+  process.nested = 0;
+  process.gc_off = 0;
+  process.fuel = 0;
+  process.fuel_held = 0;
+  process.flags &= static_cast<u8>(~(kExiting | kSignalled | kAtReceive | kOutOfMemory));
+  process.marks &= static_cast<u16>(~kFormFailed);
+  vm.process = &process;
+}
+
+Process& session_process(const Vm& vm) { return *process_of(vm, vm.root->session); }
+
+Vm machine_create(u8* grant, u64 bytes, Ports& ports, MachineOptions options) {
+  Vm vm = memory_create(grant, bytes);
+  vm.ports = &ports;
+  vm.root->reduction_ns = options.reduction_ns;
+  vm.root->column_zero = 1;
+  Vm failed = vm;
+  failed.root = nullptr;
+  if (!atoms_create(vm) || !processes_create(vm) || !interpreter_create(vm)) return failed;
+  // A process to build the first values in; it becomes the session.
+  Process bootstrap{};
+  vm.process = &bootstrap;
+  const u64 block = block_acquire(vm, 4096, PageUse::Heap);
+  if (block == 0) return failed;
+  bootstrap.heap_low = bootstrap.hp = block;
+  bootstrap.heap_end = bootstrap.limit = bootstrap.frame = block + 4096;
+  bootstrap.pending = bootstrap.bindings = kNil;
+  bootstrap.names = kEmptyList;
+  const Term session = process_spawn(vm, kNil, kSessionPriority);
+  block_release(vm, block, 4096, PageUse::Heap);
+  if (session == kRaised) return failed;
+  vm.root->session = session;
+  Process& process = session_process(vm);
+  run_queue_clear(vm);
+  process.status = Status::Suspended;
+  session_reset(vm);
+  if (namespace_intern(vm, symbol(vm, Atom::LonaCore)) == kRaised) return failed;
+  if (!intern_natives(vm)) return failed;
+  vm.root->var_ns = make_bound_var(vm, "*ns*", namespace_find(vm, symbol(vm, Atom::LonaCore)));
+  if (vm.root->var_ns == kNone) return failed;
+  if (!load_library(vm)) return failed;
+  session_reset(vm);
+  enter_user(vm);
+  vm.root->gc_stress = options.gc_stress;
+  return vm;
+}
+
+Evaluation session_evaluate(Vm& vm, Term form) {
+  Process& process = session_process(vm);
+  vm.process = &process;
+  const Term function = compile_form(vm, form);
+  if (function == kRaised) return {false, process.pending};
+  process_start(vm, process, function);
+  enqueue(vm, process);
+  for (;;) {
+    const Pause pause = run(vm, ~u64{0});
+    if (pause == Pause::SessionDone) break;
+    if (pause == Pause::Idle) {
+      const u64 next = next_timer_ns(vm);
+      if (next == ~u64{0}) {  // nothing can ever wake it
+        process_stop_waiting(vm, process);
+        process.status = Status::Suspended;
+        vm.process = &process;
+        process.pending = make_tuple(vm, {keyword(vm, Atom::Error), keyword(vm, Atom::Stalled), kEmptyMap});
+        return {false, process.pending};
+      }
+      advance_clock(vm, next);
+    }
+  }
+  vm.process = &process;
+  return {(process.marks & kFormFailed) == 0, process.pending};
+}
+
+void describe_error(Vm& vm, Text& out, Term reason) {
+  const bool error = is_tuple(reason) && tuple_count(vm, reason) == 3 &&
+                     tuple_at(vm, reason, 0) == keyword(vm, Atom::Error) && is_keyword(tuple_at(vm, reason, 1));
+  if (!error) {
+    out.add(":exit ");
+    return print(vm, out, reason);
+  }
+  print(vm, out, tuple_at(vm, reason, 1));
+  out.add(' ');
+  print(vm, out, tuple_at(vm, reason, 2));
+}
+
+void session_print(Vm& vm, const Evaluation& evaluation) {
+  Text out(vm);
+  if (vm.root->column_zero == 0) out.add('\n');
+  if (evaluation.ok) {
+    out.add("=> ");
+    print(vm, out, evaluation.value);
+  } else {
+    out.add("!! ");
+    describe_error(vm, out, evaluation.value);
+  }
+  out.add('\n');
+  vm.root->column_zero = 1;
+  vm.ports->write(1, base::bytes_of(out.view()));
+}
+
+void session_forms(Vm& vm, std::string_view text) {
+  Reader reader(vm, text);
+  for (;;) {
+    session_reset(vm);
+    Term form = kNil;
+    const Reader::Outcome outcome = reader.next(form);
+    if (outcome == Reader::Outcome::End) return;
+    if (outcome == Reader::Outcome::Error) {
+      session_print(vm, {false, vm.process->pending});
+      reader.skip_line();
+      continue;
+    }
+    session_print(vm, session_evaluate(vm, form));
+  }
+}
+
+bool session_last_value(Vm& vm, std::string_view text) {
+  Reader reader(vm, text);
+  Evaluation last{true, kNone};
+  for (;;) {
+    session_reset(vm);
+    Term form = kNil;
+    const Reader::Outcome outcome = reader.next(form);
+    if (outcome == Reader::Outcome::End) break;
+    if (outcome == Reader::Outcome::Error) {
+      last = {false, vm.process->pending};
+    } else {
+      last = session_evaluate(vm, form);
+    }
+    if (last.ok) continue;
+    Text out(vm);
+    out.add("!! ");
+    describe_error(vm, out, last.value);
+    out.add('\n');
+    vm.ports->write(2, base::bytes_of(out.view()));
+    return false;
+  }
+  if (last.value == kNone) return true;
+  Text out(vm);
+  print(vm, out, last.value);
+  out.add('\n');
+  vm.ports->write(1, base::bytes_of(out.view()));
+  return true;
+}
+
+}  // namespace lonala

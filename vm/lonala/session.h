@@ -1,0 +1,37 @@
+// vm/lonala/session.h — a machine from its grant, with its library, and the session that evaluates forms in it.
+#pragma once
+#include "vm/lonala/heap.h"
+#include "vm/lonala/machine.h"
+
+namespace lonala {
+
+struct MachineOptions {
+  bool gc_stress = false;  // a full collection at every function entry
+  u64 reduction_ns = 8;    // virtual time of a reduction
+};
+
+/// Lays out the machine in `grant` (zeroed) and loads the library. `vm.root` is null when the grant is too small or the library fails;
+/// the reason has been written to the ports.
+Vm machine_create(u8* grant, u64 bytes, Ports& ports, MachineOptions options = {});
+
+/// What became of a form.
+struct Evaluation {
+  bool ok = false;
+  Term value = kNil;  // the value, or the reason
+};
+/// Gives the session an empty stack; before each form is read.
+void session_reset(Vm& vm);
+/// Compiles and runs one form in the session.
+Evaluation session_evaluate(Vm& vm, Term form);
+/// A result line: `=> VALUE` or `!! :kind DETAIL`, at the start of a line.
+void session_print(Vm& vm, const Evaluation& evaluation);
+/// The text after `!! `.
+void describe_error(Vm& vm, Text& out, Term reason);
+/// stdin mode: one line per form of the text.
+void session_forms(Vm& vm, std::string_view text);
+/// All forms, then the last value; false after an error, which went to the error stream.
+bool session_last_value(Vm& vm, std::string_view text);
+/// The process that holds the session.
+Process& session_process(const Vm& vm);
+
+}  // namespace lonala
