@@ -1,5 +1,6 @@
 // user/commands/files.cpp — cat, mkdir, rmdir, touch, ln, readlink, truncate.
 #include "user/commands/operands.h"
+#include "user/lib/accounts.h"
 #include "user/lib/dates.h"
 #include "user/lib/tool.h"
 
@@ -13,6 +14,7 @@ using schema::file::kOpenWrite;
 
 constexpr u64 kBlockBytes = 4096;
 // Bits of schema::file::Change::mask.
+constexpr u16 kMaskMode = 1;
 constexpr u16 kMaskModified = 8;
 constexpr u16 kMaskAccessed = 16;
 constexpr u16 kMaskBothNow = 64;

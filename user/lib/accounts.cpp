@@ -91,4 +91,42 @@ ModeText mode_text(u16 mode) {
   return out;
 }
 
+bool parse_mode(std::string_view text, u16 before, u16& mode) {
+  const auto octal = base::parse_u64(text, 8);
+  if (octal.ok()) {
+    mode = static_cast<u16>(*octal);
+    return *octal <= 07777;
+  }
+  mode = before;
+  while (!text.empty()) {
+    u16 who = 0;
+    while (!text.empty() && std::string_view("ugoa").find(text[0]) != std::string_view::npos) {
+      who |= text[0] == 'u' ? 04700 : text[0] == 'g' ? 02070 : text[0] == 'o' ? 01007 : 07777;
+      text.remove_prefix(1);
+    }
+    if (who == 0) who = 07777;
+    if (text.empty() || std::string_view("+-=").find(text[0]) == std::string_view::npos) return false;
+    const char action = text[0];
+    text.remove_prefix(1);
+    u16 bits = 0;
+    while (!text.empty() && text[0] != ',') {
+      switch (text[0]) {
+        case 'r': bits |= 0444; break;
+        case 'w': bits |= 0222; break;
+        case 'x': bits |= 0111; break;
+        case 's': bits |= 06000; break;
+        case 't': bits |= 01000; break;
+        default: return false;
+      }
+      text.remove_prefix(1);
+    }
+    bits &= who;
+    if (action == '+') mode |= bits;
+    if (action == '-') mode = static_cast<u16>(mode & ~bits);
+    if (action == '=') mode = static_cast<u16>((mode & ~(who & 0777)) | bits);
+    if (!text.empty()) text.remove_prefix(1);
+  }
+  return true;
+}
+
 }  // namespace user

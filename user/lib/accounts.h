@@ -37,4 +37,7 @@ struct ModeText {
 };
 ModeText mode_text(u16 mode);
 
+/// An octal mode, or symbolic clauses (`u+x,go-w`) on top of `before`; false when it is neither.
+bool parse_mode(std::string_view text, u16 before, u16& mode);
+
 }  // namespace user
