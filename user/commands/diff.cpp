@@ -112,10 +112,10 @@ void Diff::number_lines(const Side& a, const Side& b, base::Vector<u32>& a_numbe
   };
   add(a, a_numbers);
   add(b, b_numbers);
-  // total: equal lines differ in where their numbers are kept, and get the same number
+  // total: lines that are equal get one number, so their order does not matter
   std::sort(all.begin(), all.end(), [](const Line& x, const Line& y) {
     if (x.text != y.text) return x.text < y.text;
-    return x.whole != y.whole ? y.whole : x.number < y.number;
+    return !x.whole && y.whole;
   });
   tool_.process().work(all.size() * 16 + 1);
   u32 number = 0;

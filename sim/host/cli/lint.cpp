@@ -187,7 +187,7 @@ const Verb kLintVerb = {
     "  ROOT            a source tree (default: the current directory)\n"
     "  --rules LIST    only these rules (default: all)\n"
     "  --json          one document, schema orrery.lint/1\n"
-    "A comment `det-ok: reason` silences its line; `total: reason` beside a sort says why its key is total.\n"
+    "A comment `det-ok: reason` silences its line; `total: reason` beside a sort says why one key is enough.\n"
     "  DL1 forbidden identifier           DL6 loop without named bound, charge or trap\n"
     "  DL2 unordered container iterated   DL7 mutable static or global\n"
     "  DL3 pointer as a value             DL8 bytes of a type without the padding assert\n"
