@@ -114,20 +114,21 @@ clock_t __wrap_clock() {
   forbidden("clock");
   return __real_clock();
 }
-// std::chrono::system_clock::now() and steady_clock::now(): libstdc++ calls the kernel itself.
-std::chrono::system_clock::time_point __wrap__ZNSt6chrono3_V212system_clock3nowEv() {
+// std::chrono::system_clock::now() and steady_clock::now(), which libstdc++ lets the kernel answer itself. A time_point is
+// its count of nanoseconds, returned in the register of a number.
+static_assert(sizeof(std::chrono::system_clock::time_point) == sizeof(i64));
+static_assert(std::is_same_v<std::chrono::system_clock::duration, std::chrono::nanoseconds>);
+i64 __wrap__ZNSt6chrono3_V212system_clock3nowEv() {
   forbidden("std::chrono::system_clock::now");
   timespec now = {};
   __wrap_clock_gettime(CLOCK_REALTIME, &now);
-  return std::chrono::system_clock::time_point(std::chrono::seconds(now.tv_sec) +
-                                               std::chrono::nanoseconds(now.tv_nsec));
+  return static_cast<i64>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
-std::chrono::steady_clock::time_point __wrap__ZNSt6chrono3_V212steady_clock3nowEv() {
+i64 __wrap__ZNSt6chrono3_V212steady_clock3nowEv() {
   forbidden("std::chrono::steady_clock::now");
   timespec now = {};
   __wrap_clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::chrono::steady_clock::time_point(std::chrono::seconds(now.tv_sec) +
-                                               std::chrono::nanoseconds(now.tv_nsec));
+  return static_cast<i64>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
 
 // ── Entropy ──────────────────────────────────────────────────────────────────────────────────────────────────
