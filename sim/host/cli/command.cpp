@@ -22,9 +22,8 @@
 namespace sim::host::cli {
 namespace {
 
-const Verb* const kVerbs[] = {&kLiveVerb,      &kRunVerb,  &kReplayVerb, &kVerifyVerb, &kDigestVerb,
-                              &kRecordingVerb, &kLintVerb, &kBootVerb,   &kLonalaVerb, &kDoctorVerb,
-                              &kVersionVerb,   &kHelpVerb};
+const Verb* const kVerbs[] = {&kLiveVerb, &kRunVerb,  &kReplayVerb, &kVerifyVerb, &kDigestVerb,  &kRecordingVerb,
+                              &kLintVerb, &kBootVerb, &kLonalaVerb, &kDoctorVerb, &kVersionVerb, &kHelpVerb};
 
 u32 edit_distance(std::string_view left, std::string_view right) {
   std::vector<u32> row(right.size() + 1);
