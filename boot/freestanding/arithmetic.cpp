@@ -67,6 +67,12 @@ u128 __umodti3(u128 dividend, u128 divisor) {
   divide(dividend, divisor, remainder);
   return remainder;
 }
+u128 __udivmodti4(u128 dividend, u128 divisor, u128* remainder) {
+  u128 rest;
+  const u128 quotient = divide(dividend, divisor, rest);
+  if (remainder != nullptr) *remainder = rest;
+  return quotient;
+}
 i128 __divti3(i128 dividend, i128 divisor) {
   u128 remainder;
   const u128 quotient = divide(magnitude(dividend), magnitude(divisor), remainder);
