@@ -14,22 +14,33 @@ struct U128Words {
   friend bool operator==(const U128Words&, const U128Words&) = default;
 };
 
-/// Threefry-2x64 with 20 rounds.
+/// Threefry-2x64 with 20 rounds: five times four with a key injection behind each. Rotations: Salmon et al., table 3.
 inline U128Words threefry2x64(U128Words key, U128Words counter) {
-  constexpr u32 kRotations[8] = {16, 42, 12, 31, 16, 32, 24, 21};                           // Salmon et al., table 3
-  const u64 keys[3] = {key.word0, key.word1, 0x1BD11BDAA9FC1A22u ^ key.word0 ^ key.word1};  // Skein's C240
-  u64 x0 = counter.word0 + keys[0];
-  u64 x1 = counter.word1 + keys[1];
-  for (u32 round = 0; round < 20; ++round) {
+  const u64 k0 = key.word0;
+  const u64 k1 = key.word1;
+  const u64 k2 = 0x1BD11BDAA9FC1A22u ^ k0 ^ k1;  // Skein's C240
+  u64 x0 = counter.word0 + k0;
+  u64 x1 = counter.word1 + k1;
+  const auto round = [&](int rotation) {
     x0 += x1;
-    x1 = std::rotl(x1, static_cast<int>(kRotations[round % 8]));
-    x1 ^= x0;
-    if (round % 4 == 3) {
-      const u32 injection = round / 4 + 1;
-      x0 += keys[injection % 3];
-      x1 += keys[(injection + 1) % 3] + injection;
-    }
-  }
+    x1 = std::rotl(x1, rotation) ^ x0;
+  };
+  const auto even = [&] { round(16), round(42), round(12), round(31); };
+  const auto odd = [&] { round(16), round(32), round(24), round(21); };
+  const auto inject = [&](u64 first, u64 second) {
+    x0 += first;
+    x1 += second;
+  };
+  even();
+  inject(k1, k2 + 1);
+  odd();
+  inject(k2, k0 + 2);
+  even();
+  inject(k0, k1 + 3);
+  odd();
+  inject(k1, k2 + 4);
+  even();
+  inject(k2, k0 + 5);
   return {x0, x1};
 }
 
