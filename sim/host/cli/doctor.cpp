@@ -9,6 +9,7 @@
 
 #include <cstdio>
 
+#include "sim/host/cli/boot_compare.h"
 #include "sim/host/cli/cli.h"
 #include "sim/host/cli/terminal.h"
 
@@ -61,6 +62,14 @@ Check check_terminal() {
   return {"terminal", stdin_is_terminal(), false, "standard input; without one `live` runs it as a script"};
 }
 
+/// Whether `boot` and `verify --bare` can start this machine here.
+Check check_machine(const BootMachine& machine) {
+  const std::string image = boot_image_path(machine);
+  const std::string missing = missing_for(machine, image);
+  const std::string name = "boot " + std::string(machine.name);
+  return {name, missing.empty(), false, missing.empty() ? image : missing.substr(std::string("orrery: ").size())};
+}
+
 }  // namespace
 
 const Verb kDoctorVerb = {"doctor", "what of Orrery works on this machine",
@@ -75,17 +84,18 @@ int doctor_verb(Context& context) {
   bool json = false;
   app.add_flag("--json", json);
   if (const int code = parse_flags(app, context, kDoctorVerb); code >= 0) return code;
-  const Check checks[] = {check_stacks(), check_arenas(), check_fork(), check_personality(), check_terminal()};
+  std::vector<Check> checks = {check_stacks(), check_arenas(), check_fork(), check_personality(), check_terminal()};
+  for (const BootMachine& machine : boot_machines()) checks.push_back(check_machine(machine));
   bool all = true;
   if (json) std::printf("{\"checks\":[");
   for (const Check& check : checks) {
     if (check.needed && !check.works) all = false;
     if (json) {
-      std::printf("%s{\"detail\":%s,\"name\":%s,\"needed\":%s,\"works\":%s}", &check == checks ? "" : ",",
+      std::printf("%s{\"detail\":%s,\"name\":%s,\"needed\":%s,\"works\":%s}", &check == checks.data() ? "" : ",",
                   json_string(check.detail).c_str(), json_string(check.name).c_str(), check.needed ? "true" : "false",
                   check.works ? "true" : "false");
     } else {
-      std::printf("%-12s %-8s %s\n", check.name.c_str(),
+      std::printf("%-20s %-8s %s\n", check.name.c_str(),
                   check.works    ? "works"
                   : check.needed ? "FAILS"
                                  : "absent",
