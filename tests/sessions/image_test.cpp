@@ -53,7 +53,7 @@ TEST_CASE("a boot file that does not do its work is named on the console before 
   };
   for (const Damage& damage :
        {Damage{"start timer", "stort timer", "init: 2: bad argument: stort\n"},
-        Damage{"login 0", "login 7", "init: 11: not supported: 7\n"},
+        Damage{"login 0", "login 7", ": not supported: 7\n"},
         Damage{"boot/manifest", "boot/monifest", "ramfs: boot image: data corrupted: archive, byte "}}) {
     CAPTURE(damage.from);
     std::string image = good_image();
