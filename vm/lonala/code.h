@@ -42,6 +42,7 @@ struct GuardRange {
   u32 from;
   u32 to;
   u32 target;
+  u32 live;  // registers 1 … live hold terms there
 };
 
 constexpr u32 encode(Op op, u32 a, u32 b = 0, u32 c = 0) { return static_cast<u32>(op) | a << 8 | b << 16 | c << 24; }

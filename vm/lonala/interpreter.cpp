@@ -97,6 +97,7 @@ bool unwind_to_guard(Vm& vm, u64& frame, u64 code) {
       const GuardRange* ranges = reinterpret_cast<const GuardRange*>(function.code() + function.code_words);
       for (u32 i = 0; i < function.guard_count; ++i) {
         if (word < ranges[i].from || word >= ranges[i].to) continue;
+        vm.process->live = static_cast<u8>(ranges[i].live);
         vm.process->code = start + u64{ranges[i].target} * 4;
         vm.process->limit = frame - u64{255u - function.frame} * 8;
         return true;
@@ -357,8 +358,11 @@ call_value:  // `value` is called with `count` arguments in registers 1 … of a
     if (callee->variadic != 0) {
       if (count < callee->parameters) goto wrong_count;
       const u64 extra = count - callee->parameters;
+      // The rest takes a register that the caller may not have had.
+      const u32 lowest = std::max(count, callee->parameters + 1u);
+      if (reinterpret_cast<u8*>(&bp[255 - lowest]) < hp) goto no_room;
       SAVE();
-      process.limit = static_cast<u64>(reinterpret_cast<u8*>(&bp[255 - count]) - base);
+      process.limit = static_cast<u64>(reinterpret_cast<u8*>(&bp[255 - lowest]) - base);
       const Term rest = make_object(vm, Type::Tuple, extra);
       if (rest == kRaised) goto raised;
       for (u64 i = 0; i < extra; ++i) vm.object(rest)[1 + i] = bp[254 - callee->parameters - i];
@@ -501,6 +505,10 @@ return_value : {
   bp += link_words(link);
   pc = reinterpret_cast<const u32*>(base + link_code(link));
   sl = reinterpret_cast<u8*>(&bp[pc[-2] >> 24]);
+  if (__builtin_expect(sl < hp, 0)) {
+    count = static_cast<u32>(link_words(link));
+    goto frame_covered;
+  }
   NEXT();
 }
 
@@ -521,9 +529,27 @@ raised : {
     process.frame = frame;
     RELOAD();
     pc = vm.at<u32>(process.code);
+    count = process.live;
+    if (sl < hp) goto frame_covered;
     NEXT();
   }
   goto ended;
+}
+
+  // The heap has grown over registers of a frame that goes on: what was called needed fewer than its caller has. Registers 1 …
+  // `count` hold terms.
+frame_covered : {
+  const u64 window = static_cast<u64>(reinterpret_cast<u8*>(bp + 255) - sl) + 8;
+  SAVE();
+  process.live = static_cast<u8>(count);
+  process.limit = process.frame - u64{count} * 8;
+  if (!(process.gc_off != 0 ? grow_in_place(vm, window + 64) : collect(vm, window + 64))) {
+    raise_oom(vm, window / 8);
+    goto ended;
+  }
+  RELOAD();
+  sl = reinterpret_cast<u8*>(bp + 255) - (window - 8);
+  NEXT();
 }
 
 ended:
@@ -657,6 +683,10 @@ L_Return : {
   bp += link_words(link);
   pc = reinterpret_cast<const u32*>(base + link_code(link));
   sl = reinterpret_cast<u8*>(&bp[pc[-2] >> 24]);
+  if (__builtin_expect(sl < hp, 0)) {
+    count = static_cast<u32>(link_words(link));
+    goto frame_covered;
+  }
   NEXT();
 }
 L_MakeClosure : {

@@ -98,7 +98,7 @@ bool load_library(Vm& vm) {
 void enter_user(Vm& vm) {
   const Term user = namespace_intern(vm, symbol(vm, Atom::User));
   for (const std::string_view name :
-       {"lona.process", "lona.io", "lona.kernel", "lona.time", "lona.supervisor", "lona.repl"}) {
+       {"lona.process", "lona.server", "lona.io", "lona.kernel", "lona.time", "lona.supervisor", "lona.repl"}) {
     const Term space = namespace_find(vm, symbol_named(vm, name));
     if (space != kNone) refer_all(vm, user, space);
   }

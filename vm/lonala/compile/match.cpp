@@ -370,12 +370,14 @@ bool Compiler::guard_allowed(Function& f, Term form, u32 depth) {
 
 bool Compiler::guard(Function& f, Term form, Label& fail_label) {
   if (!guard_allowed(f, form, 0)) return false;
+  const u32 live = f.next - 1;
+  before_call(f, f.next);
   const u32 from = static_cast<u32>(f.code.size());
   if (!test(f, form, fail_label)) return false;
   const u32 to = static_cast<u32>(f.code.size());
   Label body;
   jump(f, encode(Op::Jump, 0), body);
-  f.guards.push({from, to, static_cast<u32>(f.code.size())});
+  f.guards.push({from, to, static_cast<u32>(f.code.size()), live});
   jump(f, encode(Op::Jump, 0), fail_label);
   place(f, body);
   return true;
@@ -493,6 +495,7 @@ bool Compiler::receive(Function& f, Term form, u32 to, Place where) {
     emit(f, next_at - static_cast<u32>(f.code.size()));  // backwards
   }
   place(f, expired);
+  f.unset.add(message);  // no message came
   if (!expression(f, timeout_body, to, where)) return false;
   place(f, end);
   return true;

@@ -126,6 +126,8 @@
   X(Upper, "lona.core", "upper", 1, 1) \
   X(Lower, "lona.core", "lower", 1, 1) \
   X(Trim, "lona.core", "trim", 1, 1) \
+  X(DigitsOf, "lona.core", "digits*", 2, 2) \
+  X(ExactOf, "lona.core", "exact*", 1, 1) \
   X(ParseNumber, "lona.core", "parse-number", 1, 1) \
   X(MakeSymbol, "lona.core", "symbol", 1, 2) \
   X(MakeKeyword, "lona.core", "keyword", 1, 2) \

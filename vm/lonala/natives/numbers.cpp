@@ -389,6 +389,26 @@ Term native_MaskRange(Vm& vm, Args args) {
   const Term low = high == kRaised ? kRaised : one_shifted(vm, from);
   return low == kRaised ? low : number::arithmetic(vm, Operation::Subtract, high, low, args);
 }
+/// (digits* n base): the digits of a natural number as a string.
+Term native_DigitsOf(Vm& vm, Args args) {
+  u64 base = 0;
+  if (!integer_argument(vm, args, 0) || !count_argument(vm, args, 1, base)) return kRaised;
+  const Integer value(vm, args[0]);
+  if (value.negative || base < 2 || base > 36) return raise_args(vm, Atom::Badarg, args);
+  Text out(vm);
+  number::print_magnitude(vm, out, value.magnitude(), static_cast<u32>(base));
+  return out.failed() ? raise_oom(vm, out.size() / 8) : make_string(vm, out.view());
+}
+/// (exact* x): the same value without a float; NaN and infinities are refused.
+Term native_ExactOf(Vm& vm, Args args) {
+  const Kind kind = number::kind_of(vm, args[0]);
+  if (kind == Kind::None) return raise_type(vm, args, Atom::Integer);
+  if (!is_float_kind(kind)) return args[0];
+  if ((number::to_f64_bits(vm, args[0]) & number::kInfinity64) == number::kInfinity64) {
+    return raise_args(vm, Atom::Badarg, args);
+  }
+  return number::exact_of_float(vm, args[0]);
+}
 Term native_NativeEndian(Vm& vm, Args) { return keyword(vm, Atom::Little); }
 Term native_Compare(Vm& vm, Args args) { return small(compare(vm, args[0], args[1])); }
 Term native_Hash(Vm& vm, Args args) { return number::make_unsigned(vm, hash(vm, args[0])); }

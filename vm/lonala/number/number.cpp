@@ -166,18 +166,6 @@ u32 float_arithmetic(Operation operation, u32 a, u32 b) {
   UNREACHABLE("an operation");
 }
 
-/// The value of a finite float as an exact number: integer or ratio.
-Term exact_of_float(Vm& vm, Term number) {
-  const Opened x = kind_of(vm, number) == Kind::F32 ? f32_open(static_cast<u32>(payload_of(number)))
-                                                    : f64_open(f64_bits(vm, number));
-  const u64 limb[1] = {x.mantissa};
-  CHECKED(mantissa, make_integer(vm, Limbs(limb, 1), x.negative, false));
-  if (x.exponent >= 0) return shift_left(vm, mantissa, static_cast<u64>(x.exponent));
-  CHECKED(bottom, shift_left(vm, small(1), static_cast<u64>(-x.exponent)));
-  return make_ratio(vm, mantissa, bottom);
-}
-
-/// The floor of log2 of magnitude, or the lowest value for zero: decides most comparisons without exact arithmetic.
 int compare_exact(Vm& vm, Term a, Term b) {
   if (!is_boxed(vm, a, Type::Ratio) && !is_boxed(vm, b, Type::Ratio)) {
     const Integer x(vm, a);
@@ -485,6 +473,16 @@ Term truncate(Vm& vm, Term number, Args args) {
   const u64 limb[1] = {x.exponent < 0 ? (x.exponent <= -64 ? 0 : x.mantissa >> -x.exponent) : x.mantissa};
   CHECKED(mantissa, make_integer(vm, Limbs(limb, 1), x.negative, false));
   return x.exponent <= 0 ? mantissa : shift_left(vm, mantissa, static_cast<u64>(x.exponent));
+}
+
+Term exact_of_float(Vm& vm, Term number) {
+  const Opened x = kind_of(vm, number) == Kind::F32 ? f32_open(static_cast<u32>(payload_of(number)))
+                                                    : f64_open(f64_bits(vm, number));
+  const u64 limb[1] = {x.mantissa};
+  CHECKED(mantissa, make_integer(vm, Limbs(limb, 1), x.negative, false));
+  if (x.exponent >= 0) return shift_left(vm, mantissa, static_cast<u64>(x.exponent));
+  CHECKED(bottom, shift_left(vm, small(1), static_cast<u64>(-x.exponent)));
+  return make_ratio(vm, mantissa, bottom);
 }
 
 Term to_f64(Vm& vm, Term number) { return make_f64(vm, to_f64_bits(vm, number)); }

@@ -66,6 +66,8 @@ u64 hash(Vm& vm, Term number);
 
 /// Truncation to an integer without width or mark; NaN and infinities raise `:badarg`.
 Term truncate(Vm& vm, Term number, Args args);
+/// A finite float as an integer or ratio of the same value.
+Term exact_of_float(Vm& vm, Term number);
 Term to_f64(Vm& vm, Term number);
 /// binary64 bits of any number, correctly rounded.
 u64 to_f64_bits(Vm& vm, Term number);
