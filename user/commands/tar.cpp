@@ -55,7 +55,7 @@ void put_octal(u8* field, u32 width, u64 value) {
 }
 
 void put_text(u8* field, u64 width, std::string_view text) {
-  __builtin_memcpy(field, text.data(), std::min<u64>(text.size(), width));
+  if (!text.empty()) __builtin_memcpy(field, text.data(), std::min<u64>(text.size(), width));
 }
 
 /// One header block; false, and told, when the name has no room in it.
