@@ -28,6 +28,7 @@ Exit Kernel::enter(const Entry& entry) {
   entry_.poke = {};
   entry_.last_woken = {};
   entry_.queue_grew = false;
+  entry_.decided = false;
   entry_.previous = state.current;
   entry_.choices = entry.choices;
   if (is_trap(entry.kind)) {

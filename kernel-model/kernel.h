@@ -219,6 +219,7 @@ class Kernel {
     u64 units = 0;  // units of the preemptible operation done in this entry
     CoreMask poke;
     Ref<Tcb> last_woken;      // the thread this entry woke last (the IPC partner)
+    bool decided = false;     // the choice port said who runs next: the head of its level
     bool queue_grew = false;  // a thread was queued: idle cores may want it
     Ref<Tcb> previous;        // the thread that was current when the entry began
     ChoicePort choices;

@@ -9,17 +9,48 @@
 namespace kernel::sched {
 namespace {
 
+u32 length_of(const Kernel& kernel, const Level& level) {
+  u32 count = 0;
+  for (Ref<Tcb> at = level.head; at; at = kernel.at(at).queue_next) ++count;
+  return count;
+}
+
+Ref<Tcb> nth_of(const Kernel& kernel, Ref<Tcb> at, u32 n) {
+  for (; n > 0; --n) at = kernel.at(at).queue_next;
+  return at;
+}
+
 // The n-th thread of a level as the choice port wants it; answer 0, and no port, is the head.
 Ref<Tcb> pick_from(Kernel& kernel, const Level& level) {
   const ChoicePort& choices = kernel.entry().choices;
-  if (choices.choose == nullptr || !kernel.at(level.head).queue_next) return level.head;
-  u32 count = 0;
-  for (Ref<Tcb> at = level.head; at; at = kernel.at(at).queue_next) ++count;
-  u32 answer = choices(Choice::Pick, count);
+  if (choices.choose == nullptr || kernel.entry().decided || !kernel.at(level.head).queue_next) return level.head;
+  const u32 count = length_of(kernel, level);
+  const u32 answer = choices(Choice::Pick, count);
   ASSERT(answer < count);
-  Ref<Tcb> chosen = level.head;
-  for (; answer > 0; --answer) chosen = kernel.at(chosen).queue_next;
-  return chosen;
+  return nth_of(kernel, level.head, answer);
+}
+
+inline bool asks_again(const Kernel::EntryState& entry) {
+  return entry.kind == EntryKind::Poke && entry.choices.choose != nullptr;
+}
+
+// After a poke the choice port is asked whether the running thread goes on or which of its equals runs instead: answer 0,
+// and no port, lets it go on; it is counted as the first of them.
+void decide_again(Kernel& kernel, CoreState& core) {
+  const Ref<Tcb> current = core.current;
+  const Level& level = core.levels[kernel.at(current).priority];
+  if (!level.head) return;
+  const u32 count = 1 + length_of(kernel, level);
+  const u32 answer = kernel.entry().choices(Choice::Pick, count);
+  ASSERT(answer < count);
+  if (answer == 0) return;
+  const Ref<Tcb> chosen = nth_of(kernel, level.head, answer - 1);
+  kernel.emit(base::EventKind::SchedPreempt);
+  core.current = {};
+  enqueue(kernel, current, End::Tail);
+  dequeue(kernel, chosen);
+  enqueue(kernel, chosen, End::Head);
+  kernel.entry().decided = true;
 }
 
 void to_release_tree(Kernel& kernel, Ref<Tcb> thread) {
@@ -110,7 +141,7 @@ void note_idle(Kernel& kernel, CoreState& core, bool idle) {
 
 // The usual end: the current thread has the core's grant, enough of it, and nobody was woken or is more important.
 inline bool goes_on(Kernel& kernel, const CoreState& core) {
-  if (!core.current || kernel.entry().last_woken) return false;
+  if (!core.current || kernel.entry().last_woken || asks_again(kernel.entry())) return false;
   const Tcb& tcb = kernel.at(core.current);
   return tcb.sc && core.grant_sc == tcb.sc && !tcb.yield_to && is_configured(kernel.at(tcb.sc)) &&
          grant_left_of(kernel, core) >= kMinBudget && highest_level(core) <= tcb.priority;
@@ -137,6 +168,8 @@ bool choose(Kernel& kernel, CoreState& core) {
 
   const u32 misses = core.current ? preempt(kernel, core) : 0;
   bool whole = misses <= kReleaseBatch;
+  if (asks_again(entry) && core.current) [[unlikely]]
+    decide_again(kernel, core);
   if (!core.current) {
     whole = pick(kernel, core, misses);
     kernel.charge(costs.schedule);

@@ -108,6 +108,13 @@ PlanRead machine_of(const Recording& recording, const std::string& built_in_imag
   if (!read.error.empty()) return read;
   read.options.seed = recording.header().seed;
   read.options.entries = entries;
+  for (const Overrides* overrides : recording.all<Overrides>()) {
+    const std::string wrong = sim::host::parse_schedule(overrides->text, read.options.schedule);
+    if (!wrong.empty()) {
+      read.error = "overrides: " + wrong;
+      return read;
+    }
+  }
   if (sha256_of(base::bytes_of(built_in_image)) == read.image) {
     read.options.image = built_in_image;
     return read;

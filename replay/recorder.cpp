@@ -104,6 +104,7 @@ std::string Recorder::open(const Options& options, const sim::host::MachineOptio
                 .sources = options.sources,
                 .redacted = options.redacted});
   append(PlanFrame{plan});
+  if (machine.schedule.on) append(Overrides{sim::host::text_of(machine.schedule)});
   if (!options.image_name.empty()) {
     const base::Bytes image = base::bytes_of(machine.image);
     const bool external = image.size() > kAttachmentBytesMax;

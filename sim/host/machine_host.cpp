@@ -1,7 +1,12 @@
 // sim/host/machine_host.cpp — mapping a world's memory.
 #include "sim/host/machine_host.h"
 
+#include <algorithm>
 #include <cstring>
+#include <map>
+#include <tuple>
+
+#include "sim/host/contain.h"
 
 namespace sim::host {
 namespace {
@@ -38,6 +43,85 @@ Machine::~Machine() {
 Outcome Machine::run(u64 until) {
   if (until > ran_until_) ran_until_ = until;
   return world_->run(until);
+}
+
+namespace {
+
+constexpr u64 kPilotNsMax = 600'000'000'000;  // longer runs are explored in their first ten virtual minutes
+
+bool needs_pilot(const StrategyConfig& config, u64 seed) {
+  switch (Explorer::in_force(config, seed)) {
+    case Strategy::Walk: return true;
+    case Strategy::Pct:
+    case Strategy::Few: return config.steps == 0;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+void Machine::make_pilot() {
+  MachineOptions plain = options_;
+  plain.schedule = Schedule{};
+  plain.schedule.on = true;
+  Machine pilot(std::move(plain));
+  std::map<u64, u64> counts;
+  u64 steps = 0;
+  pilot.on_step_ = [&](u64 actor) {
+    counts[actor] += 1;
+    steps += 1;
+  };
+  if (!pilot.start().empty()) return;  // as this machine will say itself
+  contain(pilot.world(), {.report_assertions = false});
+  pilot.run(kPilotNsMax);
+  release_containment();
+  for (const auto& [actor, count] : counts) pilot_.push_back({actor, count});
+  const auto set = [steps](StrategyConfig& config) {
+    if (config.steps == 0) config.steps = steps;
+  };
+  set(options_.schedule.first);
+  if (options_.schedule.then) set(*options_.schedule.then);
+}
+
+void Machine::set_schedule(WorldConfig& config) {
+  Schedule& schedule = options_.schedule;
+  if (!schedule.on) return;
+  if (needs_pilot(schedule.first, options_.seed) || (schedule.then && needs_pilot(*schedule.then, options_.seed))) {
+    make_pilot();
+  }
+  struct Named {
+    Override entry;
+    bool is_last;
+  };
+  std::vector<Named> named;
+  for (const ForcedChoice& choice : schedule.forced) {
+    named.push_back(
+        {{choice.kind, actor_key(choice.actor), choice.ordinal, choice.answer}, &choice == &schedule.forced.back()});
+  }
+  std::sort(named.begin(), named.end(), [](const Named& left, const Named& right) {
+    return std::tie(left.entry.kind, left.entry.actor, left.entry.ordinal) <
+           std::tie(right.entry.kind, right.entry.actor, right.entry.ordinal);
+  });
+  config.schedule.on = true;
+  config.schedule.first = schedule.first;
+  for (const Named& choice : named) {
+    if (choice.is_last && schedule.then) config.schedule.then_after = static_cast<u32>(overrides_.size());
+    overrides_.push_back(choice.entry);
+  }
+  if (schedule.then) {
+    config.schedule.then = *schedule.then;
+    if (named.empty()) config.schedule.first = *schedule.then;
+  }
+  config.schedule.overrides = overrides_;
+  config.schedule.pilot = pilot_;
+  config.sinks.choice = [](void* self, const ChoiceRecord& record) {
+    Machine& machine = *static_cast<Machine*>(self);
+    if (record.forced != ~u32{0}) machine.forced_used_ += 1;
+    if (machine.on_choice) machine.on_choice(record);
+  };
+  if (on_step_) {
+    config.sinks.step = [](void* self, u64 actor) { static_cast<Machine*>(self)->on_step_(actor); };
+  }
 }
 
 std::string Machine::start() {
@@ -77,6 +161,7 @@ std::string Machine::start() {
   if (on_input) {
     config.sinks.input = [](void* self, const InputRecord& record) { static_cast<Machine*>(self)->on_input(record); };
   }
+  set_schedule(config);
   const u64 bytes = World::memory_bytes(config);
   u8* memory = map_memory(bytes);
   if (memory == nullptr) return "no work memory";

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sim/host/machine.h"
+#include "sim/host/schedule.h"
 #include "sim/model/world.h"
 
 namespace sim::host {
@@ -23,6 +24,7 @@ struct MachineOptions {
   Hardware hardware;  // of the first node; on this machine only tests have any
   std::span<const machine::NativeEntry> entries;
   kernel::CostTable costs;
+  Schedule schedule;
 };
 
 /// Owns a world and its memory. Not movable: the world's sinks point into it.
@@ -33,6 +35,8 @@ class Machine {
   using EventSeen = std::function<void(const base::Event& event)>;
   using InputTaken = std::function<void(const InputRecord& record)>;
 
+  using ChoiceMade = std::function<void(const ChoiceRecord& record)>;
+
   explicit Machine(MachineOptions options) : options_(std::move(options)) {}
   ~Machine();
   Machine(const Machine&) = delete;
@@ -42,8 +46,10 @@ class Machine {
   EpochRoot on_epoch;
   EventSeen on_event;
   InputTaken on_input;
+  ChoiceMade on_choice;
 
-  /// Maps memory and boots. An error is a text for the user; empty means it worked.
+  /// Maps memory and boots. An error is a text for the user; empty means it worked. Where the strategy needs figures of
+  /// a run (pct, few, walk), that run is made first, under `fair` and without observers.
   std::string start();
   World& world() { return *world_; }
   bool started() const { return world_ != nullptr; }
@@ -52,8 +58,18 @@ class Machine {
   u64 ran_until() const { return ran_until_; }
   const MachineOptions& options() const { return options_; }
 
+  /// How many of the choices set by the schedule came up so far.
+  u64 forced_used() const { return forced_used_; }
+
  private:
+  void set_schedule(WorldConfig& config);
+  void make_pilot();
+
   MachineOptions options_;
+  std::vector<Override> overrides_;
+  std::vector<PilotCount> pilot_;
+  std::function<void(u64 actor)> on_step_;
+  u64 forced_used_ = 0;
   std::vector<base::MutableBytes> ram_;
   base::MutableBytes memory_;
   World* world_ = nullptr;

@@ -6,6 +6,7 @@
 #include "kernel-model/costs.h"
 #include "kernel-model/kernel.h"
 #include "kernel-model/machine.h"
+#include "sim/model/explore/choice.h"
 
 namespace sim {
 
@@ -68,6 +69,10 @@ struct Sinks {
   void (*event)(void* context, const base::Event& event) = nullptr;
   /// Each thing that was taken from outside, before it takes effect.
   void (*input)(void* context, const InputRecord& record) = nullptr;
+  /// Each choice that a strategy or an override answered; only with `schedule.on`.
+  void (*choice)(void* context, const ChoiceRecord& record) = nullptr;
+  /// Each time a thread gets a core, by its actor_key; only with `schedule.on`.
+  void (*step)(void* context, u64 actor) = nullptr;
 };
 
 struct WorldConfig {
@@ -78,6 +83,7 @@ struct WorldConfig {
   u64 wall_start_ns = kWallStartNs;
   u64 root_stack_bytes = u64{256} << 10;
   bool stealing = true;
+  ScheduleConfig schedule;  // how choices are answered; not part of the configuration's digest
   Sinks sinks;
 };
 

@@ -35,6 +35,32 @@ void EventQueue::remove(EntryHandle handle) {
   remove_at(position);
 }
 
+u32 EventQueue::equal_heads(std::span<EntryHandle> out) const {
+  ASSERT(count_ > 0 && !out.empty());
+  const auto class_of = [](u64 order) { return order >> (kSourceBits + kCounterBits); };
+  const auto order_at = [this, &out](u32 place) { return slots_[out[place]].entry.order; };
+  const u64 time = heap_[0].time;
+  const u64 wanted = class_of(heap_[0].order);
+  u32 found = 0;
+  for (u32 i = 0; i < count_; ++i) {
+    const u64 order = heap_[i].order;
+    if (heap_[i].time != time || class_of(order) != wanted) continue;
+    // Sorted insertion; of one source only the first stays, so its entries keep their order.
+    u32 place = found;
+    while (place > 0 && order < order_at(place - 1)) --place;
+    if (place > 0 && order_at(place - 1) >> kCounterBits == order >> kCounterBits) continue;
+    if (place < found && order_at(place) >> kCounterBits == order >> kCounterBits) {
+      out[place] = heap_[i].slot;
+      continue;
+    }
+    if (place == out.size()) continue;
+    if (found < out.size()) found += 1;
+    for (u32 at = found - 1; at > place; --at) out[at] = out[at - 1];
+    out[place] = heap_[i].slot;
+  }
+  return found;
+}
+
 void EventQueue::remove_at(u32 position) {
   const u32 slot = heap_[position].slot;
   count_ -= 1;

@@ -59,6 +59,10 @@ class EventQueue {
   EntryHandle push(const QueueEntry& entry);
   QueueEntry pop();
   void remove(EntryHandle handle);
+  /// The entries that are equal to the head in time and class, the first of each source, in their order; how many there
+  /// are, at most out.size(). O(n), for runs that explore.
+  u32 equal_heads(std::span<EntryHandle> out) const;
+  const QueueEntry& entry(EntryHandle handle) const { return slots_[handle].entry; }
   /// Every order and position of the heap holds.
   bool check_invariants() const;
 

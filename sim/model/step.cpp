@@ -16,6 +16,8 @@ using kernel::Tcb;
 namespace {
 
 constexpr u32 kSourceCores = u32{1} << 19;
+constexpr u32 kSourceCuts = kSourceCores + kNodesMax * kCoresMax;  // one entry at a time each
+static_assert(kSourceCuts + kNodesMax * kCoresMax <= u32{1} << kSourceBits);
 constexpr u64 kCrashEnded = 0xFF;  // as a crash kind: the entry returned, or there is no such entry
 
 FaultRecord crash_fault(u64 entry_number, u64 kind, u64 code) {
@@ -59,8 +61,9 @@ World::Pick World::pick_core() {
 u32 World::break_tie(u64 time, u32 count) {
   const u64 index = ties_.index();
   const u64 draw = ties_.below(count);
-  trace_.fold_draw(0, kStreamTie, index, draw);
-  u64 left = draw;
+  const u64 chosen = explorer_ == nullptr ? 0 : explorer_->tie(index, time, count);
+  if (chosen == 0) trace_.fold_draw(0, kStreamTie, index, draw);
+  u64 left = chosen == 0 ? draw : chosen - 1;
   for (u32 i = 0; i < busy_times_.size(); ++i) {
     if (busy_times_[i] != time) continue;
     if (left == 0) return i;
@@ -101,7 +104,7 @@ Outcome World::run(u64 until) {
         emit(0, head_time, {.kind = EventKind::WorldIdleSkip, .a = now_, .b = head_time});
       }
       now_ = time;
-      deliver(queue_.pop());
+      deliver(explorer_ == nullptr ? queue_.pop() : explorer_->take(queue_));
     } else {
       run_ahead(pick, until);
     }
@@ -184,7 +187,9 @@ void World::stalled() {
 // ── Deliveries ───────────────────────────────────────────────────────────────────────────────────────────────
 
 void World::raise(Node& node, u32 line, u64 time, u64 counter) {
-  push({.time = time > now_ ? time : now_,
+  if (time < now_) time = now_;
+  if (explorer_ != nullptr) time += explorer_->irq_latency(node, line);
+  push({.time = time,
         .order = order_of(EntryClass::Interrupt, node.index() * 64 + line, counter),
         .argument = line,
         .cause = trace_.count(),
@@ -293,6 +298,8 @@ void World::enter_fault(Node& node, Core& core) {
   const u64 tick = next_tick(core.time);
   const u64 head_time = queue_.head_time();
   entry.horizon = head_time < tick ? head_time : tick;
+  if (explorer_ != nullptr) [[unlikely]]
+    entry.choices = explorer_->port(node, core);
   trace_.log().cause = cause;
   in_entry_ = true;
   const kernel::Exit exit = node.kernel().enter(entry);
@@ -300,6 +307,28 @@ void World::enter_fault(Node& node, Core& core) {
   trace_.log().cause = 0;
   if (exit.next) core.cause = trace_.count();  // `sched.run`, the last of every entry that has a thread to run
   apply(node, core, exit);
+  if (explorer_ != nullptr) [[unlikely]]
+    disturb(node, core);
+}
+
+/// What the explorer does to the thread that got the core: steals time from the core before it, pokes it for nothing.
+void World::disturb(Node& node, Core& core) {
+  EntryHandle& cut = explorer_->cut_of(core);
+  if (cut != kNoEntry) queue_.remove(cut);
+  cut = kNoEntry;
+  if (!core.current) return;
+  const Explorer::Disturbance found = explorer_->dispatched(node, core);
+  // Stolen time is charged to the thread, so it ends with the grant: no budget is overdrawn.
+  const u64 left = core.run_end - core.time;
+  if (found.delay != 0) set_core_time(core, core.time + (found.delay < left ? found.delay : left));
+  if (found.cut == 0 || found.cut >= core.run_end - core.time) return;
+  cut = push({.time = core.time + found.cut,
+              .order = order_of(EntryClass::Interrupt, kSourceCuts + core.global, 0),
+              .argument = u64{core.global} + 1,
+              .cause = core.cause,
+              .node = static_cast<u16>(node.index()),
+              .core = core.number,
+              .action = Action::Poke});
 }
 
 [[gnu::always_inline]] inline void World::apply(Node& node, Core& core, const kernel::Exit& exit) {

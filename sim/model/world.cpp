@@ -18,7 +18,7 @@ constexpr u32 kLinesPerNode = 64;
 // each other core, and the kernel sends one only where something changed.
 constexpr u32 kEntriesPerNode = kLinesPerNode + 4;
 constexpr u32 kHostEntriesPerNode = 1024;  // of all nodes together, so that one node's share always suffices
-constexpr u32 kEntriesPerCore = 256;
+constexpr u32 kEntriesPerCore = 256 + 1;   // and a poke for nothing
 
 u64 round_up(u64 bytes) { return base::align_up(bytes, 64); }
 
@@ -102,6 +102,8 @@ struct World::Memory {
   std::span<Fiber> fibers;  // of all nodes, one after the other
   std::span<Arena> arenas;
   std::span<u64> woken_by;  // as the fibers, by TCB slot
+  std::span<Explorer> explorer;
+  Explorer::Memory explored;
   u64 bytes = 0;
 
   Memory(const WorldConfig& config, u8* base) {
@@ -120,6 +122,13 @@ struct World::Memory {
     fibers = carver.take<Fiber>(ram >> kernel::kTcbBits);
     arenas = carver.take<Arena>(ram >> kernel::kTableBits);
     woken_by = carver.take<u64>(ram >> kernel::kTcbBits);
+    if (config.schedule.on) {
+      explorer = carver.take<Explorer>(1);
+      explored.threads = carver.take<Explorer::Thread>(ram >> kernel::kTcbBits);
+      explored.cores = carver.take<Explorer::CorePoints>(core_total(config));
+      explored.lines = carver.take<u64>(config.nodes.size() * kLinesEnd);
+      explored.names = carver.take<u32>(kNameCounters);
+    }
     bytes = carver.used();
   }
 };
@@ -153,6 +162,10 @@ base::Result<World*, ConfigError> World::create(const WorldConfig& config, base:
   for (u64& time : parts.busy_times) time = kNever;
   for (EventQueue::Slot& slot : parts.slots) new (&slot) EventQueue::Slot{};
   for (u32 i = 0; i < config.nodes.size(); ++i) new (&parts.configs[i]) NodeConfig(config.nodes[i]);
+  for (Explorer::Thread& thread : parts.explored.threads) new (&thread) Explorer::Thread;
+  for (Explorer::CorePoints& points : parts.explored.cores) new (&points) Explorer::CorePoints;
+  for (u64& ordinal : parts.explored.lines) ordinal = 0;
+  for (u32& seen : parts.explored.names) seen = 0;
   World* world = new (parts.world.data()) World(config, parts);
   world->config_.nodes = parts.configs;
   u64 fiber_at = 0;
@@ -169,6 +182,16 @@ base::Result<World*, ConfigError> World::create(const WorldConfig& config, base:
     fiber_at += fiber_count;
     arena_at += arena_count;
     core_at += node.cores;
+  }
+  if (config.schedule.on) {
+    world->explorer_ = new (parts.explorer.data()) Explorer(config.schedule, parts.explored,
+                                                            {.nodes = parts.nodes,
+                                                             .cores = parts.cores,
+                                                             .busy_times = parts.busy_times,
+                                                             .fibers = parts.fibers.data(),
+                                                             .trace = &world->trace_,
+                                                             .sinks = &world->config_.sinks,
+                                                             .seed = config.seed});
   }
   const auto booted = world->boot();
   if (!booted.ok()) {

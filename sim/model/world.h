@@ -9,6 +9,7 @@
 //   W5 an idle core never runs before what woke it.
 #pragma once
 #include "sim/model/event_queue.h"
+#include "sim/model/explore/explorer.h"
 #include "sim/model/node.h"
 #include "sim/model/trace.h"
 
@@ -108,6 +109,7 @@ class World {
   Pick pick_core();
   void run_ahead(const Pick& pick, u64 until);
   u32 break_tie(u64 time, u32 count);
+  void disturb(Node& node, Core& core);
   void deliver(const QueueEntry& entry);
   void deliver_to_core(Node& node, Core& core, const QueueEntry& entry);
   void enter_trap(Node& node, Core& core);
@@ -147,6 +149,7 @@ class World {
   Trace trace_;
   kernel::Entry trap_entry_{.kind = kernel::EntryKind::Syscall};  // of a system call; the rest is set at each
   base::Prng ties_;
+  Explorer* explorer_ = nullptr;  // null unless choices are answered by a strategy or by overrides
   u64 now_ = 0;
   u64 tick_ = kInputTickNs;  // the next multiple of 1 ms after the last core looked at
   u64 host_counter_ = 0;

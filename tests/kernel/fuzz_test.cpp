@@ -104,6 +104,11 @@ class Fuzz {
     } else {
       entry.kind = kind < 18 ? EntryKind::Expiry : EntryKind::Poke;
     }
+    // Half of the entries come with a port that answers anything.
+    entry.choices = {
+        [](void* self, Choice, u32 count) { return static_cast<u32>(static_cast<Fuzz*>(self)->prng_.below(count)); },
+        this};
+    if (prng_.below(2) == 0) entry.choices = {};
     const Exit exit = kernel.enter(entry);
     const CoreState& after = kernel.core(entry.core);
     REQUIRE(exit.next == after.current);

@@ -3,6 +3,7 @@
 // change priorities, configurations and one another's lives; nothing takes time but running.
 #pragma once
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -92,10 +93,14 @@ class Model {
   u64 dispatches = 0;
   bool stealing = false;
   u64 last_consumed = 0;  // what Consumed answered
+  /// Answers a choice among n, 2 or more; none: always 0.
+  std::function<u32(u32 count)> choose;
 
   /// One entry: `op` is what the core's thread asks, if it traps.
-  Leaving enter(u32 core, u64 now, const std::optional<Op>& op) {
+  Leaving enter(u32 core, u64 now, const std::optional<Op>& op, bool poked = false) {
     here_ = core;
+    poked_ = poked;
+    partner_is_here_ = false;
     now_ = now;
     leaving_ = {};
     woken_ = -1;
@@ -497,6 +502,7 @@ class Model {
           server.caller = t;
           server.life = Life::Ready;
           server.pending.reset();
+          partner_is_here_ = server.core == here_;
           give(thread.node, op.target);
           wake(op.target);
         } else {
@@ -509,6 +515,7 @@ class Model {
       case Op::ReplyRecv: {
         const int caller = thread.caller;
         thread.caller = -1;
+        partner_is_here_ = threads[caller].core == here_;
         give(thread.node, caller);
         threads[caller].life = Life::Ready;
         threads[caller].server = -1;
@@ -684,6 +691,8 @@ class Model {
     }
     std::stable_sort(victims.begin(), victims.end(),
                      [this](u32 a, u32 b) { return cores[a].queue.size() > cores[b].queue.size(); });
+    const u32 first = answer(static_cast<u32>(victims.size()));
+    std::rotate(victims.begin(), victims.begin() + first, victims.end());
     for (const u32 victim : victims) {
       u32 seen = 0;
       bool any = false;
@@ -698,6 +707,12 @@ class Model {
       if (any) return true;
     }
     return false;
+  }
+  u32 answer(u32 count) const { return choose && count > 1 ? choose(count) : 0; }
+  std::vector<int> equals_of(const Core& c, int priority) const {
+    std::vector<int> all = c.queue;
+    std::erase_if(all, [&](int t) { return threads[t].priority != priority; });
+    return all;
   }
   void offer() {
     for (u32 i = 0; i < cores.size(); ++i) {
@@ -728,9 +743,12 @@ class Model {
         }
       }
     }
+    bool decided = false;
     if (c.current < 0 && woken_ >= 0 && threads[woken_].place == Thread::Queued) {
       unqueue(woken_);
       queue(woken_, true);
+      // The partner of a call that goes on in its caller's grant is handed the core: nothing is picked.
+      decided = partner_is_here_ && c.grant >= 0 && c.grant == threads[woken_].node && in_pick_order(c)[0] == woken_;
     }
     for (bool done = c.current < 0; !done;) {
       const std::vector<int> all = in_pick_order(c);
@@ -746,13 +764,26 @@ class Model {
         go_broke(all[0]);
       }
     }
+    if (poked_ && c.current >= 0) {
+      const std::vector<int> equals = equals_of(c, threads[c.current].priority);
+      const u32 place = answer(static_cast<u32>(equals.size()) + 1);
+      if (place > 0) {
+        const int displaced = c.current;
+        c.current = -1;
+        queue(displaced, false);
+        unqueue(equals[place - 1]);
+        queue(equals[place - 1], true);
+        decided = true;
+      }
+    }
     while (c.current < 0) {
       const std::vector<int> all = in_pick_order(c);
       if (all.empty()) {
         if (!steal()) break;
         continue;
       }
-      const int t = all[0];
+      const std::vector<int> equals = equals_of(c, threads[all[0]].priority);
+      const int t = decided ? all[0] : equals[answer(static_cast<u32>(equals.size()))];
       const bool goes_on = c.grant == threads[t].node && left(c) >= kMinBudget;
       if (!goes_on) end_grant(c);
       unqueue(t);
@@ -780,6 +811,8 @@ class Model {
   }
 
   u32 here_ = 0;
+  bool poked_ = false;
+  bool partner_is_here_ = false;  // the partner of the call or reply was on this core before it got its context
   u64 now_ = 0;
   int woken_ = -1;
   bool grew_ = false;

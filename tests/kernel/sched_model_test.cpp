@@ -14,7 +14,11 @@ namespace {
 
 class Twins {
  public:
-  explicit Twins(u64 seed) : prng_(seed, "test.sched-shape"), lab_(options(prng_, seed)) {
+  explicit Twins(u64 seed, bool exploring = false)
+      : prng_(seed, "test.sched-shape"),
+        lab_(options(prng_, seed)),
+        exploring_(exploring),
+        answers_(seed, "test.answers") {
     lab_.check_every = 0;
     scratch_.resize(lab_.kernel().ram_bytes() / 16);
     model_.stealing = lab_.kernel().header().stealing != 0;
@@ -329,7 +333,18 @@ class Twins {
     entry.now = now_;
     entry.horizon = kNever;
     const int trapped = model_.cores[core].current;
-    const sched_model::Leaving wanted = model_.enter(core, now_, op);
+    if (exploring_) {
+      // Both sides ask in the same order, or they differ.
+      entries_ += 1;
+      asked_ = 0;
+      model_.choose = [this](u32 count) { return next_answer(count); };
+    }
+    const sched_model::Leaving wanted = model_.enter(core, now_, op, kind == EntryKind::Poke);
+    if (exploring_) {
+      asked_ = 0;
+      entry.choices = {[](void* self, Choice, u32 count) { return static_cast<Twins*>(self)->next_answer(count); },
+                       this};
+    }
     const Exit exit = lab_.kernel().enter(entry);
     compare(core, exit, wanted);
     if (op && op->kind == Op::Consumed && !model_.threads[static_cast<std::size_t>(trapped)].pending) {
@@ -342,6 +357,11 @@ class Twins {
     }
     std::erase(poked_, core);  // it has just looked
     if (trouble_.empty()) check_no_higher_waits();
+  }
+
+  u32 next_answer(u32 count) {
+    asked_ += 1;
+    return static_cast<u32>(answers_.at(entries_, asked_) % count);
   }
 
   template <class A, class B>
@@ -455,6 +475,10 @@ class Twins {
   std::vector<u32> poked_;
   u64 now_ = 0;
   bool finished_ = false;
+  bool exploring_ = false;  // choices are answered at random, the same for both
+  base::Prng answers_;
+  u64 entries_ = 0;
+  u64 asked_ = 0;
   std::string trouble_;
 };
 
@@ -467,6 +491,16 @@ TEST_CASE("who runs when, refills, reservations and consumed time are those of t
     base::Prng prng{seed, "test.sched-steps"};
     const RawSteps steps = random_steps(prng, 300);
     const RunSteps run = [seed](const RawSteps& sequence) { return Twins(seed).run(sequence); };
+    if (const std::string trouble = run(steps); !trouble.empty()) FAIL(report(steps, run));
+  }
+}
+
+TEST_CASE("whatever the choice port answers, the kernel goes where the naive model goes", "[kernel][sched][model]") {
+  for (u64 seed = 0; seed < 200; ++seed) {
+    CAPTURE(seed);
+    base::Prng prng{seed, "test.sched-steps"};
+    const RawSteps steps = random_steps(prng, 300);
+    const RunSteps run = [seed](const RawSteps& sequence) { return Twins(seed, true).run(sequence); };
     if (const std::string trouble = run(steps); !trouble.empty()) FAIL(report(steps, run));
   }
 }

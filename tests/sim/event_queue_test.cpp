@@ -92,3 +92,38 @@ TEST_CASE("an added source reorders no tie of the others", "[sim][queue][propert
     REQUIRE(orders[0] == orders[1]);
   }
 }
+
+TEST_CASE("entries equal to the head are found by source, first of each, in their order", "[sim][queue][model]") {
+  for (u64 seed = 0; seed < 200; ++seed) {
+    CAPTURE(seed);
+    base::Prng prng{seed, "test.queue-heads"};
+    Storage storage(64);
+    EventQueue queue(storage.heap, storage.slots);
+    std::vector<QueueEntry> model;
+    for (u64 counter = 0; counter < 40; ++counter) {
+      QueueEntry entry;
+      entry.time = prng.below(3);
+      const u64 entry_class = prng.below(3);
+      const u64 source = prng.below(6);
+      entry.order = order_of(static_cast<EntryClass>(entry_class), static_cast<u32>(source), counter);
+      queue.push(entry);
+      model.push_back(entry);
+    }
+    std::sort(model.begin(), model.end(), earlier);
+    std::vector<u64> wanted;
+    for (const QueueEntry& entry : model) {
+      const QueueEntry& head = model.front();
+      if (entry.time != head.time || entry.order >> 60 != head.order >> 60) break;
+      const bool later = !wanted.empty() && wanted.back() >> kCounterBits == entry.order >> kCounterBits;
+      if (!later) wanted.push_back(entry.order);
+    }
+    for (const std::size_t room : {std::size_t{16}, std::size_t{2}}) {
+      std::vector<EntryHandle> found(room);
+      found.resize(queue.equal_heads(found));
+      std::vector<u64> orders;
+      for (const EntryHandle handle : found) orders.push_back(queue.entry(handle).order);
+      CHECK(orders == std::vector<u64>(wanted.begin(),
+                                       wanted.begin() + static_cast<std::ptrdiff_t>(std::min(room, wanted.size()))));
+    }
+  }
+}

@@ -16,7 +16,24 @@ struct Result {
   std::string output;
   base::Digest root;
   std::vector<base::Event> trace;
+  std::vector<sim::host::ForcedChoice> choices;
+  u64 forced_used = 0;
+  std::string broken;  // the first broken invariant
 };
+
+/// What holds of each core whatever a strategy answers: nobody waits above the thread that runs, and the threads and
+/// queues are in order. Empty, or what is wrong.
+inline std::string broken_rule(sim::World& world, const base::Event& event, std::vector<u8>& scratch) {
+  if (event.node == 0 || event.kind != static_cast<u16>(base::EventKind::SchedRun) || event.b == 0) return {};
+  const kernel::Kernel& kernel = world.nodes()[event.node - 1u].kernel();
+  const kernel::CoreState& core = kernel.core(event.core);
+  for (u32 level = kernel.at(core.current).priority + 1u; level < 256; ++level) {
+    if (core.levels[level].head)
+      return "level " + std::to_string(level) + " waits on core " + std::to_string(event.core);
+  }
+  scratch.resize(kernel.ram_bytes() / 16);
+  return kernel::check_threads(kernel, scratch).name;
+}
 
 struct Options {
   u64 seed = 1;
@@ -26,7 +43,18 @@ struct Options {
   sim::ConsoleKind console = sim::ConsoleKind::Absent;
   std::string script;
   bool keep_trace = false;
+  bool check = false;  // the kernel's invariants, at each event that says who runs
+  sim::host::Schedule schedule;
 };
+
+/// A schedule of one strategy, as the command reads it.
+inline sim::host::Schedule schedule_of(const std::string& strategy) {
+  sim::host::Schedule schedule;
+  schedule.on = true;
+  const std::string wrong = sim::host::parse_strategy(strategy, schedule.first);
+  ASSERT(wrong.empty());
+  return schedule;
+}
 
 inline Result run(std::span<const machine::NativeEntry> entries, const Options& options) {
   Result result;
@@ -35,9 +63,19 @@ inline Result run(std::span<const machine::NativeEntry> entries, const Options& 
                               .ram_bytes = options.ram_bytes,
                               .console = options.console,
                               .script = options.script,
-                              .entries = entries});
+                              .entries = entries,
+                              .schedule = options.schedule});
+  std::vector<u8> scratch;
   machine.on_output = [&](u32, base::Bytes bytes) { result.output += base::text_of(bytes); };
   if (options.keep_trace) machine.on_event = [&](const base::Event& event) { result.trace.push_back(event); };
+  machine.on_choice = [&](const sim::ChoiceRecord& record) {
+    result.choices.push_back({record.kind, std::string(record.actor), record.ordinal, record.answer});
+  };
+  if (options.check) {
+    machine.on_event = [&](const base::Event& event) {
+      if (machine.started() && result.broken.empty()) result.broken = broken_rule(machine.world(), event, scratch);
+    };
+  }
   const std::string error = machine.start();
   if (!error.empty()) {
     result.output = error;
@@ -48,6 +86,7 @@ inline Result run(std::span<const machine::NativeEntry> entries, const Options& 
   result.status = machine.world().status();
   result.tainted = machine.world().tainted();
   result.root = machine.world().finish();
+  result.forced_used = machine.forced_used();
   result.events = machine.world().trace().count();
   return result;
 }

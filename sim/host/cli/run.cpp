@@ -9,6 +9,7 @@
 #include "base/parse.h"
 #include "sim/host/cli/cli.h"
 #include "sim/host/cli/record.h"
+#include "sim/host/cli/sched_flags.h"
 #include "sim/host/contain.h"
 
 namespace sim::host::cli {
@@ -44,7 +45,8 @@ void print_header(const ScriptRun& run, World& world) {
 const Verb kRunVerb = {
     "run", "read a console script in a world of one node, as fast as it goes",
     "usage: orrery run SCRIPT|- [--seed N] [--cores N] [--memory SIZE] [--until TIME] [--record FILE]\n"
-    "                  [--digest] [--trace FILTER]\n"
+    "                  [--sched S] [--overrides FILE] [--override LINE]... [--choices FILE] [--digest] [--trace "
+    "FILTER]\n"
     "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
     "  --cores N       virtual cores, 1 to 128 (default 1)\n"
     "  --memory SIZE   memory of the node, 16M to 3584M (default 64M)\n"
@@ -52,6 +54,10 @@ const Verb kRunVerb = {
     "  --until TIME    stop at this virtual time, for example 30s (default: when the guest halts)\n"
     "  --record FILE   what defines the run and its digests, for `orrery replay`\n"
     "  --digests D     sparse or dense: how many digests are recorded (default sparse)\n"
+    "  --sched S       how the choices of the schedule are answered: fair, random, sticky, pct, perturb, few, starve,\n"
+    "                  walk or mix, with knobs as in pct:depth=2; or replay:FILE (default: the model's own rule)\n"
+    "  --overrides F   a file of choices set otherwise; --override LINE sets one\n"
+    "  --choices FILE  write the choices that were made, as a file for --overrides\n"
     "  --digest        the trace digest as the last line: digest <32 hexadecimal digits>\n"
     "  --trace FILTER  events on stderr: kinds (ipc.transfer), lanes (sched), `all`, several by commas\n"
     "  --header        what defines the run, on stderr first\n"
@@ -67,6 +73,7 @@ int run_verb(Context& context) {
   std::string until;
   std::string filter;
   RecordFlags record;
+  SchedFlags sched;
   bool digest = false;
   bool header = false;
   bool json = false;
@@ -74,6 +81,7 @@ int run_verb(Context& context) {
   app.add_option("script", run.script_name);
   app.add_option("--until", until);
   record.add_to(app);
+  sched.add_to(app);
   app.add_option("--trace", filter);
   app.add_flag("--digest", digest);
   app.add_flag("--header", header);
@@ -89,7 +97,11 @@ int run_verb(Context& context) {
   Guest guest = context.guest;
   if (const int code = prepare(run, guest, kRunVerb); code >= 0) return code;
 
-  Machine machine(options_of(run, guest));
+  MachineOptions options = options_of(run, guest);
+  if (const int code = sched.read(kRunVerb, run.flags.seed_value, options.schedule); code >= 0) return code;
+  Machine machine(std::move(options));
+  ChoiceLog choices;
+  if (!sched.choices.empty()) choices.attach(machine);
   std::FILE* console = json ? stderr : stdout;
   machine.on_output = [console](u32, base::Bytes bytes) { std::fwrite(bytes.data(), 1, bytes.size(), console); };
   if (!filter.empty()) {
@@ -111,9 +123,14 @@ int run_verb(Context& context) {
   if (interrupted != 0) code = interrupted == SIGINT ? kInterrupted : kTerminated;
   const base::Digest root = world.finish();
   finish_recording(recorder, outcome, world, root);
+  report_overrides(machine, world);
+  if (!sched.choices.empty() && !choices.write(sched.choices, world)) {
+    std::fprintf(stderr, "orrery: %s: cannot be written\n", sched.choices.c_str());
+    if (code == kHeld) code = kUnreadable;
+  }
   const std::string limit = until.empty() ? "" : " --until " + until;
-  std::fprintf(stderr, "orrery: guest status %u; reproduce with: orrery run %s%s%s\n", world.status(),
-               quote(run.script_name).c_str(), run.flags.text().c_str(), limit.c_str());
+  std::fprintf(stderr, "orrery: guest status %u; reproduce with: orrery run %s%s%s%s\n", world.status(),
+               quote(run.script_name).c_str(), run.flags.text().c_str(), limit.c_str(), sched.text().c_str());
   if (json) {
     std::printf(
         "{\"digest\":\"%s\",\"events\":%llu,\"exit\":%d,\"schema\":\"orrery.run/1\",\"seed\":%llu,"

@@ -1,0 +1,101 @@
+// sim/host/cli/sched_flags.cpp — see sched_flags.h.
+#include "sim/host/cli/sched_flags.h"
+
+#include <CLI/App.hpp>
+
+#include <cstdio>
+#include <fstream>
+
+namespace sim::host::cli {
+namespace {
+
+constexpr std::string_view kReplay = "replay:";
+
+int read_overrides(const Verb& verb, const std::string& path, u64 seed, Schedule& schedule) {
+  const std::string name(verb.name);
+  std::string text;
+  if (!read_file(path, text)) {
+    std::fprintf(stderr, "orrery %s: %s: cannot be read\n", name.c_str(), path.c_str());
+    return kUnreadable;
+  }
+  std::string wrong = parse_schedule(text, schedule);
+  if (wrong.empty() && schedule.seed && *schedule.seed != seed) {
+    wrong = "it is for seed " + std::to_string(*schedule.seed) + ", the run has seed " + std::to_string(seed);
+  }
+  if (wrong.empty()) return -1;
+  std::fprintf(stderr, "orrery %s: %s: %s\n", name.c_str(), path.c_str(), wrong.c_str());
+  return kUnreadable;
+}
+
+}  // namespace
+
+void SchedFlags::add_to(CLI::App& app) {
+  app.add_option("--sched", sched);
+  app.add_option("--overrides", overrides);
+  app.add_option("--override", single)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--choices", choices);
+}
+
+int SchedFlags::read(const Verb& verb, u64 seed, Schedule& schedule) const {
+  schedule.on = !sched.empty() || !overrides.empty() || !single.empty() || !choices.empty();
+  const bool is_replay = sched.starts_with(kReplay);
+  if (is_replay && !overrides.empty())
+    return usage_error(verb, "--sched replay:FILE and --overrides FILE are the same");
+  const std::string file = is_replay ? sched.substr(kReplay.size()) : overrides;
+  if (!file.empty()) {
+    if (const int code = read_overrides(verb, file, seed, schedule); code >= 0) return code;
+  }
+  if (!sched.empty() && !is_replay) {
+    if (const std::string wrong = parse_strategy(sched, schedule.first); !wrong.empty()) {
+      return usage_error(verb, "--sched " + sched + ": " + wrong);
+    }
+  }
+  for (const std::string& line : single) {
+    if (const std::string wrong = parse_choice(line, schedule); !wrong.empty()) {
+      return usage_error(verb, "--override " + quote(line) + ": " + wrong);
+    }
+  }
+  if (const std::string twice = find_doubled(schedule); !twice.empty()) return usage_error(verb, twice);
+  return -1;
+}
+
+std::string SchedFlags::text() const {
+  std::string line;
+  if (!sched.empty()) line += " --sched " + quote(sched);
+  if (!overrides.empty()) line += " --overrides " + quote(overrides);
+  for (const std::string& one : single) line += " --override " + quote(one);
+  return line;
+}
+
+void ChoiceLog::attach(Machine& machine) {
+  machine.on_choice = [this, before = machine.on_choice](const ChoiceRecord& record) {
+    if (made_.size() < kForcedMax)
+      made_.push_back({record.kind, std::string(record.actor), record.ordinal, record.answer});
+    if (before) before(record);
+  };
+}
+
+bool ChoiceLog::write(const std::string& path, World& world) const {
+  Schedule schedule;
+  schedule.plan = text_of(world.config_digest());
+  schedule.seed = world.seed();
+  schedule.forced = made_;
+  std::ofstream file(path, std::ios::binary);
+  file << text_of(schedule);
+  file.flush();
+  return file.good();
+}
+
+void report_overrides(const Machine& machine, World& world) {
+  const Schedule& schedule = machine.options().schedule;
+  if (!schedule.plan.empty() && schedule.plan != text_of(world.config_digest())) {
+    std::fprintf(stderr, "orrery: the overrides were made for another plan\n");
+  }
+  const u64 all = schedule.forced.size();
+  if (machine.forced_used() < all) {
+    std::fprintf(stderr, "unused: %llu of %llu\n", static_cast<unsigned long long>(all - machine.forced_used()),
+                 static_cast<unsigned long long>(all));
+  }
+}
+
+}  // namespace sim::host::cli

@@ -1,0 +1,35 @@
+// sim/host/cli/sched_flags.h — how a run's choices are answered, as flags; and the file of the choices it made.
+#pragma once
+#include "sim/host/cli/cli.h"
+
+namespace sim::host::cli {
+
+struct SchedFlags {
+  std::string sched;                // NAME[:knobs], or replay:FILE
+  std::string overrides;            // FILE
+  std::vector<std::string> single;  // lines
+  std::string choices;              // FILE to write
+
+  void add_to(CLI::App& app);
+  /// Reads all of them into `schedule` for a run with `seed`: −1 to go on, or the exit code after saying what is wrong.
+  int read(const Verb& verb, u64 seed, Schedule& schedule) const;
+  /// As they are written in a reproduction line.
+  std::string text() const;
+};
+
+/// What `--choices` writes: each choice that was not the model's own, as an overrides file that repeats the run.
+class ChoiceLog {
+ public:
+  /// Observes `machine`, which is not started yet; its own observer is called too.
+  void attach(Machine& machine);
+  /// False when the file cannot be written.
+  bool write(const std::string& path, World& world) const;
+
+ private:
+  std::vector<ForcedChoice> made_;
+};
+
+/// Tells on stderr which overrides never came up, and a file that was made for another plan.
+void report_overrides(const Machine& machine, World& world);
+
+}  // namespace sim::host::cli
