@@ -24,7 +24,8 @@ struct Run {
 
 constexpr u64 kLimitNs = 600'000'000'000;
 
-Run boot(u64 seed, u32 cores, const std::string& script, u64 ram_bytes = u64{64} << 20) {
+Run boot(u64 seed, u32 cores, const std::string& script, u64 ram_bytes = u64{64} << 20,
+         const sim::host::Schedule& schedule = {}) {
   Run run;
   sim::host::Machine machine({.seed = seed,
                               .cores = cores,
@@ -32,7 +33,8 @@ Run boot(u64 seed, u32 cores, const std::string& script, u64 ram_bytes = u64{64}
                               .image = std::string(base::text_of(user::boot_image())),
                               .console = sim::ConsoleKind::Script,
                               .script = script,
-                              .entries = user::native_entries()});
+                              .entries = user::native_entries(),
+                              .schedule = schedule});
   machine.on_output = [&](u32, base::Bytes bytes) { run.output += base::text_of(bytes); };
   machine.on_event = [&](const base::Event& event) {
     run.faults += static_cast<base::EventKind>(event.kind) == base::EventKind::TrapFault ? 1 : 0;
@@ -101,4 +103,36 @@ TEST_CASE("processes that ended leave no memory behind", "[user][root][property]
   const std::size_t line = run.output.find('\n') + 1;
   REQUIRE(run.output.size() == 2 * line);
   CHECK(run.output.substr(0, line) == run.output.substr(line));
+}
+
+TEST_CASE("a root manager interrupted in any of its first calls boots all the same", "[user][root][boot][explore]") {
+  // One of them changes its own CSpace, and is repeated in the new one when it was interrupted late.
+  for (u64 turn = 5; turn < 9; ++turn) {
+    for (const u64 after_ns : {1u, 60u, 120u, 150u, 170u, 180u, 190u}) {
+      CAPTURE(turn, after_ns);
+      sim::host::Schedule schedule;
+      schedule.on = true;
+      schedule.forced = {{sim::ChoiceKind::Cut, "1/root.1", turn, after_ns}};
+      const Run run = boot(1, 1, "", u64{64} << 20, schedule);
+      CHECK(run.outcome == sim::Outcome::Ended);
+      CHECK(run.status == 0);
+    }
+  }
+}
+
+TEST_CASE("a shell's script ends under every strategy with the kernel's invariants whole", "[user][root][explore]") {
+  const std::string script = "echo hello | wc -c\nspin & sleep 1; kill $!; wait $!\nseq 20 | sort -r | head -n 1\n";
+  for (const char* strategy :
+       {"random:cut=1/10,delay=1/100", "sticky", "pct", "perturb:ratio=1/20", "few", "starve", "walk"}) {
+    for (u64 seed = 31; seed < 33; ++seed) {
+      CAPTURE(strategy, seed);
+      sim::host::Schedule schedule;
+      schedule.on = true;
+      REQUIRE(sim::host::parse_strategy(strategy, schedule.first) == "");
+      const Run run = boot(seed, 1 + seed % 2, script, u64{64} << 20, schedule);
+      CHECK(run.outcome == sim::Outcome::Ended);
+      CHECK(run.sound);
+      CHECK(run.output.find("20\n") != std::string::npos);
+    }
+  }
 }

@@ -42,6 +42,9 @@ void enlarge_capability_space(const kernel::BootInfo& boot, SlotPool& slots, Unt
   MUST_OK(copy(in_new(kernel::kRootVSpace), own(kernel::kRootVSpace), kernel::kRightsAll));
   MUST_OK(copy(in_new(kernel::kRootCNode), own(guarded), kernel::kRightsAll));
   MUST_OK(copy(in_new(old), own(kernel::kRootCNode), kernel::kRightsAll));
+  // The next call may be interrupted after the last place is replaced: then it is repeated through the new CNode, and must
+  // find what it names there too.
+  MUST_OK(copy(in_new(guarded), own(guarded), kernel::kRightsAll));
   MUST_OK(sys::invoke(kernel::kRootTcb, sys::Invoke::TcbSetSpace, {0}, {0, guarded, kernel::kRootVSpace}).ok());
   for (u32 slot = kernel::kRootIrqControl; slot < slots.first_unused(); ++slot) {
     if (slot == raw || slot == guarded || slot == old) continue;
