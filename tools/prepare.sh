@@ -4,7 +4,7 @@
 
 # What a build needs, and what the checks need besides. Names of Debian 12.
 BUILD_PACKAGES=(build-essential cmake ninja-build ccache capnproto libcapnp-dev catch2 libboost-context-dev libuv1-dev
-  libcli11-dev nlohmann-json3-dev libssl-dev python3)
+  libcli11-dev nlohmann-json3-dev libssl-dev liblua5.4-dev libsqlite3-dev python3)
 CHECK_PACKAGES=(clang clang-format lld git libgmp-dev g++-riscv64-linux-gnu g++-aarch64-linux-gnu
   qemu-system-x86 qemu-system-misc opensbi qemu-system-arm)
 
