@@ -1,7 +1,4 @@
-// tests/main.cpp — Catch2's main. A failed assertion prints where and aborts the test binary.
-#define CATCH_CONFIG_MAIN
-#include <catch2/catch.hpp>
-
+// tests/assertion.cpp — a failed assertion prints where and aborts the test binary.
 #include <cstdio>
 #include <cstdlib>
 

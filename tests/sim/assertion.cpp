@@ -1,8 +1,5 @@
-// tests/sim/main.cpp — Catch2's main over the Linux machine: a failed assertion of a native program ends its thread, any
-// other aborts the test binary.
-#define CATCH_CONFIG_MAIN
-#include <catch2/catch.hpp>
-
+// tests/sim/assertion.cpp — over the Linux machine: a failed assertion of a native program ends its thread, any other
+// aborts the test binary.
 #include <cstdio>
 #include <cstdlib>
 
