@@ -4,7 +4,9 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/host/filter.h"
 #include "sim/host/machine_host.h"
+#include "sim/host/nearest.h"
 
 namespace CLI {
 class App;
@@ -85,8 +87,6 @@ int usage_error(const Verb& verb, const std::string& message);
 
 /// Decimal, 0x…, or any other text: the first 8 bytes of its SHA-256.
 u64 parse_seed(const std::string& text);
-/// The closest candidate by edit distance; empty when none is near.
-std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 /// A file's bytes; false when it cannot be read.
 bool read_file(const std::string& path, std::string& out);
@@ -116,7 +116,7 @@ void list_blocked(World& world);
 
 /// One event as text: `#81203  12.400318007s  1/0  thread  net.send  …`.
 std::string describe(const base::Event& event);
-/// Whether an event passes a filter: its kind (`ipc.transfer`), its lane (`ipc` or `ipc.*`), `all`, several by commas.
-bool passes(const base::Event& event, std::string_view filter);
+/// Reads the text of `--FLAG` into `filter`, names from the running world; −1, or the exit code after a usage error.
+int read_filter(const Verb& verb, std::string_view flag, const std::string& text, Machine& machine, Filter& filter);
 
 }  // namespace sim::host::cli

@@ -25,21 +25,6 @@ namespace {
 const Verb* const kVerbs[] = {&kLiveVerb, &kRunVerb,  &kReplayVerb, &kVerifyVerb, &kDigestVerb,  &kRecordingVerb,
                               &kLintVerb, &kBootVerb, &kLonalaVerb, &kDoctorVerb, &kVersionVerb, &kHelpVerb};
 
-u32 edit_distance(std::string_view left, std::string_view right) {
-  std::vector<u32> row(right.size() + 1);
-  for (u32 i = 0; i < row.size(); ++i) row[i] = i;
-  for (u32 i = 1; i <= left.size(); ++i) {
-    u32 diagonal = row[0];
-    row[0] = i;
-    for (u32 j = 1; j <= right.size(); ++j) {
-      const u32 replaced = diagonal + (left[i - 1] == right[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row.back();
-}
-
 std::string range_text(const std::string& flag, const std::string& given, const std::string& range) {
   return flag + " " + given + ": allowed is " + range;
 }
@@ -160,18 +145,6 @@ u64 parse_seed(const std::string& text) {
   u64 seed = 0;
   for (u32 i = 0; i < 8; ++i) seed = seed << 8 | hash[i];
   return seed;
-}
-
-std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
-  std::string best;
-  u32 best_distance = static_cast<u32>(word.size() / 2) + 2;  // further away it is a guess, not a slip
-  for (const std::string& candidate : candidates) {
-    const u32 distance = edit_distance(word, candidate);
-    if (distance >= best_distance) continue;
-    best_distance = distance;
-    best = candidate;
-  }
-  return best;
 }
 
 // ── Texts ────────────────────────────────────────────────────────────────────────────────────────────────────

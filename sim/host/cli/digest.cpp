@@ -13,11 +13,13 @@ namespace sim::host::cli {
 const Verb kDigestVerb = {
     "digest", "the digest after each 4096 events of a script's run, as a table",
     "usage: orrery digest SCRIPT|- [--seed N] [--cores N] [--memory SIZE] [--from K] [--to K] [--every N] [--lanes]\n"
+    "                     [--only FILTER]\n"
     "  --seed --cores --memory --image   as for `orrery run`\n"
     "  --from K        first epoch shown (default 1)\n"
     "  --to K          last epoch shown (default: the last)\n"
     "  --every N       only each N-th (default 1); the last is always shown\n"
     "  --lanes         also one digest a lane at the end\n"
+    "  --only FILTER   also how many events pass, and one digest of those (filters: `orrery run --help`)\n"
     "  --json          one line an epoch, schema orrery.digest/1\n"
     "example: orrery digest script.fsh --seed 42 > here.txt\n"
     "exit:    0   2 usage   5 Orrery's own failure   7 watchdog   8 unreadable file   10 stalled\n",
@@ -31,12 +33,14 @@ int digest_verb(Context& context) {
   u64 every = 1;
   bool lanes = false;
   bool json = false;
+  std::string only;
   run.flags.add_to(app);
   app.add_option("script", run.script_name);
   app.add_option("--from", from);
   app.add_option("--to", to);
   app.add_option("--every", every);
   app.add_flag("--lanes", lanes);
+  app.add_option("--only", only);
   app.add_flag("--json", json);
   if (const int code = parse_flags(app, context, kDigestVerb); code >= 0) return code;
   if (run.script_name.empty()) return usage_error(kDigestVerb, "a script is needed (- is standard input)");
@@ -56,6 +60,22 @@ int digest_verb(Context& context) {
     print(epoch, machine.started() ? machine.world().trace().count() : epoch * kEpochEvents, root);
     last_shown = epoch;
   };
+  Filter filter;
+  base::D128 passed;
+  u64 passed_count = 0;
+  if (!only.empty()) {
+    if (const int code = read_filter(kDigestVerb, "--only", only, machine, filter); code >= 0) return code;
+    machine.on_event = [&](const base::Event& event) {
+      if (!filter.matches(event)) return;
+      passed.fold(event.time_ns);
+      passed.fold(u64{event.kind} | u64{event.core} << 16 | u64{event.node} << 32 | u64{event.flags} << 48);
+      passed.fold(u64{event.thread} | u64{event.object} << 32);
+      passed.fold(event.a);
+      passed.fold(event.b);
+      passed.fold(event.c);
+      passed_count += 1;
+    };
+  }
   if (const std::string error = machine.start(); !error.empty()) return usage_error(kDigestVerb, error);
   World& world = machine.world();
   contain(world, {});
@@ -72,6 +92,11 @@ int digest_verb(Context& context) {
                     text_of(world.trace().leaf(node, static_cast<base::Lane>(lane))).c_str());
       }
     }
+  }
+  if (!only.empty()) {
+    std::printf(
+        json ? "{\"digest\":\"%s\",\"events\":%llu,\"schema\":\"orrery.digest-only/1\"}\n" : "only %s  %llu events\n",
+        text_of(passed.out()).c_str(), static_cast<unsigned long long>(passed_count));
   }
   return outcome == Outcome::Stalled ? kStalled : kHeld;
 }

@@ -117,9 +117,11 @@ int replay_verb(Context& context) {
       std::fflush(console);
     };
   }
+  Filter events;
   if (!filter.empty()) {
-    machine.on_event = [&filter](const base::Event& event) {
-      if (passes(event, filter)) std::fprintf(stderr, "%s\n", describe(event).c_str());
+    if (const int code = read_filter(kReplayVerb, "--trace", filter, machine, events); code >= 0) return code;
+    machine.on_event = [&events](const base::Event& event) {
+      if (events.matches(event)) std::fprintf(stderr, "%s\n", describe(event).c_str());
     };
   }
   if (digests) {

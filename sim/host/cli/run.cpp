@@ -59,7 +59,8 @@ const Verb kRunVerb = {
     "  --overrides F   a file of choices set otherwise; --override LINE sets one\n"
     "  --choices FILE  write the choices that were made, as a file for --overrides\n"
     "  --digest        the trace digest as the last line: digest <32 hexadecimal digits>\n"
-    "  --trace FILTER  events on stderr: kinds (ipc.transfer), lanes (sched), `all`, several by commas\n"
+    "  --trace FILTER  events on stderr: kinds and lanes (ipc.transfer, sched, fs.*, all), fields (thread=fsh core=1\n"
+    "                  badge=7 time>=1.5s), with and, or, not, ( ), `within 5ms after ( … )`; a comma is `or`\n"
     "  --header        what defines the run, on stderr first\n"
     "  --json          one document on stdout, schema orrery.run/1; the console moves to stderr\n"
     "example: orrery run script.fsh --seed 42 --cores 4 --digest\n"
@@ -104,9 +105,11 @@ int run_verb(Context& context) {
   if (!sched.choices.empty()) choices.attach(machine);
   std::FILE* console = json ? stderr : stdout;
   machine.on_output = [console](u32, base::Bytes bytes) { std::fwrite(bytes.data(), 1, bytes.size(), console); };
+  Filter events;
   if (!filter.empty()) {
-    machine.on_event = [&filter](const base::Event& event) {
-      if (passes(event, filter)) std::fprintf(stderr, "%s\n", describe(event).c_str());
+    if (const int code = read_filter(kRunVerb, "--trace", filter, machine, events); code >= 0) return code;
+    machine.on_event = [&events](const base::Event& event) {
+      if (events.matches(event)) std::fprintf(stderr, "%s\n", describe(event).c_str());
     };
   }
   replay::Recorder recorder;

@@ -22,9 +22,6 @@ const char* state_name(kernel::ThreadState state) {
   return "?";
 }
 
-constexpr std::string_view kLaneNames[] = {"world", "sched", "ipc", "cap", "mem",  "trap",   "budget", "irq",
-                                           "disk",  "net",   "fs",  "vm",  "host", "inject", "check",  "draw"};
-
 }  // namespace
 
 MachineOptions options_of(const ScriptRun& run, const Guest& guest) {
@@ -81,17 +78,13 @@ std::string describe(const base::Event& event) {
   return text;
 }
 
-bool passes(const base::Event& event, std::string_view filter) {
-  const std::string_view name = base::name_of(static_cast<base::EventKind>(event.kind));
-  while (!filter.empty()) {
-    const std::size_t comma = filter.find(',');
-    std::string_view word = filter.substr(0, comma);
-    filter = comma == std::string_view::npos ? std::string_view{} : filter.substr(comma + 1);
-    if (word == "all" || word == name) return true;
-    if (word.ends_with(".*")) word.remove_suffix(2);
-    if (word == kLaneNames[event.lane % std::size(kLaneNames)]) return true;
-  }
-  return false;
+int read_filter(const Verb& verb, std::string_view flag, const std::string& text, Machine& machine, Filter& filter) {
+  FilterNames names;
+  names.thread = [&machine](u32 node, u32 thread_id) {
+    return machine.started() ? thread_name(machine.world(), node, thread_id) : std::string_view{};
+  };
+  const std::string wrong = parse_filter(text, std::move(names), filter);
+  return wrong.empty() ? -1 : usage_error(verb, std::string(flag) + " " + quote(text) + ": " + wrong);
 }
 
 }  // namespace sim::host::cli
