@@ -11,7 +11,7 @@ namespace {
 
 constexpr InstructionShape kShapes[] = {
 #define INSTRUCTION(name, operands, words) {#name, operands, words},
-    LONALA_INSTRUCTIONS(INSTRUCTION)
+    LONALA_INSTRUCTIONS(INSTRUCTION, INSTRUCTION)
 #undef INSTRUCTION
 };
 

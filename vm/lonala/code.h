@@ -10,7 +10,7 @@ namespace lonala {
 
 enum class Op : u8 {
 #define INSTRUCTION(name, operands, words) name,
-  LONALA_INSTRUCTIONS(INSTRUCTION)
+  LONALA_INSTRUCTIONS(INSTRUCTION, INSTRUCTION)
 #undef INSTRUCTION
       Count,
 };

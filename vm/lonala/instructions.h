@@ -1,11 +1,12 @@
-// vm/lonala/instructions.h — INSTRUCTION(name, operands of the first word, further words).
+// vm/lonala/instructions.h — X(name, operands of the first word, further words); O(…) alike, for those that stand for a native and go
+// the long way once its variable was redefined.
 // Operands: R register, N unsigned byte, I signed byte, W unsigned 16 bits (B and C), S signed 16 bits, - none.
 // Further words: v variable (offset / 8), f function (offset / 8), c constant (two words), j jump (words from its own place), n native,
 // 0 unused.
 #pragma once
 
 // clang-format off
-#define LONALA_INSTRUCTIONS(X) \
+#define LONALA_INSTRUCTIONS(X, O) \
   X(Halt, "---", "") \
   X(Move, "RR-", "") \
   X(LoadSmall, "RS", "") \
@@ -26,21 +27,21 @@
   X(Jump, "---", "j") \
   X(JumpFalsy, "R--", "j") \
   X(JumpTruthy, "R--", "j") \
-  X(JumpNotLess, "RR-", "j") \
-  X(JumpNotLessEqual, "RR-", "j") \
-  X(JumpNotEqual, "RR-", "j") \
-  X(JumpNotLessSmall, "RS", "j") \
-  X(JumpNotLessEqualSmall, "RS", "j") \
-  X(JumpNotGreaterSmall, "RS", "j") \
-  X(JumpNotGreaterEqualSmall, "RS", "j") \
-  X(JumpNotEqualSmall, "RS", "j") \
-  X(Add, "RRR", "") \
-  X(Subtract, "RRR", "") \
-  X(Multiply, "RRR", "") \
-  X(AddSmall, "RRI", "") \
-  X(SubtractSmall, "RRI", "") \
-  X(First, "RR-", "") \
-  X(Rest, "RR-", "") \
+  O(JumpNotLess, "RR-", "j") \
+  O(JumpNotLessEqual, "RR-", "j") \
+  O(JumpNotEqual, "RR-", "j") \
+  O(JumpNotLessSmall, "RS", "j") \
+  O(JumpNotLessEqualSmall, "RS", "j") \
+  O(JumpNotGreaterSmall, "RS", "j") \
+  O(JumpNotGreaterEqualSmall, "RS", "j") \
+  O(JumpNotEqualSmall, "RS", "j") \
+  O(Add, "RRR", "") \
+  O(Subtract, "RRR", "") \
+  O(Multiply, "RRR", "") \
+  O(AddSmall, "RRI", "") \
+  O(SubtractSmall, "RRI", "") \
+  O(First, "RR-", "") \
+  O(Rest, "RR-", "") \
   X(JumpNotWord, "R--", "cj") \
   X(JumpNotEqualConstant, "R--", "cj") \
   X(JumpNotTuple, "RW", "j") \

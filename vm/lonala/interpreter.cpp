@@ -4,252 +4,27 @@
 
 #include <algorithm>
 
+#include "vm/lonala/calls.h"
 #include "vm/lonala/collections/map.h"
 #include "vm/lonala/collections/vector.h"
 #include "vm/lonala/equality.h"
-#include "vm/lonala/errors.h"
+#include "vm/lonala/mailbox.h"
 #include "vm/lonala/namespaces.h"
-#include "vm/lonala/natives/natives.h"
-#include "vm/lonala/number/number.h"
-#include "vm/lonala/process.h"
 
 #include "base/enforce.h"
 
 namespace lonala {
-namespace {
-
-constexpr u32 kParametersMax = 240;
-
-/// The order of two numbers for a comparison instruction; kRaised has been reported when `ok` is false.
-int ordered(Vm& vm, Term a, Term b, NativeId native, bool& ok) {
-  if (number::is_number(vm, a) && number::is_number(vm, b)) return number::compare(vm, a, b);
-  const Term window[2] = {b, a};
-  vm.native = static_cast<u32>(native);
-  raise_type(vm, Args{window + 1, 2}, Atom::Integer);
-  ok = false;
-  return 2;
-}
-
-Term arithmetic(Vm& vm, number::Operation operation, NativeId native, Term a, Term b) {
-  const Term window[2] = {b, a};
-  vm.native = static_cast<u32>(native);
-  return number::arithmetic(vm, operation, a, b, Args{window + 1, 2});
-}
-
-/// An instruction whose native may have been redefined: calls the var's present value.
-Term call_redefined(Vm& vm, NativeId native, std::initializer_list<Term> args) {
-  const Term space = namespace_find(vm, symbol(vm, Atom::LonaCore));
-  const Term var = var_find(vm, space, symbol_named(vm, native_name(static_cast<u32>(native))));
-  return call_function(vm, var_value(vm, var), args.begin(), static_cast<u32>(args.size()));
-}
-
-/// Calls of collections and keywords: kNone if the head is none of them.
-Term call_data(Vm& vm, Term callee, Args args) {
-  const auto pick = [&](Term found, u32 fallback) {
-    if (found != kNone) return found;
-    return args.count > fallback ? args[fallback] : kNil;
-  };
-  const bool data =
-      is_keyword(callee) || is_map(vm, callee) || is_set(vm, callee) || is_tuple(callee) || is_vector(vm, callee);
-  if (!data) return kNone;
-  if (args.count < 1 || args.count > 2) {
-    Term list = kEmptyList;
-    for (u32 i = args.count; i > 0; --i) list = make_pair(vm, args[i - 1], list);
-    return raise(vm, Atom::ArityMismatch, {{Atom::Fn, callee}, {Atom::Args, tuple_of_list(vm, list)}});
-  }
-  const Term key = args[0];
-  if (is_keyword(callee)) {
-    if (key == kNil) return pick(kNone, 1);
-    if (!is_map(vm, key)) {
-      return raise(vm, Atom::TypeError,
-                   {{Atom::Fn, callee}, {Atom::Args, make_tuple(vm, {key})}, {Atom::Expected, keyword(vm, Atom::Map)}});
-    }
-    return pick(map_get(vm, key, callee), 1);
-  }
-  if (is_map(vm, callee)) return pick(map_get(vm, callee, key), 1);
-  if (is_set(vm, callee)) return pick(map_get(vm, callee, key) == kNone ? kNone : key, 1);
-  if (!number::is_integer_like(vm, key)) {
-    return raise(
-        vm, Atom::TypeError,
-        {{Atom::Fn, callee}, {Atom::Args, make_tuple(vm, {key})}, {Atom::Expected, keyword(vm, Atom::Integer)}});
-  }
-  const number::Integer index(vm, key);
-  const u64 count = is_tuple(callee) ? tuple_count(vm, callee) : vector_count(vm, callee);
-  if (index.negative || index.count > 1 || index.low() >= count) return pick(kNone, 1);
-  return is_tuple(callee) ? tuple_at(vm, callee, index.low()) : vector_at(vm, callee, index.low());
-}
-
-Term arity_error(Vm& vm, Term callee, Args args) {
-  Term list = kEmptyList;
-  for (u32 i = args.count; i > 0; --i) list = make_pair(vm, args[i - 1], list);
-  return raise(vm, Atom::ArityMismatch, {{Atom::Fn, callee}, {Atom::Args, tuple_of_list(vm, list)}});
-}
-
-/// Where an error at `code` in the running frame is handled: guards. Unwinds frames until one has a range around its place; false at
-/// the bottom.
-bool unwind_to_guard(Vm& vm, u64& frame, u64 code) {
-  for (;;) {
-    const u64 at = function_at(vm, code);
-    if (at != 0) {
-      const FunctionHeader& function = *vm.at<FunctionHeader>(at);
-      const u64 start = at + sizeof(FunctionHeader);
-      const u32 word = static_cast<u32>((code - start) / 4);
-      const GuardRange* ranges = reinterpret_cast<const GuardRange*>(function.code() + function.code_words);
-      for (u32 i = 0; i < function.guard_count; ++i) {
-        if (word < ranges[i].from || word >= ranges[i].to) continue;
-        vm.process->live = static_cast<u8>(ranges[i].live);
-        vm.process->code = start + u64{ranges[i].target} * 4;
-        vm.process->limit = frame - u64{255u - function.frame} * 8;
-        return true;
-      }
-    }
-    const Term link = *vm.words(frame);
-    if (link_words(link) == 0) return false;
-    code = link_code(link) - 4;  // inside the call
-    frame += link_words(link) * 8;
-  }
-}
-
-}  // namespace
-
-bool interpreter_create(Vm& vm) {
-  const u64 stub = literal_acquire(vm, sizeof(FunctionHeader) + 8);
-  const u64 stop = literal_acquire(vm, 24);
-  if (stub == 0 || stop == 0) return false;
-  *vm.at<FunctionHeader>(stub) = {};
-  vm.at<FunctionHeader>(stub)->match = kMatchNever;
-  vm.at<FunctionHeader>(stub)->name = kNil;
-  vm.root->stub_general = stub;
-  u32* code = vm.at<u32>(stop);
-  for (u32 i = 0; i < 6; ++i)
-    code[i] = encode(Op::Halt, 0, 0, 255);  // a return looks for the frame size two words before
-  vm.root->code_return = stop + 8;
-  return true;
-}
-
-void process_start(Vm& vm, Process& process, Term function) {
-  process.frame = process.heap_end - 8;
-  *vm.words(process.frame) = make_link(vm.root->code_return, 0);
-  process.limit = process.frame;
-  *vm.words(process.frame - 8) = function;
-  process.live = 1;
-  process.code = 0;  // calls the function in register 1
-  process.flags &= static_cast<u8>(~(kAtReceive | kExiting));
-}
-
-Term call_function(Vm& vm, Term function, const Term* args, u32 count) {
-  Process& process = *vm.process;
-  if (process.nested >= kNestedMax) {
-    return raise(vm, Atom::Oom, {{Atom::Scope, keyword(vm, Atom::Process)}, {Atom::Requested, small(kNestedMax)}});
-  }
-  const u64 frame_depth = process.heap_end - process.frame;
-  const u64 limit_depth = process.heap_end - process.limit;
-  const u64 code = process.code;
-  const i64 fuel = process.fuel;
-  const i64 fuel_held = process.fuel_held;
-  const u8 live = process.live;
-  const u8 flags = process.flags;
-  process.nested += 1;
-  process.gc_off += 1;
-  process.frame = process.limit;
-  process.live = 0;
-  const u64 need = (u64{count} + 8) * 8;
-  if (process.frame - process.hp < need && !grow_in_place(vm, need)) {
-    process.flags |= kOutOfMemory;
-  } else {
-    process.frame -= 8;
-    *vm.words(process.frame) = make_link(vm.root->code_return, 0);
-    u64* slot = vm.words(process.frame) - 1;
-    *slot = function;
-    for (u32 i = 0; i < count; ++i) slot[-1 - static_cast<i64>(i)] = args[i];
-    process.live = static_cast<u8>(1 + count);
-    process.limit = process.frame - u64{process.live} * 8;
-    process.code = 0;
-    process.flags &= static_cast<u8>(~kAtReceive);
-  }
-  Stop stop = Stop::Ended;
-  if (count > kParametersMax) {
-    raise_oom(vm, count);
-  } else if (heap_failed(vm)) {
-    raise_oom(vm, need);
-  } else {
-    do {  // compiling is not charged to the slice
-      process.fuel = static_cast<i64>(kSliceReductions);
-      process.fuel_held = 0;
-      stop = interpret(vm);
-    } while (stop == Stop::Slice);
-  }
-  process.fuel = fuel;
-  process.fuel_held = fuel_held;
-  Term result = process.pending;
-  if (stop == Stop::Waiting) {
-    process_stop_waiting(vm, process);
-    raise(vm, Atom::Badarg,
-          {{Atom::Why, make_string(vm, "a macro or a redefined operator cannot wait for a message")}});
-  }
-  if (stop != Stop::Done) result = kRaised;
-  process.nested -= 1;
-  process.gc_off -= 1;
-  process.frame = process.heap_end - frame_depth;
-  process.limit = process.heap_end - limit_depth;
-  process.code = code;
-  process.live = live;
-  process.flags = static_cast<u8>((process.flags & ~kAtReceive) | (flags & kAtReceive));
-  return result;
-}
-
-// Instructions that are the same whether or not operators were redefined.
-#define G_Halt L_Halt
-#define G_Move L_Move
-#define G_LoadSmall L_LoadSmall
-#define G_LoadSpecial L_LoadSpecial
-#define G_LoadConstant L_LoadConstant
-#define G_LoadVar L_LoadVar
-#define G_Define L_Define
-#define G_CallVar L_CallVar
-#define G_Call L_Call
-#define G_TailVar L_TailVar
-#define G_Tail L_Tail
-#define G_Return L_Return
-#define G_MakeClosure L_MakeClosure
-#define G_Capture L_Capture
-#define G_MakeTuple L_MakeTuple
-#define G_MakePair L_MakePair
-#define G_Native L_Native
-#define G_Jump L_Jump
-#define G_JumpFalsy L_JumpFalsy
-#define G_JumpTruthy L_JumpTruthy
-#define G_JumpNotWord L_JumpNotWord
-#define G_JumpNotEqualConstant L_JumpNotEqualConstant
-#define G_JumpNotTuple L_JumpNotTuple
-#define G_JumpNotTupleMin L_JumpNotTupleMin
-#define G_TupleGet L_TupleGet
-#define G_TupleRest L_TupleRest
-#define G_JumpNotPair L_JumpNotPair
-#define G_Head L_Head
-#define G_Tail2 L_Tail2
-#define G_JumpNotVector L_JumpNotVector
-#define G_JumpNotVectorMin L_JumpNotVectorMin
-#define G_VectorGet L_VectorGet
-#define G_VectorRest L_VectorRest
-#define G_MapTake L_MapTake
-#define G_BadMatch L_BadMatch
-#define G_ReceiveStart L_ReceiveStart
-#define G_ReceiveNext L_ReceiveNext
-#define G_ReceiveSkip L_ReceiveSkip
-#define G_ReceiveTake L_ReceiveTake
 
 Stop interpret(Vm& vm) {
   Process& process = *vm.process;
   static const void* const kFast[] = {
 #define INSTRUCTION(name, operands, words) &&L_##name,
-      LONALA_INSTRUCTIONS(INSTRUCTION)
-#undef INSTRUCTION
-  };
+      LONALA_INSTRUCTIONS(INSTRUCTION, INSTRUCTION)};
   // Once an operator with an instruction of its own is redefined, its instructions go the long way.
   static const void* const kGuarded[] = {
-#define INSTRUCTION(name, operands, words) &&G_##name,
-      LONALA_INSTRUCTIONS(INSTRUCTION)
+#define OPERATOR(name, operands, words) &&G_##name,
+      LONALA_INSTRUCTIONS(INSTRUCTION, OPERATOR)
+#undef OPERATOR
 #undef INSTRUCTION
   };
   const void* const* table = vm.root->inline_broken != 0 ? kGuarded : kFast;
@@ -281,6 +56,12 @@ Stop interpret(Vm& vm) {
     process.frame = static_cast<u64>(reinterpret_cast<u8*>(bp + 255) - base); \
     process.fuel = fuel;                                                      \
   } while (false)
+// In a frame whose code has not begun: registers 1 … `count` hold its arguments.
+#define SAVE_CALL()                                                                   \
+  do {                                                                                \
+    SAVE();                                                                           \
+    process.limit = static_cast<u64>(reinterpret_cast<u8*>(&bp[255 - count]) - base); \
+  } while (false)
 #define RELOAD()                        \
   do {                                  \
     hp = base + process.hp;             \
@@ -289,6 +70,22 @@ Stop interpret(Vm& vm) {
     fuel = process.fuel;                \
   } while (false)
 #define JUMP_BY(place) pc += (place) + static_cast<i32>(pc[place])
+// Ends of instructions: a branch of `words` words whose jump is its last one, and a value for register A.
+#define BRANCH(holds, words) \
+  do {                       \
+    if (holds) {             \
+      pc += (words);         \
+    } else {                 \
+      JUMP_BY((words)-1);    \
+    }                        \
+    NEXT();                  \
+  } while (false)
+#define RESULT(term)  \
+  do {                \
+    bp[A()] = (term); \
+    pc += 1;          \
+    NEXT();           \
+  } while (false)
 
   if ((process.flags & kAtReceive) != 0) {
     process.flags &= static_cast<u8>(~kAtReceive);
@@ -311,45 +108,16 @@ enter:  // the frame is set up; the arguments are in its registers
   if (__builtin_expect(fuel < 0 || sl < hp, 0)) goto entry_slow;
   NEXT();
 
-entry_slow : {
-  const u32 live = u32{callee->parameters} + callee->variadic + (callee->self != 0);
+entry_slow:
   SAVE();
-  process.live = static_cast<u8>(live);
-  process.code = vm.offset(callee);
-  process.limit = process.frame - u64{live} * 8;
-  process.fuel += process.fuel_held;
-  process.fuel_held = 0;
-  const u64 window = (256 - u64{callee->frame}) * 8;
-  const bool overflow = sl < hp;
-  if ((process.flags & kOutOfMemory) != 0) {
-    raise_oom(vm, 0);
-    goto ended;
-  }
-  if (process.gc_off != 0) {
-    if (overflow && !grow_in_place(vm, window)) {
-      raise_oom(vm, window / 8);
-      goto ended;
-    }
-  } else if (overflow || process.fragments != 0 || vm.root->gc_stress != 0 || (process.flags & kCollect) != 0) {
-    process.flags &= static_cast<u8>(~kCollect);
-    if (!collect(vm, window + 64)) {
-      raise_oom(vm, window / 8);
-      goto ended;
-    }
-  }
-  if (process.fuel < 0 || (process.flags & kYield) != 0) {
-    process.flags &= static_cast<u8>(~kYield);
-    process.fuel += callee->cost;  // it is charged when it goes on
-    return Stop::Slice;
+  switch (enter_slowly(vm, vm.offset(callee), sl < hp)) {
+    case Entry::Ended: goto ended;
+    case Entry::Slice: return Stop::Slice;
+    case Entry::Go: break;
   }
   RELOAD();
-  if (vm.root->gc_stress != 0) {
-    process.fuel_held = fuel;
-    fuel = 0;
-  }
   sl = reinterpret_cast<u8*>(&bp[callee->frame]);
   NEXT();
-}
 
 call_value:  // `value` is called with `count` arguments in registers 1 … of a frame whose link is set
   if (is_boxed(vm, value, Type::Function)) {
@@ -380,31 +148,20 @@ call_value:  // `value` is called with `count` arguments in registers 1 … of a
   if (is_immediate(value, Immediate::Native)) {
     const u32 native = static_cast<u32>(payload_of(value));
     if (native == static_cast<u32>(NativeId::Apply)) goto apply;
-    SAVE();
-    process.limit = static_cast<u64>(reinterpret_cast<u8*>(&bp[255 - count]) - base);
+    SAVE_CALL();
     value = call_native(vm, native, Args{&bp[254], count});
-    RELOAD();
-    if (value == kRaised) goto raised_in_call;
-    table = vm.root->inline_broken != 0 ? kGuarded : kFast;
-    goto return_value;
+    goto native_done;
   }
   {
-    SAVE();
-    process.limit = static_cast<u64>(reinterpret_cast<u8*>(&bp[255 - count]) - base);
+    SAVE_CALL();
     const Term callee_value = value;
     if (is_var(value)) {
       value = var_value(vm, value);
       if (value != kUnbound) goto call_value;
     }
     value = call_data(vm, callee_value, Args{&bp[254], count});
-    RELOAD();
-    if (value == kNone) {
-      raise(vm, Atom::NotCallable, {{Atom::Value, callee_value}});
-      RELOAD();
-      goto raised_in_call;
-    }
-    if (value == kRaised) goto raised_in_call;
-    goto return_value;
+    if (value == kNone) value = raise(vm, Atom::NotCallable, {{Atom::Value, callee_value}});
+    goto native_done;
   }
 
 no_room : {  // rare: room for the self register, or for spread arguments, which are `count` registers from 1 on
@@ -412,10 +169,7 @@ no_room : {  // rare: room for the self register, or for spread arguments, which
   process.live = static_cast<u8>(count);
   process.limit = process.frame - u64{count} * 8;
   process.pending = value;
-  if (!(process.gc_off != 0 ? grow_in_place(vm, 4096) : collect(vm, 4096))) {
-    raise_oom(vm, 512);
-    goto ended;
-  }
+  if (!make_room(vm, kSpreadBytes)) goto ended;
   value = process.pending;
   process.pending = kNil;
   RELOAD();
@@ -424,8 +178,7 @@ no_room : {  // rare: room for the self register, or for spread arguments, which
 
 apply : {  // (apply f a … c) in registers 1 …: f moves to `value`, the arguments are spread
   if (count < 2) goto wrong_count;
-  SAVE();
-  process.limit = static_cast<u64>(reinterpret_cast<u8*>(&bp[255 - count]) - base);
+  SAVE_CALL();
   vm.native = static_cast<u32>(NativeId::Apply);
   const Term all = spread_arguments(vm, Args{&bp[254], count});
   RELOAD();
@@ -435,14 +188,10 @@ apply : {  // (apply f a … c) in registers 1 …: f moves to `value`, the argu
   if (is_immediate(value, Immediate::Native) && payload_of(value) != static_cast<u64>(NativeId::Apply)) {
     Scratch<Term> window(vm);  // natives read their arguments downwards
     for (u64 i = total; i > 0; --i) window.push(tuple_at(vm, all, i - 1));
-    SAVE();
-    process.limit = static_cast<u64>(reinterpret_cast<u8*>(&bp[255 - count]) - base);
+    SAVE_CALL();
     value = call_native(vm, static_cast<u32>(payload_of(value)),
                         Args{total == 0 ? nullptr : &window[total - 1], static_cast<u32>(total)});
-    RELOAD();
-    if (value == kRaised) goto raised_in_call;
-    table = vm.root->inline_broken != 0 ? kGuarded : kFast;
-    goto return_value;
+    goto native_done;
   }
   if (total > kParametersMax) {  // only a rest parameter can take so many: it gets its tuple directly
     if (!is_boxed(vm, value, Type::Function)) goto wrong_count;
@@ -458,10 +207,7 @@ apply : {  // (apply f a … c) in registers 1 …: f moves to `value`, the argu
     bp[252] = all;
     process.live = 3;
     process.limit = process.frame - 24;
-    if (!(process.gc_off != 0 ? grow_in_place(vm, 4096) : collect(vm, 4096))) {
-      raise_oom(vm, 512);
-      goto ended;
-    }
+    if (!make_room(vm, kSpreadBytes)) goto ended;
     RELOAD();
     value = bp[254];
     const Term moved_rest = bp[253];
@@ -471,46 +217,45 @@ apply : {  // (apply f a … c) in registers 1 …: f moves to `value`, the argu
     if (callee->self != 0) bp[255 - callee->self] = value;
     goto enter;
   }
+  Term spread = all;
   if (reinterpret_cast<u8*>(&bp[254 - total]) - 64 < hp) {
     bp[254] = value;
     bp[253] = all;
     SAVE();
     process.live = 2;
     process.limit = process.frame - 16;
-    if (!(process.gc_off != 0 ? grow_in_place(vm, 4096) : collect(vm, 4096))) {
-      raise_oom(vm, 512);
-      goto ended;
-    }
+    if (!make_room(vm, kSpreadBytes)) goto ended;
     RELOAD();
     value = bp[254];
-    const Term moved = bp[253];
-    for (u64 i = 0; i < total; ++i) bp[254 - i] = tuple_at(vm, moved, i);
-  } else {
-    for (u64 i = 0; i < total; ++i) bp[254 - i] = tuple_at(vm, all, i);
+    spread = bp[253];
   }
+  for (u64 i = 0; i < total; ++i) bp[254 - i] = tuple_at(vm, spread, i);
   count = static_cast<u32>(total);
   goto call_value;
 }
 
 wrong_count:
-  SAVE();
-  process.limit = static_cast<u64>(reinterpret_cast<u8*>(&bp[255 - count]) - base);
+  SAVE_CALL();
   arity_error(vm, value, Args{&bp[254], count});
   RELOAD();
   goto raised_in_call;
 
-return_value : {
-  const Term link = bp[255];
-  bp[255] = value;
-  bp += link_words(link);
-  pc = reinterpret_cast<const u32*>(base + link_code(link));
-  sl = reinterpret_cast<u8*>(&bp[pc[-2] >> 24]);
-  if (__builtin_expect(sl < hp, 0)) {
-    count = static_cast<u32>(link_words(link));
-    goto frame_covered;
+native_done:
+  RELOAD();
+  if (value == kRaised) goto raised_in_call;
+  table = vm.root->inline_broken != 0 ? kGuarded : kFast;
+  {
+    const Term link = bp[255];
+    bp[255] = value;
+    bp += link_words(link);
+    pc = reinterpret_cast<const u32*>(base + link_code(link));
+    sl = reinterpret_cast<u8*>(&bp[pc[-2] >> 24]);
+    if (__builtin_expect(sl < hp, 0)) {
+      count = static_cast<u32>(link_words(link));
+      goto frame_covered;
+    }
+    NEXT();
   }
-  NEXT();
-}
 
 raised_in_call : {  // in a frame whose own code has not begun: the error is the caller's
   const Term link = bp[255];
@@ -543,10 +288,7 @@ frame_covered : {
   SAVE();
   process.live = static_cast<u8>(count);
   process.limit = process.frame - u64{count} * 8;
-  if (!(process.gc_off != 0 ? grow_in_place(vm, window + 64) : collect(vm, window + 64))) {
-    raise_oom(vm, window / 8);
-    goto ended;
-  }
+  if (!make_room(vm, window + 64)) goto ended;
   RELOAD();
   sl = reinterpret_cast<u8*>(bp + 255) - (window - 8);
   NEXT();
@@ -562,17 +304,11 @@ L_Halt:
   return Stop::Done;
 
 L_Move:
-  bp[A()] = bp[B()];
-  pc += 1;
-  NEXT();
+  RESULT(bp[B()]);
 L_LoadSmall:
-  bp[A()] = small(IMMEDIATE16());
-  pc += 1;
-  NEXT();
+  RESULT(small(IMMEDIATE16()));
 L_LoadSpecial:
-  bp[A()] = immediate(Immediate::Special, w >> 16);
-  pc += 1;
-  NEXT();
+  RESULT(immediate(Immediate::Special, w >> 16));
 L_LoadConstant:
   bp[A()] = u64{pc[2]} << 32 | pc[1];
   pc += 3;
@@ -582,13 +318,9 @@ L_LoadVar : {
   Term loaded = var->value;
   if (__builtin_expect((var->flags & kVarProcessBound) != 0 || loaded == kUnbound, 0)) {
     SAVE();
-    loaded = var_value(vm, var_term(u64{pc[1]} << 3));
-    if (loaded == kUnbound) {
-      raise(vm, Atom::Unbound, {{Atom::Var, var_term(u64{pc[1]} << 3)}});
-      RELOAD();
-      goto raised;
-    }
+    loaded = var_bound_value(vm, var_term(u64{pc[1]} << 3));
     RELOAD();
+    if (loaded == kRaised) goto raised;
   }
   bp[A()] = loaded;
   pc += 2;
@@ -622,12 +354,9 @@ L_CallVar : {
     }
     if (value == kUnbound || (var->flags & kVarProcessBound) != 0) {
       SAVE();
-      value = var_value(vm, var_term(u64{pc[1]} << 3));
-      if (value == kUnbound) {
-        raise(vm, Atom::Unbound, {{Atom::Var, var_term(u64{pc[1]} << 3)}});
-        RELOAD();
-        goto raised;
-      }
+      value = var_bound_value(vm, var_term(u64{pc[1]} << 3));
+      RELOAD();
+      if (value == kRaised) goto raised;
     }
     bp[first] = make_link(static_cast<u64>(reinterpret_cast<const u8*>(pc + 2) - base), 255 - first);
     bp -= 255 - first;
@@ -659,12 +388,9 @@ L_TailVar : {
     value = var->value;
     if (value == kUnbound || (var->flags & kVarProcessBound) != 0) {
       SAVE();
-      value = var_value(vm, var_term(u64{pc[1]} << 3));
-      if (value == kUnbound) {
-        raise(vm, Atom::Unbound, {{Atom::Var, var_term(u64{pc[1]} << 3)}});
-        RELOAD();
-        goto raised_in_call;
-      }
+      value = var_bound_value(vm, var_term(u64{pc[1]} << 3));
+      RELOAD();
+      if (value == kRaised) goto raised_in_call;
     }
     goto call_value;
   }
@@ -706,9 +432,7 @@ L_MakeClosure : {
   NEXT();
 }
 L_Capture:
-  bp[A()] = vm.object(bp[B()])[2 + C()];
-  pc += 1;
-  NEXT();
+  RESULT(vm.object(bp[B()])[2 + C()]);
 L_MakeTuple : {
   const u32 size = C();
   u64* object = reinterpret_cast<u64*>(hp);
@@ -725,9 +449,7 @@ L_MakeTuple : {
   }
   object[0] = header(Type::Tuple, size);
   for (u32 i = 0; i < size; ++i) object[1 + i] = bp[B() - i];
-  bp[A()] = refer(static_cast<u64>(reinterpret_cast<u8*>(object) - base), Tag::Tuple);
-  pc += 1;
-  NEXT();
+  RESULT(refer(static_cast<u64>(reinterpret_cast<u8*>(object) - base), Tag::Tuple));
 }
 L_MakePair : {
   u64* object = reinterpret_cast<u64*>(hp);
@@ -740,9 +462,7 @@ L_MakePair : {
   }
   object[0] = bp[B()];
   object[1] = bp[C()];
-  bp[A()] = refer(static_cast<u64>(reinterpret_cast<u8*>(object) - base), Tag::Pair);
-  pc += 1;
-  NEXT();
+  RESULT(refer(static_cast<u64>(reinterpret_cast<u8*>(object) - base), Tag::Pair));
 }
 L_Native : {
   SAVE();
@@ -757,68 +477,26 @@ L_Jump:
   JUMP_BY(1);
   NEXT();
 L_JumpFalsy:
-  if (is_falsy(bp[A()])) {
-    JUMP_BY(1);
-  } else {
-    pc += 2;
-  }
-  NEXT();
+  BRANCH(!is_falsy(bp[A()]), 2);
 L_JumpTruthy:
-  if (!is_falsy(bp[A()])) {
-    JUMP_BY(1);
-  } else {
-    pc += 2;
-  }
-  NEXT();
+  BRANCH(is_falsy(bp[A()]), 2);
 
-#define COMPARE_REGISTERS(label, holds, native)            \
-  L_##label : {                                            \
-    const Term x = bp[A()];                                \
-    const Term y = bp[B()];                                \
-    if (__builtin_expect(((x | y) & 7) == 0, 1)) {         \
-      if (static_cast<i64>(x) holds static_cast<i64>(y)) { \
-        pc += 2;                                           \
-      } else {                                             \
-        JUMP_BY(1);                                        \
-      }                                                    \
-      NEXT();                                              \
-    }                                                      \
-    bool ok = true;                                        \
-    SAVE();                                                \
-    const int order = ordered(vm, x, y, native, ok);       \
-    RELOAD();                                              \
-    if (!ok) goto raised;                                  \
-    if (order != 2 && order holds 0) {                     \
-      pc += 2;                                             \
-    } else {                                               \
-      JUMP_BY(1);                                          \
-    }                                                      \
-    NEXT();                                                \
+#define COMPARE(label, holds, right, small_pair, native)        \
+  L_##label : {                                                 \
+    const Term x = bp[A()];                                     \
+    const Term y = (right);                                     \
+    if (__builtin_expect(small_pair, 1)) {                      \
+      BRANCH(static_cast<i64>(x) holds static_cast<i64>(y), 2); \
+    }                                                           \
+    bool ok = true;                                             \
+    SAVE();                                                     \
+    const int order = ordered(vm, x, y, native, ok);            \
+    RELOAD();                                                   \
+    if (!ok) goto raised;                                       \
+    BRANCH(order != 2 && order holds 0, 2);                     \
   }
-#define COMPARE_SMALL(label, holds, native)                 \
-  L_##label : {                                             \
-    const Term x = bp[A()];                                 \
-    const i64 y = IMMEDIATE16();                            \
-    if (__builtin_expect((x & 7) == 0, 1)) {                \
-      if (small_value(x) holds y) {                         \
-        pc += 2;                                            \
-      } else {                                              \
-        JUMP_BY(1);                                         \
-      }                                                     \
-      NEXT();                                               \
-    }                                                       \
-    bool ok = true;                                         \
-    SAVE();                                                 \
-    const int order = ordered(vm, x, small(y), native, ok); \
-    RELOAD();                                               \
-    if (!ok) goto raised;                                   \
-    if (order != 2 && order holds 0) {                      \
-      pc += 2;                                              \
-    } else {                                                \
-      JUMP_BY(1);                                           \
-    }                                                       \
-    NEXT();                                                 \
-  }
+#define COMPARE_REGISTERS(label, holds, native) COMPARE(label, holds, bp[B()], ((x | y) & 7) == 0, native)
+#define COMPARE_SMALL(label, holds, native) COMPARE(label, holds, small(IMMEDIATE16()), (x & 7) == 0, native)
   COMPARE_REGISTERS(JumpNotLess, <, NativeId::Less)
   COMPARE_REGISTERS(JumpNotLessEqual, <=, NativeId::LessEqual)
   COMPARE_SMALL(JumpNotLessSmall, <, NativeId::Less)
@@ -835,12 +513,7 @@ L_JumpNotEqual : {
     same = equal(vm, x, y);
     RELOAD();
   }
-  if (same) {
-    pc += 2;
-  } else {
-    JUMP_BY(1);
-  }
-  NEXT();
+  BRANCH(same, 2);
 }
 L_JumpNotEqualSmall : {
   const Term x = bp[A()];
@@ -850,110 +523,46 @@ L_JumpNotEqualSmall : {
     same = equal(vm, x, small(IMMEDIATE16()));
     RELOAD();
   }
-  if (same) {
-    pc += 2;
-  } else {
-    JUMP_BY(1);
-  }
-  NEXT();
+  BRANCH(same, 2);
 }
-L_Add : {
-  const Term x = bp[B()];
-  const Term y = bp[C()];
-  i64 sum = 0;
-  if (__builtin_expect(((x | y) & 7) == 0 && !__builtin_add_overflow(static_cast<i64>(x), static_cast<i64>(y), &sum),
-                       1)) {
-    bp[A()] = static_cast<u64>(sum);
-    pc += 1;
-    NEXT();
+
+// Small integers are shifted alike, so words add and subtract as they are; a product needs one factor shifted back.
+#define ARITHMETIC(label, overflows, right, small_pair, left, operation)                       \
+  L_##label : {                                                                                \
+    const Term x = bp[B()];                                                                    \
+    const Term y = (right);                                                                    \
+    i64 result = 0;                                                                            \
+    if (__builtin_expect((small_pair) && !overflows(left, static_cast<i64>(y), &result), 1)) { \
+      RESULT(static_cast<u64>(result));                                                        \
+    }                                                                                          \
+    SAVE();                                                                                    \
+    value = arithmetic(vm, number::Operation::operation, NativeId::operation, x, y);           \
+    goto arithmetic_done;                                                                      \
   }
-  SAVE();
-  value = arithmetic(vm, number::Operation::Add, NativeId::Add, x, y);
-  goto arithmetic_done;
-}
-L_Subtract : {
-  const Term x = bp[B()];
-  const Term y = bp[C()];
-  i64 difference = 0;
-  if (__builtin_expect(
-          ((x | y) & 7) == 0 && !__builtin_sub_overflow(static_cast<i64>(x), static_cast<i64>(y), &difference), 1)) {
-    bp[A()] = static_cast<u64>(difference);
-    pc += 1;
-    NEXT();
-  }
-  SAVE();
-  value = arithmetic(vm, number::Operation::Subtract, NativeId::Subtract, x, y);
-  goto arithmetic_done;
-}
-L_Multiply : {
-  const Term x = bp[B()];
-  const Term y = bp[C()];
-  i64 product = 0;
-  if (__builtin_expect(((x | y) & 7) == 0 && !__builtin_mul_overflow(small_value(x), static_cast<i64>(y), &product),
-                       1)) {
-    bp[A()] = static_cast<u64>(product);
-    pc += 1;
-    NEXT();
-  }
-  SAVE();
-  value = arithmetic(vm, number::Operation::Multiply, NativeId::Multiply, x, y);
-  goto arithmetic_done;
-}
-L_AddSmall : {
-  const Term x = bp[B()];
-  const i64 y = static_cast<i8>(C()) * i64{8};
-  i64 sum = 0;
-  if (__builtin_expect((x & 7) == 0 && !__builtin_add_overflow(static_cast<i64>(x), y, &sum), 1)) {
-    bp[A()] = static_cast<u64>(sum);
-    pc += 1;
-    NEXT();
-  }
-  SAVE();
-  value = arithmetic(vm, number::Operation::Add, NativeId::Add, x, static_cast<u64>(y));
-  goto arithmetic_done;
-}
-L_SubtractSmall : {
-  const Term x = bp[B()];
-  const i64 y = static_cast<i8>(C()) * i64{8};
-  i64 difference = 0;
-  if (__builtin_expect((x & 7) == 0 && !__builtin_sub_overflow(static_cast<i64>(x), y, &difference), 1)) {
-    bp[A()] = static_cast<u64>(difference);
-    pc += 1;
-    NEXT();
-  }
-  SAVE();
-  value = arithmetic(vm, number::Operation::Subtract, NativeId::Subtract, x, static_cast<u64>(y));
-  goto arithmetic_done;
-}
+#define ARITHMETIC_REGISTERS(label, overflows, left, operation) \
+  ARITHMETIC(label, overflows, bp[C()], ((x | y) & 7) == 0, left, operation)
+#define ARITHMETIC_SMALL(label, overflows, operation) \
+  ARITHMETIC(label, overflows, small(static_cast<i8>(C())), (x & 7) == 0, static_cast<i64>(x), operation)
+  ARITHMETIC_REGISTERS(Add, __builtin_add_overflow, static_cast<i64>(x), Add)
+  ARITHMETIC_REGISTERS(Subtract, __builtin_sub_overflow, static_cast<i64>(x), Subtract)
+  ARITHMETIC_REGISTERS(Multiply, __builtin_mul_overflow, small_value(x), Multiply)
+  ARITHMETIC_SMALL(AddSmall, __builtin_add_overflow, Add)
+  ARITHMETIC_SMALL(SubtractSmall, __builtin_sub_overflow, Subtract)
 arithmetic_done:
   RELOAD();
   if (value == kRaised) goto raised;
-  bp[A()] = value;
-  pc += 1;
-  NEXT();
+  RESULT(value);
 
-L_First : {
-  const Term list = bp[B()];
-  if (__builtin_expect(is_pair(list), 1)) {
-    bp[A()] = vm.object(list)[0];
-    pc += 1;
-    NEXT();
+#define OF_PAIR(label, word)                                                       \
+  L_##label : {                                                                    \
+    const Term list = bp[B()];                                                     \
+    if (__builtin_expect(is_pair(list), 1)) RESULT(vm.object(list)[word]);         \
+    SAVE();                                                                        \
+    value = call_native(vm, static_cast<u32>(NativeId::label), Args{&bp[B()], 1}); \
+    goto arithmetic_done;                                                          \
   }
-  SAVE();
-  value = call_native(vm, static_cast<u32>(NativeId::First), Args{&bp[B()], 1});
-  goto arithmetic_done;
-}
-L_Rest : {
-  const Term list = bp[B()];
-  if (__builtin_expect(is_pair(list), 1)) {
-    bp[A()] = vm.object(list)[1];
-    pc += 1;
-    NEXT();
-  }
-  SAVE();
-  value = call_native(vm, static_cast<u32>(NativeId::Rest), Args{&bp[B()], 1});
-  goto arithmetic_done;
-}
+  OF_PAIR(First, 0)
+  OF_PAIR(Rest, 1)
 
 // ── The same once operators were redefined ─────────────────────────────────────────────────────────────────
 #define GUARDED_VALUE(label, native, ...)            \
@@ -982,116 +591,48 @@ L_Rest : {
 guarded_jump:
   RELOAD();
   if (value == kRaised) goto raised;
-  if (is_falsy(value)) {
-    JUMP_BY(1);
-  } else {
-    pc += 2;
-  }
-  NEXT();
+  BRANCH(!is_falsy(value), 2);
 
+// ── Patterns ───────────────────────────────────────────────────────────────────────────────────────────────
 L_JumpNotWord:
-  if (bp[A()] == (u64{pc[2]} << 32 | pc[1])) {
-    pc += 4;
-  } else {
-    JUMP_BY(3);
-  }
-  NEXT();
+  BRANCH(bp[A()] == (u64{pc[2]} << 32 | pc[1]), 4);
 L_JumpNotEqualConstant : {
   SAVE();
   const bool same = equal(vm, bp[A()], u64{pc[2]} << 32 | pc[1]);
   RELOAD();
-  if (same) {
-    pc += 4;
-  } else {
-    JUMP_BY(3);
-  }
-  NEXT();
+  BRANCH(same, 4);
 }
 L_JumpNotTuple:
-  if (is_tuple(bp[A()]) && tuple_count(vm, bp[A()]) == w >> 16) {
-    pc += 2;
-  } else {
-    JUMP_BY(1);
-  }
-  NEXT();
+  BRANCH(is_tuple(bp[A()]) && tuple_count(vm, bp[A()]) == w >> 16, 2);
 L_JumpNotTupleMin:
-  if (is_tuple(bp[A()]) && tuple_count(vm, bp[A()]) >= w >> 16) {
-    pc += 2;
-  } else {
-    JUMP_BY(1);
-  }
-  NEXT();
+  BRANCH(is_tuple(bp[A()]) && tuple_count(vm, bp[A()]) >= w >> 16, 2);
 L_TupleGet:
-  bp[A()] = vm.object(bp[B()])[1 + C()];
-  pc += 1;
-  NEXT();
+  RESULT(vm.object(bp[B()])[1 + C()]);
+L_VectorRest:
 L_TupleRest : {
   SAVE();
-  const Term tuple = bp[B()];
-  Term list = kEmptyList;
-  for (u64 i = tuple_count(vm, tuple); i > C() && !heap_failed(vm); --i)
-    list = make_pair(vm, tuple_at(vm, tuple, i - 1), list);
+  const Term list = rest_list(vm, bp[B()], C());
   RELOAD();
-  bp[A()] = list;
-  pc += 1;
-  NEXT();
+  RESULT(list);
 }
 L_JumpNotPair:
-  if (is_pair(bp[A()])) {
-    pc += 2;
-  } else {
-    JUMP_BY(1);
-  }
-  NEXT();
+  BRANCH(is_pair(bp[A()]), 2);
 L_Head:
-  bp[A()] = vm.object(bp[B()])[0];
-  pc += 1;
-  NEXT();
+  RESULT(vm.object(bp[B()])[0]);
 L_Tail2:
-  bp[A()] = vm.object(bp[B()])[1];
-  pc += 1;
-  NEXT();
+  RESULT(vm.object(bp[B()])[1]);
 L_JumpNotVector:
-  if (is_vector(vm, bp[A()]) && vector_count(vm, bp[A()]) == w >> 16) {
-    pc += 2;
-  } else {
-    JUMP_BY(1);
-  }
-  NEXT();
+  BRANCH(is_vector(vm, bp[A()]) && vector_count(vm, bp[A()]) == w >> 16, 2);
 L_JumpNotVectorMin:
-  if (is_vector(vm, bp[A()]) && vector_count(vm, bp[A()]) >= w >> 16) {
-    pc += 2;
-  } else {
-    JUMP_BY(1);
-  }
-  NEXT();
+  BRANCH(is_vector(vm, bp[A()]) && vector_count(vm, bp[A()]) >= w >> 16, 2);
 L_VectorGet:
-  bp[A()] = vector_at(vm, bp[B()], C());
-  pc += 1;
-  NEXT();
-L_VectorRest : {
-  SAVE();
-  const Term vector = bp[B()];
-  Term list = kEmptyList;
-  for (u64 i = vector_count(vm, vector); i > C() && !heap_failed(vm); --i) {
-    list = make_pair(vm, vector_at(vm, vector, i - 1), list);
-  }
-  RELOAD();
-  bp[A()] = list;
-  pc += 1;
-  NEXT();
-}
+  RESULT(vector_at(vm, bp[B()], C()));
 L_MapTake : {
   SAVE();
   const Term found = map_get(vm, bp[B()], bp[C()]);
   RELOAD();
-  if (found != kNone) {
-    bp[A()] = found;
-    pc += 2;
-  } else {
-    JUMP_BY(1);
-  }
-  NEXT();
+  if (found != kNone) bp[A()] = found;
+  BRANCH(found != kNone, 2);
 }
 L_BadMatch:
   SAVE();

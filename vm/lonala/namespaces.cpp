@@ -108,6 +108,11 @@ Term var_value(Vm& vm, Term var) {
   return record.value;
 }
 
+Term var_bound_value(Vm& vm, Term var) {
+  const Term value = var_value(vm, var);
+  return value == kUnbound ? raise(vm, Atom::Unbound, {{Atom::Var, var}}) : value;
+}
+
 void var_set(Vm& vm, Term var, Term value) {
   VarRecord& record = var_record(vm, var);
   if ((record.flags & kVarInline) != 0 && value != record.value) {

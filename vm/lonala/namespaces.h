@@ -21,6 +21,8 @@ bool refer_all(Vm& vm, Term into, Term from);
 bool refer_one(Vm& vm, Term into, Term name, Term var);
 /// The value for the running process; kUnbound if it has none.
 Term var_value(Vm& vm, Term var);
+/// The same; kRaised (`:unbound`) if it has none.
+Term var_bound_value(Vm& vm, Term var);
 /// Sets the value (already copied to literals) and what follows from it.
 void var_set(Vm& vm, Term var, Term value);
 /// Sets metadata (already copied) and the flags in it.

@@ -9,7 +9,10 @@
 #include "vm/lonala/natives/natives.h"
 #include "vm/lonala/printer.h"
 #include "vm/lonala/process.h"
+#include "vm/lonala/mailbox.h"
 #include "vm/lonala/reader.h"
+#include "vm/lonala/scheduler.h"
+#include "vm/lonala/timers.h"
 
 #include "base/enforce.h"
 

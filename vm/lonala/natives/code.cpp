@@ -152,8 +152,7 @@ Term native_Resolve(Vm& vm, Args args) {
 }
 Term native_VarGet(Vm& vm, Args args) {
   if (!is_var(args[0])) return raise_type(vm, args, Atom::Var);
-  const Term value = var_value(vm, args[0]);
-  return value == kUnbound ? raise(vm, Atom::Unbound, {{Atom::Var, args[0]}}) : value;
+  return var_bound_value(vm, args[0]);
 }
 Term native_VarVersion(Vm& vm, Args args) {
   if (!is_var(args[0])) return raise_type(vm, args, Atom::Var);

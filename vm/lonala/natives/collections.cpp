@@ -30,21 +30,6 @@ u64 count_of(const Vm& vm, Term term) {
   return 0;
 }
 
-/// An index argument: false when it was no integer (raised) — `out` is ~0 when it is out of any range.
-bool index_argument(Vm& vm, Args args, u32 i, u64& out) {
-  if (!number::is_integer_like(vm, args[i])) {
-    raise_type(vm, args, Atom::Integer);
-    return false;
-  }
-  const number::Integer value(vm, args[i]);
-  out = value.negative || value.count > 1 ? ~u64{0} : value.low();
-  return true;
-}
-
-Term out_of_bounds(Vm& vm, Term index, u64 size) {
-  return raise(vm, Atom::OutOfBounds, {{Atom::Index, index}, {Atom::Size, small(static_cast<i64>(size))}});
-}
-
 Term tuple_with(Vm& vm, Term tuple, u64 index, Term value) {
   const u64* words = vm.object(tuple);
   const u64 size = words_of_header(words[0]);
@@ -286,20 +271,7 @@ Term native_Slice(Vm& vm, Args args) {
   if (from > count) return out_of_bounds(vm, args[1], count);
   if (to > count || to < from) return out_of_bounds(vm, args[args.count - 1], count);
   if (is_string(vm, x)) return native_Subs(vm, args);
-  if (is_binary(vm, x)) {
-    Term parent = x;
-    u64 start = from;
-    if (is_boxed(vm, x, Type::Slice)) {
-      parent = vm.object(x)[1];
-      start += static_cast<u64>(small_value(vm.object(x)[2]));
-    }
-    u64* object = heap_take(vm, 4);
-    object[0] = header(Type::Slice, 3);
-    object[1] = parent;
-    object[2] = small(static_cast<i64>(start));
-    object[3] = small(static_cast<i64>(to - from));
-    return refer(vm.offset(object), Tag::Boxed);
-  }
+  if (is_binary(vm, x)) return make_slice(vm, x, from, to - from);
   Scratch<Term> elements(vm);
   if (!gather(vm, x, elements)) return kRaised;
   Term result = is_tuple(x) ? tuple_from(vm, elements.data() + from, to - from)

@@ -3,6 +3,7 @@
 
 #include "vm/lonala/collections/map.h"
 #include "vm/lonala/collections/vector.h"
+#include "vm/lonala/number/number.h"
 
 #include "base/enforce.h"
 
@@ -127,6 +128,34 @@ Term spread_arguments(Vm& vm, Args args) {
   for (u32 i = 1; i + 1 < args.count; ++i) *out++ = args[i];
   for (Term list = last; is_pair(list); list = tail(vm, list)) *out++ = head(vm, list);
   return tuple;
+}
+
+bool index_argument(Vm& vm, Args args, u32 i, u64& out) {
+  if (!number::is_integer_like(vm, args[i])) {
+    raise_type(vm, args, Atom::Integer);
+    return false;
+  }
+  const number::Integer value(vm, args[i]);
+  out = value.negative || value.count > 1 ? ~u64{0} : value.low();
+  return true;
+}
+
+Term out_of_bounds(Vm& vm, Term index, u64 size) {
+  return raise(vm, Atom::OutOfBounds, {{Atom::Index, index}, {Atom::Size, small(static_cast<i64>(size))}});
+}
+
+Term make_slice(Vm& vm, Term binary, u64 from, u64 count) {
+  Term parent = binary;
+  if (is_boxed(vm, binary, Type::Slice)) {
+    parent = vm.object(binary)[1];
+    from += static_cast<u64>(small_value(vm.object(binary)[2]));
+  }
+  u64* object = heap_take(vm, 4);
+  object[0] = header(Type::Slice, 3);
+  object[1] = parent;
+  object[2] = small(static_cast<i64>(from));
+  object[3] = small(static_cast<i64>(count));
+  return refer(vm.offset(object), Tag::Boxed);
 }
 
 /// `apply` is part of the interpreter; this is reached only when it is applied to itself with too few arguments.

@@ -31,6 +31,12 @@ Term spread_arguments(Vm& vm, Args args);
 Term list_of_collection(Vm& vm, Term collection);
 Term tuple_of_list(Vm& vm, Term list);
 
+/// An index argument: false when it was no integer (raised); `out` is ~0 when it is out of any range.
+bool index_argument(Vm& vm, Args args, u32 i, u64& out);
+Term out_of_bounds(Vm& vm, Term index, u64 size);
+/// `count` bytes of a binary from byte `from` on, without copying.
+Term make_slice(Vm& vm, Term binary, u64 from, u64 count);
+
 // Bit syntax: flags of a segment.
 constexpr i64 kBitsLittle = 1;
 constexpr i64 kBitsSigned = 2;

@@ -145,21 +145,15 @@ Term native_Divide(Vm& vm, Args args) {
   for (u32 i = 1; i < args.count && value != kRaised; ++i) value = number::divide(vm, value, args[i], args);
   return value;
 }
-Term native_Less(Vm& vm, Args args) {
-  return chain(vm, args, [](int order) { return order < 0; });
-}
-Term native_LessEqual(Vm& vm, Args args) {
-  return chain(vm, args, [](int order) { return order <= 0; });
-}
-Term native_Greater(Vm& vm, Args args) {
-  return chain(vm, args, [](int order) { return order > 0; });
-}
-Term native_GreaterEqual(Vm& vm, Args args) {
-  return chain(vm, args, [](int order) { return order >= 0; });
-}
-Term native_NumberEqual(Vm& vm, Args args) {
-  return chain(vm, args, [](int order) { return order == 0; });
-}
+#define COMPARISON(name, holds)                                      \
+  Term native_##name(Vm& vm, Args args) {                            \
+    return chain(vm, args, [](int order) { return order holds 0; }); \
+  }
+COMPARISON(Less, <)
+COMPARISON(LessEqual, <=)
+COMPARISON(Greater, >)
+COMPARISON(GreaterEqual, >=)
+COMPARISON(NumberEqual, ==)
 Term native_Equal(Vm& vm, Args args) {
   for (u32 i = 0; i + 1 < args.count; ++i) {
     if (!equal(vm, args[i], args[i + 1])) return kFalse;
@@ -168,15 +162,13 @@ Term native_Equal(Vm& vm, Args args) {
 }
 Term native_NotEqual(Vm& vm, Args args) { return boolean(native_Equal(vm, args) == kFalse); }
 Term native_Not(Vm&, Args args) { return boolean(is_falsy(args[0])); }
-Term native_Quot(Vm& vm, Args args) {
-  return number::integer_divide(vm, number::Division::Quotient, args[0], args[1], args);
-}
-Term native_Rem(Vm& vm, Args args) {
-  return number::integer_divide(vm, number::Division::Remainder, args[0], args[1], args);
-}
-Term native_Mod(Vm& vm, Args args) {
-  return number::integer_divide(vm, number::Division::Modulo, args[0], args[1], args);
-}
+#define DIVISION(name, division)                                                           \
+  Term native_##name(Vm& vm, Args args) {                                                  \
+    return number::integer_divide(vm, number::Division::division, args[0], args[1], args); \
+  }
+DIVISION(Quot, Quotient)
+DIVISION(Rem, Remainder)
+DIVISION(Mod, Modulo)
 Term native_CheckedAdd(Vm& vm, Args args) { return checked(vm, Operation::Add, args); }
 Term native_CheckedSub(Vm& vm, Args args) { return checked(vm, Operation::Subtract, args); }
 Term native_CheckedMul(Vm& vm, Args args) { return checked(vm, Operation::Multiply, args); }
@@ -214,14 +206,16 @@ Term native_ToBig(Vm& vm, Args args) {
   const Integer value(vm, whole);
   return number::make_integer(vm, value.magnitude(), value.negative, true);
 }
-Term native_ToU8(Vm& vm, Args args) { return convert(vm, Width::U8, args); }
-Term native_ToU16(Vm& vm, Args args) { return convert(vm, Width::U16, args); }
-Term native_ToU32(Vm& vm, Args args) { return convert(vm, Width::U32, args); }
-Term native_ToU64(Vm& vm, Args args) { return convert(vm, Width::U64, args); }
-Term native_ToI8(Vm& vm, Args args) { return convert(vm, Width::I8, args); }
-Term native_ToI16(Vm& vm, Args args) { return convert(vm, Width::I16, args); }
-Term native_ToI32(Vm& vm, Args args) { return convert(vm, Width::I32, args); }
-Term native_ToI64(Vm& vm, Args args) { return convert(vm, Width::I64, args); }
+#define CONVERSION(width) \
+  Term native_To##width(Vm& vm, Args args) { return convert(vm, Width::width, args); }
+CONVERSION(U8)
+CONVERSION(U16)
+CONVERSION(U32)
+CONVERSION(U64)
+CONVERSION(I8)
+CONVERSION(I16)
+CONVERSION(I32)
+CONVERSION(I64)
 
 namespace {
 Term fold_bits(Vm& vm, number::Bitwise operation, Args args) {

@@ -43,19 +43,6 @@ bool binary_argument(Vm& vm, Args args, u32 i) {
   raise_type(vm, args, Atom::Binary);
   return false;
 }
-bool index_argument(Vm& vm, Args args, u32 i, u64& out) {
-  if (!number::is_integer_like(vm, args[i])) {
-    raise_type(vm, args, Atom::Integer);
-    return false;
-  }
-  const number::Integer value(vm, args[i]);
-  out = value.negative || value.count > 1 ? ~u64{0} : value.low();
-  return true;
-}
-Term out_of_bounds(Vm& vm, Term index, u64 size) {
-  return raise(vm, Atom::OutOfBounds, {{Atom::Index, index}, {Atom::Size, small(static_cast<i64>(size))}});
-}
-
 Term map_ascii(Vm& vm, Args args, bool up) {
   if (!text_argument(vm, args, 0)) return kRaised;
   Text out(vm);
@@ -64,20 +51,6 @@ Term map_ascii(Vm& vm, Args args, bool up) {
     out.add(change ? static_cast<char>(c ^ 0x20) : c);
   }
   return finish_text(vm, out);
-}
-
-Term make_slice(Vm& vm, Term binary, u64 from, u64 count) {
-  Term parent = binary;
-  if (is_boxed(vm, binary, Type::Slice)) {
-    parent = vm.object(binary)[1];
-    from += static_cast<u64>(small_value(vm.object(binary)[2]));
-  }
-  u64* object = heap_take(vm, 4);
-  object[0] = header(Type::Slice, 3);
-  object[1] = parent;
-  object[2] = small(static_cast<i64>(from));
-  object[3] = small(static_cast<i64>(count));
-  return refer(vm.offset(object), Tag::Boxed);
 }
 
 }  // namespace

@@ -1,0 +1,111 @@
+#include "vm/lonala/mailbox.h"
+
+#include "vm/lonala/errors.h"
+#include "vm/lonala/natives/natives.h"
+#include "vm/lonala/number/number.h"
+#include "vm/lonala/scheduler.h"
+#include "vm/lonala/timers.h"
+
+#include "base/enforce.h"
+
+namespace lonala {
+
+void message_free(Vm& vm, u64 offset) {
+  fragments_release(vm, vm.at<Message>(offset)->fragments);
+  block_release(vm, offset, sizeof(Message), PageUse::Table);
+}
+
+bool message_send(Vm& vm, Process& to, Term term) {
+  u64 fragments = 0;
+  const Term copy = copy_to_fragment(vm, term, fragments);
+  const u64 offset = block_acquire(vm, sizeof(Message), PageUse::Table);
+  if (copy == kNone || offset == 0) {
+    if (fragments != 0) fragments_release(vm, fragments);
+    return false;
+  }
+  *vm.at<Message>(offset) = {0, copy, fragments, 0, 0, 0};
+  if (to.mailbox_last != 0) {
+    vm.at<Message>(to.mailbox_last)->next = offset;
+  } else {
+    to.mailbox_first = offset;
+  }
+  to.mailbox_last = offset;
+  to.mailbox_count += 1;
+  process_wake(vm, to);
+  return true;
+}
+
+Term receive_start(Vm& vm, Process& process, Term timeout) {
+  process.mailbox_save = 0;
+  process.flags &= static_cast<u8>(~kDeadlineOver);
+  if (timeout == keyword(vm, Atom::Infinity)) return kNil;
+  const Term window[1] = {timeout};
+  vm.native = static_cast<u32>(NativeId::Equal);
+  if (!number::is_integer_like(vm, timeout)) return raise(vm, Atom::Badarg, {{Atom::Value, timeout}});
+  const number::Integer ms(vm, window[0]);
+  if (ms.negative) return raise(vm, Atom::Badarg, {{Atom::Value, timeout}});
+  if (ms.count == 0) {
+    process.flags |= kDeadlineOver;
+    return kNil;
+  }
+  if (ms.count > 1 || ms.low() > ~u64{0} / 1'000'000 - vm.root->now_ns) return kNil;  // later than any clock
+  process.deadline = timer_add(vm, vm.root->now_ns + ms.low() * 1'000'000, process.pid, kNone, 0);
+  return process.deadline == 0 ? raise_oom(vm, 8) : kNil;
+}
+
+Term receive_next(Vm& vm, Process& process) {
+  const u64 next = process.mailbox_save == 0 ? process.mailbox_first : vm.at<Message>(process.mailbox_save)->next;
+  if (next != 0) return vm.at<Message>(next)->term;
+  if ((process.flags & kDeadlineOver) != 0) {
+    process.mailbox_save = 0;
+    process.flags &= static_cast<u8>(~kDeadlineOver);
+    return kUnbound;
+  }
+  return kNone;
+}
+
+void receive_skip(Vm& vm, Process& process) {
+  process.mailbox_save = process.mailbox_save == 0 ? process.mailbox_first : vm.at<Message>(process.mailbox_save)->next;
+}
+
+void receive_take(Vm& vm, Process& process) {
+  const u64 before = process.mailbox_save;
+  const u64 taken = before == 0 ? process.mailbox_first : vm.at<Message>(before)->next;
+  Message& message = *vm.at<Message>(taken);
+  if (before == 0) {
+    process.mailbox_first = message.next;
+  } else {
+    vm.at<Message>(before)->next = message.next;
+  }
+  if (process.mailbox_last == taken) process.mailbox_last = before;
+  process.mailbox_count -= 1;
+  process.mailbox_save = 0;
+  if (message.fragments != 0) {  // what was bound lies in it: it belongs to the heap from now on
+    Fragment& fragment = *vm.at<Fragment>(message.fragments);
+    process.fragment_words += (fragment.hp - message.fragments) / 8;
+    const u64 own = process.fragments;
+    if (own != 0) {  // behind the first one, which may still have room
+      fragment.next = vm.at<Fragment>(own)->next;
+      vm.at<Fragment>(own)->next = message.fragments;
+    } else {
+      process.fragments = message.fragments;
+    }
+  }
+  block_release(vm, taken, sizeof(Message), PageUse::Table);
+  if (process.deadline != 0) {
+    timer_remove(vm, process.deadline);
+    process.deadline = 0;
+  }
+  process.flags &= static_cast<u8>(~kDeadlineOver);
+}
+
+void process_stop_waiting(Vm& vm, Process& process) {
+  if (process.deadline != 0) {
+    timer_remove(vm, process.deadline);
+    process.deadline = 0;
+  }
+  process.mailbox_save = 0;
+  process.flags &= static_cast<u8>(~(kDeadlineOver | kAtReceive));
+}
+
+}  // namespace lonala

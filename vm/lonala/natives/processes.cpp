@@ -1,0 +1,297 @@
+// vm/lonala/natives/processes.cpp — spawning, messages, links, monitors, names, timers.
+#include "vm/lonala/process.h"
+
+#include "vm/lonala/collections/map.h"
+#include "vm/lonala/mailbox.h"
+#include "vm/lonala/natives/natives.h"
+#include "vm/lonala/number/number.h"
+#include "vm/lonala/relations.h"
+#include "vm/lonala/timers.h"
+
+#include "base/enforce.h"
+
+namespace lonala {
+namespace {
+
+bool pid_argument(Vm& vm, Args args, u32 i) {
+  if (tag_of(args[i]) == Tag::Pid) return true;
+  raise_args(vm, Atom::Badarg, args);
+  return false;
+}
+
+bool register_name(Vm& vm, Process& process, Term name) {
+  const Term taken = table_get(vm, vm.root->names, name);
+  if (taken != kNone && process_of(vm, taken) != nullptr) return false;
+  return table_put(vm, vm.root->names, name, process.pid);
+}
+
+/// The list of a process's names lives in literals: it is written by others than its owner.
+bool names_add(Vm& vm, Process& process, Term name) {
+  const u64 pair = literal_acquire(vm, 16);
+  if (pair == 0) return false;
+  vm.words(pair)[0] = name;
+  vm.words(pair)[1] = process.names;
+  process.names = refer(pair, Tag::Pair);
+  return true;
+}
+
+}  // namespace
+
+/// (spawn* f how options): how is nil, :link or :monitor.
+Term native_Spawn(Vm& vm, Args args) {
+  const bool callable =
+      is_boxed(vm, args[0], Type::Function) || is_immediate(args[0], Immediate::Native) || is_var(args[0]);
+  if (!callable) return raise_type(vm, args, Atom::Fn);
+  u8 priority = kPriorityDefault;
+  Term name = kNil;
+  if (args[2] != kNil) {
+    if (!is_map(vm, args[2])) return raise_type(vm, args, Atom::Map);
+    bool known = true;
+    map_each(vm, args[2], [&](Term key, Term value) {
+      if (key == keyword(vm, Atom::Priority)) {
+        known = known && is_small(value) && small_value(value) >= 0 && small_value(value) < kPrioritiesMax;
+        if (known) priority = static_cast<u8>(small_value(value));
+      } else if (key == keyword(vm, Atom::Name)) {
+        known = known && is_symbol(vm, value);
+        if (known) name = plain_symbol(vm, value);
+      } else {
+        const bool sizes = key == keyword(vm, Atom::MinHeapSize) || key == keyword(vm, Atom::MaxHeapSize) ||
+                           key == keyword(vm, Atom::FullsweepAfter);
+        known = known && sizes && (value == kNil || number::is_integer_like(vm, value));
+      }
+    });
+    if (!known) return raise_args(vm, Atom::Badarg, args);
+  }
+  if (name != kNil) {
+    const Term taken = table_get(vm, vm.root->names, name);
+    if (taken != kNone && process_of(vm, taken) != nullptr) return raise_args(vm, Atom::Badarg, args);
+  }
+  const Term pid = process_spawn(vm, args[0], priority);
+  if (pid == kRaised) return pid;
+  Process& child = *process_of(vm, pid);
+  if (name != kNil && (!register_name(vm, child, name) || !names_add(vm, child, name))) return raise_oom(vm, 8);
+  if (args[1] == keyword(vm, Atom::Links)) {
+    if (!relation_add(vm, *vm.process, Relation::Kind::Link, pid, kNone) ||
+        !relation_add(vm, child, Relation::Kind::Link, vm.process->pid, kNone)) {
+      return raise_oom(vm, 8);
+    }
+  }
+  if (args[1] == keyword(vm, Atom::Monitors)) {
+    const Term ref = native_MakeRef(vm, Args{});
+    if (!relation_add(vm, *vm.process, Relation::Kind::Monitoring, pid, ref) ||
+        !relation_add(vm, child, Relation::Kind::MonitoredBy, vm.process->pid, ref)) {
+      return raise_oom(vm, 8);
+    }
+    return make_tuple(vm, {pid, ref});
+  }
+  return pid;
+}
+
+Term native_Self(Vm& vm, Args) { return vm.process->pid; }
+Term native_Alive(Vm& vm, Args args) {
+  return pid_argument(vm, args, 0) ? boolean(process_of(vm, args[0]) != nullptr) : kRaised;
+}
+Term native_Send(Vm& vm, Args args) {
+  if (!pid_argument(vm, args, 0)) return kRaised;
+  Process* to = process_of(vm, args[0]);
+  if (to != nullptr && !message_send(vm, *to, args[1])) return raise_oom(vm, 16);
+  return keyword(vm, Atom::Ok);
+}
+/// (send-reply* pid ref m): sent only while the receiver still waits, that is, monitors by that ref.
+Term native_SendReply(Vm& vm, Args args) {
+  if (!pid_argument(vm, args, 0)) return kRaised;
+  Process* to = process_of(vm, args[0]);
+  const bool waits = to != nullptr && relation_find(vm, *to, Relation::Kind::Monitoring, kNone, args[1]) != 0;
+  if (waits && !message_send(vm, *to, args[2])) return raise_oom(vm, 16);
+  return keyword(vm, Atom::Ok);
+}
+Term native_SendAfter(Vm& vm, Args args) {
+  if (!pid_argument(vm, args, 0) || !number::is_integer_like(vm, args[1])) return raise_args(vm, Atom::Badarg, args);
+  const number::Integer ms(vm, args[1]);
+  if (ms.negative || ms.count > 1 || ms.low() > ~u64{0} / 1'000'000 - vm.root->now_ns)
+    return raise_args(vm, Atom::Badarg, args);
+  u64 fragments = 0;
+  const Term copy = copy_to_fragment(vm, args[2], fragments);
+  const u64 timer = copy == kNone ? 0 : timer_add(vm, vm.root->now_ns + ms.low() * 1'000'000, args[0], copy, fragments);
+  if (timer == 0) return raise_oom(vm, 16);
+  return immediate(Immediate::Timer, vm.root->timers_made);
+}
+Term native_CancelTimer(Vm& vm, Args args) {
+  if (!is_immediate(args[0], Immediate::Timer)) return raise_type(vm, args, Atom::Timer);
+  for (u64 i = 0; i < vm.root->timer_count; ++i) {
+    const Timer timer = timer_at(vm, i);
+    if (timer.number != payload_of(args[0]) || timer.message == kNone) continue;
+    timer_remove(vm, vm.words(vm.root->timers)[i]);
+    fragments_release(vm, timer.fragments);
+    return small(static_cast<i64>((timer.deadline_ns - vm.root->now_ns) / 1'000'000));
+  }
+  return kNil;
+}
+Term native_LinkTo(Vm& vm, Args args) {
+  if (!pid_argument(vm, args, 0)) return kRaised;
+  Process& own = *vm.process;
+  const Term ok = keyword(vm, Atom::Ok);
+  if (args[0] == own.pid || relation_find(vm, own, Relation::Kind::Link, args[0], kNone) != 0) return ok;
+  Process* other = process_of(vm, args[0]);
+  if (other == nullptr) {
+    signal_exit(vm, own, args[0], keyword(vm, Atom::Noproc), true);
+    return (own.flags & kExiting) != 0 ? kRaised : ok;
+  }
+  if (!relation_add(vm, own, Relation::Kind::Link, args[0], kNone) ||
+      !relation_add(vm, *other, Relation::Kind::Link, own.pid, kNone)) {
+    return raise_oom(vm, 8);
+  }
+  return ok;
+}
+Term native_Unlink(Vm& vm, Args args) {
+  if (!pid_argument(vm, args, 0)) return kRaised;
+  const u64 link = relation_find(vm, *vm.process, Relation::Kind::Link, args[0], kNone);
+  if (link != 0) relation_remove(vm, *vm.process, link);
+  Process* other = process_of(vm, args[0]);
+  const u64 back = other == nullptr ? 0 : relation_find(vm, *other, Relation::Kind::Link, vm.process->pid, kNone);
+  if (back != 0) relation_remove(vm, *other, back);
+  return keyword(vm, Atom::Ok);
+}
+Term native_MonitorOf(Vm& vm, Args args) {
+  if (!pid_argument(vm, args, 0)) return kRaised;
+  const Term ref = native_MakeRef(vm, Args{});
+  Process* other = process_of(vm, args[0]);
+  if (other == nullptr) {
+    const Term down = make_tuple(vm, {keyword(vm, Atom::Down), ref, args[0], keyword(vm, Atom::Noproc)});
+    return message_send(vm, *vm.process, down) ? ref : raise_oom(vm, 8);
+  }
+  if (!relation_add(vm, *vm.process, Relation::Kind::Monitoring, args[0], ref) ||
+      !relation_add(vm, *other, Relation::Kind::MonitoredBy, vm.process->pid, ref)) {
+    return raise_oom(vm, 8);
+  }
+  return ref;
+}
+Term native_Demonitor(Vm& vm, Args args) {
+  if (!is_immediate(args[0], Immediate::Ref)) return raise_type(vm, args, Atom::Ref);
+  Process& own = *vm.process;
+  const u64 held = relation_find(vm, own, Relation::Kind::Monitoring, kNone, args[0]);
+  if (held != 0) {
+    Process* other = process_of(vm, vm.at<Relation>(held)->other);
+    relation_remove(vm, own, held);
+    const u64 back = other == nullptr ? 0 : relation_find(vm, *other, Relation::Kind::MonitoredBy, own.pid, args[0]);
+    if (back != 0) relation_remove(vm, *other, back);
+  }
+  if (args.count == 2 && args[1] == keyword(vm, Atom::Flush)) {
+    u64 before = 0;
+    for (u64 at = own.mailbox_first; at != 0;) {
+      const Message message = *vm.at<Message>(at);
+      const bool down = is_tuple(message.term) && tuple_count(vm, message.term) == 4 &&
+                        tuple_at(vm, message.term, 0) == keyword(vm, Atom::Down) &&
+                        tuple_at(vm, message.term, 1) == args[0];
+      if (down) {
+        if (before == 0) {
+          own.mailbox_first = message.next;
+        } else {
+          vm.at<Message>(before)->next = message.next;
+        }
+        if (own.mailbox_last == at) own.mailbox_last = before;
+        own.mailbox_count -= 1;
+        message_free(vm, at);
+      } else {
+        before = at;
+      }
+      at = message.next;
+    }
+  }
+  return keyword(vm, Atom::Ok);
+}
+Term native_TrapExit(Vm& vm, Args args) {
+  if (is_falsy(args[0])) {
+    vm.process->marks &= static_cast<u16>(~kTrapExit);
+  } else {
+    vm.process->marks |= kTrapExit;
+  }
+  return keyword(vm, Atom::Ok);
+}
+Term native_Exit(Vm& vm, Args args) {
+  if (args.count == 1) {
+    vm.process->pending = args[0];
+    vm.process->flags |= kExiting;
+    return kRaised;
+  }
+  if (!pid_argument(vm, args, 0)) return kRaised;
+  Process* to = process_of(vm, args[0]);
+  if (to == nullptr) return keyword(vm, Atom::Ok);
+  const bool own = to == vm.process;
+  if (own && args[1] == keyword(vm, Atom::Normal) && (to->marks & kTrapExit) == 0) {
+    to->pending = args[1];
+    to->flags |= kExiting;
+    return kRaised;
+  }
+  signal_exit(vm, *to, vm.process->pid, args[1], false);
+  return own && (to->flags & kExiting) != 0 ? kRaised : keyword(vm, Atom::Ok);
+}
+Term native_Register(Vm& vm, Args args) {
+  if (!is_symbol(vm, args[0])) return raise_type(vm, args, Atom::Symbol);
+  if (args.count == 2 && !pid_argument(vm, args, 1)) return kRaised;
+  Process* process = args.count == 2 ? process_of(vm, args[1]) : vm.process;
+  const Term name = plain_symbol(vm, args[0]);
+  if (process == nullptr || !register_name(vm, *process, name)) return raise_args(vm, Atom::Badarg, args);
+  return names_add(vm, *process, name) ? keyword(vm, Atom::Ok) : raise_oom(vm, 8);
+}
+Term native_Unregister(Vm& vm, Args args) {
+  if (!is_symbol(vm, args[0])) return raise_type(vm, args, Atom::Symbol);
+  const Term name = plain_symbol(vm, args[0]);
+  const Term pid = table_get(vm, vm.root->names, name);
+  if (pid == kNone) return keyword(vm, Atom::Ok);
+  table_put(vm, vm.root->names, name, kNone);
+  return keyword(vm, Atom::Ok);
+}
+Term native_Whereis(Vm& vm, Args args) {
+  if (!is_symbol(vm, args[0])) return raise_type(vm, args, Atom::Symbol);
+  const Term pid = table_get(vm, vm.root->names, plain_symbol(vm, args[0]));
+  return pid == kNone || process_of(vm, pid) == nullptr ? kNil : pid;
+}
+Term native_ProcessInfo(Vm& vm, Args args) {
+  if (args.count == 1 && !pid_argument(vm, args, 0)) return kRaised;
+  const Process* process = args.count == 1 ? process_of(vm, args[0]) : vm.process;
+  if (process == nullptr) return kNil;
+  Term links = kEmptySet;
+  Term monitors = kEmptySet;
+  for (u64 at = process->relations_first; at != 0; at = vm.at<Relation>(at)->next) {
+    const Relation& relation = *vm.at<Relation>(at);
+    if (relation.kind == Relation::Kind::Link) links = map_put(vm, links, relation.other, kNil);
+    if (relation.kind == Relation::Kind::Monitoring) monitors = map_put(vm, monitors, relation.ref, kNil);
+  }
+  const Atom status = process->status == Status::Running    ? Atom::Running
+                      : process->status == Status::Runnable ? Atom::Runnable
+                      : process->status == Status::Waiting  ? Atom::Waiting
+                                                            : Atom::Suspended;
+  const u64 stack = process->heap_end - process->frame + 8;
+  return make_info(vm, {{Atom::Status, keyword(vm, status)},
+                        {Atom::HeapSize, small(static_cast<i64>(process->heap_end - process->heap_low))},
+                        {Atom::HeapUsed, small(static_cast<i64>(process->hp - process->heap_low))},
+                        {Atom::StackSize, small(static_cast<i64>(stack))},
+                        {Atom::MajorGcCount, small(process->gc_count)},
+                        {Atom::MailboxLen, small(static_cast<i64>(process->mailbox_count))},
+                        {Atom::Priority, small(process->priority)},
+                        {Atom::Links, links},
+                        {Atom::Monitors, monitors},
+                        {Atom::Reductions, small(static_cast<i64>(process->reductions))},
+                        {Atom::TrapExit, boolean((process->marks & kTrapExit) != 0)}});
+}
+Term native_YieldNow(Vm& vm, Args) {
+  Process& process = *vm.process;
+  process.flags |= kYield;
+  if (process.fuel > 0) {
+    process.fuel_held += process.fuel;
+    process.fuel = 0;
+  }
+  return keyword(vm, Atom::Ok);
+}
+Term native_MonotonicTime(Vm& vm, Args) { return number::make_unsigned(vm, vm.root->now_ns); }
+/// [realm-id number] of a pid, or nil.
+Term native_PidParts(Vm& vm, Args args) {
+  if (tag_of(args[0]) != Tag::Pid) return kNil;
+  const Term realm = make_object(vm, Type::RealmId, 1);
+  if (realm == kRaised) return realm;
+  vm.object(realm)[1] = small(0);
+  return make_tuple(vm, {realm, small(static_cast<i64>(u64{generation_of(args[0])} << 30 | slot_of(args[0])))});
+}
+
+}  // namespace lonala

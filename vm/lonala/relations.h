@@ -1,0 +1,16 @@
+// vm/lonala/relations.h — links, monitors and exit signals.
+#pragma once
+#include "vm/lonala/heap.h"
+
+namespace lonala {
+
+/// Appends to a process's relations; false when memory is exhausted.
+bool relation_add(Vm& vm, Process& process, Relation::Kind kind, Term other, Term ref);
+/// Offset of the first one of a kind with that other process and ref (kNone: any), or 0.
+u64 relation_find(const Vm& vm, const Process& process, Relation::Kind kind, Term other, Term ref);
+void relation_remove(Vm& vm, Process& process, u64 offset);
+/// An exit signal with a reason arrives; `linked` when it came by a link, so that `:kill` is an ordinary reason. May end the process,
+/// unless it is the running one: that gets kExiting.
+void signal_exit(Vm& vm, Process& to, Term from, Term reason, bool linked);
+
+}  // namespace lonala

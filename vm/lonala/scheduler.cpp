@@ -1,0 +1,163 @@
+#include "vm/lonala/scheduler.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "vm/lonala/interpreter.h"
+#include "vm/lonala/mailbox.h"
+#include "vm/lonala/process.h"
+#include "vm/lonala/timers.h"
+
+#include "base/enforce.h"
+
+namespace lonala {
+namespace {
+
+constexpr u32 kPassedOverMax = 64;  // slices in a row that may pass over a waiting lower priority
+
+Process* dequeue_at(Vm& vm, u32 priority) {
+  Root& root = *vm.root;
+  RunQueue& queue = root.ready[priority];
+  Process* process = vm.at<Process>(queue.first);
+  queue.first = process->queue_next;
+  if (queue.first == 0) {
+    queue.last = 0;
+    root.ready_bits[priority / 64] &= ~(u64{1} << priority % 64);
+  }
+  root.ready_count -= 1;
+  return process;
+}
+
+i32 highest_below(const Root& root, i32 limit) {
+  for (i32 priority = limit - 1; priority >= 0; --priority) {
+    if ((root.ready_bits[priority / 64] >> (priority % 64) & 1) != 0) return priority;
+  }
+  return -1;
+}
+
+Process* dequeue(Vm& vm) {
+  Root& root = *vm.root;
+  i32 best = -1;
+  for (i32 word = kPrioritiesMax / 64 - 1; word >= 0 && best < 0; --word) {
+    if (root.ready_bits[word] != 0) best = word * 64 + 63 - std::countl_zero(root.ready_bits[word]);
+  }
+  if (best < 0) return nullptr;
+  const i32 lower = highest_below(root, best);
+  if (lower < 0) {
+    root.slices_passing_over = 0;
+    return dequeue_at(vm, static_cast<u32>(best));
+  }
+  root.slices_passing_over += 1;
+  if (root.slices_passing_over <= kPassedOverMax) return dequeue_at(vm, static_cast<u32>(best));
+  root.slices_passing_over = 0;
+  return dequeue_at(vm, static_cast<u32>(lower));
+}
+
+}  // namespace
+
+void enqueue(Vm& vm, Process& process) {
+  Root& root = *vm.root;
+  const u64 offset = vm.offset(&process);
+  RunQueue& queue = root.ready[process.priority];
+  process.status = Status::Runnable;
+  process.queue_next = 0;
+  if (queue.last != 0) {
+    vm.at<Process>(queue.last)->queue_next = offset;
+  } else {
+    queue.first = offset;
+  }
+  queue.last = offset;
+  root.ready_bits[process.priority / 64] |= u64{1} << process.priority % 64;
+  root.ready_count += 1;
+}
+
+void run_queue_clear(Vm& vm) {
+  while (dequeue(vm) != nullptr) {
+  }
+}
+
+void process_wake(Vm& vm, Process& process) {
+  if (process.status == Status::Waiting) enqueue(vm, process);
+}
+
+void queue_remove(Vm& vm, Process& process) {
+  RunQueue& queue = vm.root->ready[process.priority];
+  u64 before = 0;
+  for (u64 at = queue.first; at != vm.offset(&process); at = vm.at<Process>(at)->queue_next) before = at;
+  if (before == 0) {
+    queue.first = process.queue_next;
+  } else {
+    vm.at<Process>(before)->queue_next = process.queue_next;
+  }
+  if (queue.last == vm.offset(&process)) queue.last = before;
+  if (queue.first == 0) vm.root->ready_bits[process.priority / 64] &= ~(u64{1} << process.priority % 64);
+  vm.root->ready_count -= 1;
+}
+
+void advance_clock(Vm& vm, u64 now_ns) {
+  vm.root->now_ns = std::max(vm.root->now_ns, now_ns);
+  while (vm.root->timer_count != 0 && timer_at(vm, 0).deadline_ns <= vm.root->now_ns) {
+    const u64 offset = vm.words(vm.root->timers)[0];
+    const Timer timer = *vm.at<Timer>(offset);
+    timer_remove(vm, offset);
+    Process* process = process_of(vm, timer.pid);
+    if (timer.message == kNone) {
+      if (process == nullptr || process->deadline != offset) continue;
+      process->deadline = 0;
+      process->flags |= kDeadlineOver;
+      process_wake(vm, *process);
+    } else {
+      if (process != nullptr) message_send(vm, *process, timer.message);
+      if (timer.fragments != 0) fragments_release(vm, timer.fragments);
+    }
+  }
+}
+
+Pause run(Vm& vm, u64 reductions) {
+  Root& root = *vm.root;
+  u64 used = 0;
+  for (;;) {
+    advance_clock(vm, root.now_ns);
+    if (used >= reductions) return Pause::Budget;
+    Process* process = dequeue(vm);
+    if (process == nullptr) return Pause::Idle;
+    vm.process = process;
+    process->status = Status::Running;
+    process->fuel = static_cast<i64>(kSliceReductions);
+    process->fuel_held = 0;
+    Stop stop = Stop::Ended;
+    if ((process->flags & kSignalled) == 0) stop = interpret(vm);
+    process->flags &= static_cast<u8>(~kSignalled);
+    const i64 left = process->fuel + process->fuel_held;
+    const u64 spent =
+        left >= static_cast<i64>(kSliceReductions) ? 1 : static_cast<u64>(static_cast<i64>(kSliceReductions) - left);
+    used += spent;
+    process->reductions += spent;
+    root.now_ns += spent * root.reduction_ns;
+    const bool session = process->pid == root.session;
+    switch (stop) {
+      case Stop::Slice: enqueue(vm, *process); break;
+      case Stop::Waiting: process->status = Status::Waiting; break;
+      case Stop::Done:
+        if (session) {
+          process->status = Status::Suspended;
+          return Pause::SessionDone;
+        }
+        process_end(vm, *process, keyword(vm, Atom::Normal));
+        break;
+      case Stop::Ended:
+        process_stop_waiting(vm, *process);
+        if (session) {
+          process->status = Status::Suspended;
+          process->marks |= kFormFailed;
+          return Pause::SessionDone;
+        }
+        crash_report(vm, *process);
+        process_end(vm, *process, process->pending);
+        break;
+    }
+    vm.process = nullptr;
+  }
+}
+
+}  // namespace lonala
