@@ -133,7 +133,6 @@ Entry enter_slowly(Vm& vm, u64 function, bool overflow) {
   if (process.gc_off != 0) {
     if (overflow && !make_room(vm, window)) return Entry::Ended;
   } else if (overflow || process.fragments != 0 || vm.root->gc_stress != 0 || (process.flags & kCollect) != 0) {
-    process.flags &= static_cast<u8>(~kCollect);
     if (!make_room(vm, window + 64)) return Entry::Ended;
   }
   if (process.fuel < 0 || (process.flags & kYield) != 0) {

@@ -3,9 +3,13 @@
 #pragma once
 #include <cstring>
 
+#include "vm/lonala/binaries.h"
 #include "vm/lonala/heap.h"
 
 namespace lonala {
+
+/// Whether bytebufs may be copied, which belong to one process.
+enum class Bytebufs : u8 { Copied, Refused };
 
 struct CopyEntry {
   Term object;  // the reference, with its tag
@@ -30,14 +34,19 @@ inline Inside inside(Tag tag, u64 first) {
   return {1, is_raw(type_of_header(first)) ? 0 : words, words + 1};
 }
 
+/// The copy; kNone when there is no memory, kUnbound when it would contain a bytebuf that is refused. References to shared binaries
+/// are counted and enter `shared`.
 template <class Acquire>
-Term copy_term(Vm& vm, Term term, Acquire acquire) {
-  if (!is_copied(vm, term)) return term;
+Term copy_term(Vm& vm, Term term, Bytebufs bytebufs, u64& shared, Acquire acquire) {
+  const auto refused = [&](Term part) { return bytebufs == Bytebufs::Refused && is_boxed(vm, part, Type::Bytebuf); };
+  if (!is_copied(vm, term)) return refused(term) ? kUnbound : term;
+  bool found_bytebuf = false;
   Scratch<CopyEntry> log(vm);
   u64 total = 0;
   const auto place = [&](Term object) {
     u64* words = vm.object(object);
     if (tag_of(words[0]) == Tag::Forward) return;
+    found_bytebuf = found_bytebuf || refused(object);
     if (!log.push({object, words[0]})) return;
     const u64 size = inside(tag_of(object), words[0]).words;
     words[0] = refer(total * 8, Tag::Forward);
@@ -53,7 +62,7 @@ Term copy_term(Vm& vm, Term term, Acquire acquire) {
       if (is_copied(vm, part)) place(part);
     }
   }
-  const u64 start = log.failed() ? 0 : acquire(total);
+  const u64 start = log.failed() || found_bytebuf ? 0 : acquire(total);
   if (start != 0) {
     for (u64 i = 0; i < log.size(); ++i) {
       const CopyEntry entry = log[i];
@@ -66,11 +75,14 @@ Term copy_term(Vm& vm, Term term, Acquire acquire) {
         if (!is_copied(vm, out[j])) continue;
         out[j] = refer(start + offset_of(vm.object(out[j])[0]), tag_of(out[j]));
       }
+      if (tag_of(entry.object) == Tag::Boxed && type_of_header(entry.first) == Type::Shared) {
+        shared_enter(vm, vm.offset(out), shared);
+      }
     }
   }
   const Term copy = start == 0 ? kNone : refer(start + offset_of(vm.object(term)[0]), tag_of(term));
   for (u64 i = 0; i < log.size(); ++i) vm.object(log[i].object)[0] = log[i].first;
-  return copy;
+  return found_bytebuf ? kUnbound : copy;
 }
 
 }  // namespace lonala

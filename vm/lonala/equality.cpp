@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "vm/lonala/atoms.h"
+#include "vm/lonala/binaries.h"
 #include "vm/lonala/collections/map.h"
 #include "vm/lonala/collections/vector.h"
 #include "vm/lonala/number/number.h"
@@ -77,6 +78,7 @@ Rank rank_of(const Vm& vm, Term term) {
     case Type::Ratio: return Rank::Number;
     case Type::String: return Rank::String;
     case Type::Binary:
+    case Type::Shared:
     case Type::Slice: return Rank::Binary;
     case Type::Paddr: return Rank::Paddr;
     case Type::Vaddr: return Rank::Vaddr;

@@ -42,7 +42,8 @@ Term raise_oom(Vm& vm, u64 words) {
   // The process has used what it may: its error must not need more than the reserve.
   vm.process->flags &= static_cast<u8>(~kOutOfMemory);
   const Term requested = small(static_cast<i64>(words > (u64{1} << 50) ? u64{1} << 50 : words) * 8);
-  return raise(vm, Atom::Oom, {{Atom::Scope, keyword(vm, Atom::Realm)}, {Atom::Requested, requested}});
+  const Atom scope = (vm.process->marks & kOverLimit) != 0 ? Atom::Process : Atom::Realm;
+  return raise(vm, Atom::Oom, {{Atom::Scope, keyword(vm, scope)}, {Atom::Requested, requested}});
 }
 
 Term raise_syntax(Vm& vm, Term form, std::string_view why) {

@@ -18,7 +18,7 @@ constexpr u64 kFragmentBytesMax = u64{4} << 20;
 /// A fragment with room for `bytes`; 0 when memory is exhausted.
 u64 fragment_acquire(Vm& vm, u64 bytes) {
   const u64 size = block_capacity(bytes + sizeof(Fragment));
-  const u64 offset = block_acquire(vm, size, PageUse::Fragment);
+  const u64 offset = heap_acquire(vm, size, PageUse::Fragment);
   if (offset == 0) return 0;
   *vm.at<Fragment>(offset) = {0, size, offset + sizeof(Fragment), 0};
   return offset;
@@ -49,10 +49,7 @@ bool heap_room(Vm& vm, u64 words) {
     process.flags |= kOutOfMemory;
     return false;
   }
-  if (process.fuel > 0) {  // the next function entry shall collect
-    process.fuel_held += process.fuel;
-    process.fuel = 0;
-  }
+  hold_fuel(process);  // the next function entry shall collect
   Fragment& head = *vm.at<Fragment>(fragment);
   head.next = process.fragments;
   process.fragments = fragment;
@@ -109,28 +106,6 @@ Term make_string(Vm& vm, std::string_view text) {
   return string;
 }
 
-Term make_binary_space(Vm& vm, u64 byte_count) {
-  const Term binary = make_object(vm, Type::Binary, 1 + words_for(byte_count));
-  if (binary == kRaised) return binary;
-  u64* object = vm.object(binary);
-  object[1] = byte_count;
-  if (byte_count != 0) object[1 + words_for(byte_count)] = 0;
-  return binary;
-}
-
-Term make_binary(Vm& vm, base::Bytes bytes) {
-  const Term binary = make_binary_space(vm, bytes.size());
-  if (binary != kRaised && !bytes.empty()) memcpy(binary_space(vm, binary), bytes.data(), bytes.size());
-  return binary;
-}
-
-base::Bytes binary_bytes(const Vm& vm, Term binary) {
-  const u64* object = vm.object(binary);
-  if (type_of_header(object[0]) == Type::Binary) return {reinterpret_cast<const u8*>(object + 2), object[1]};
-  const base::Bytes parent = binary_bytes(vm, object[1]);  // a slice's parent is never a slice
-  return parent.subspan(static_cast<u64>(small_value(object[2])), static_cast<u64>(small_value(object[3])));
-}
-
 Term make_list(Vm& vm, std::initializer_list<Term> elements) {
   Term list = kEmptyList;
   for (auto it = elements.end(); it != elements.begin();) {
@@ -152,12 +127,14 @@ u64 list_length(const Vm& vm, Term list) {
 }
 
 Term copy_to_literals(Vm& vm, Term term) {
-  return copy_term(vm, term, [&](u64 words) { return literal_acquire(vm, words * 8); });
+  u64 shared = 0;  // what literals refer to is never freed
+  return copy_term(vm, term, Bytebufs::Copied, shared, [&](u64 words) { return literal_acquire(vm, words * 8); });
 }
 
 Term copy_to_fragment(Vm& vm, Term term, u64& fragments) {
   fragments = 0;
-  return copy_term(vm, term, [&](u64 words) -> u64 {
+  u64 shared = 0;
+  const Term copy = copy_term(vm, term, Bytebufs::Refused, shared, [&](u64 words) -> u64 {
     fragments = fragment_acquire(vm, words * 8);
     if (fragments == 0) return 0;
     Fragment& fragment = *vm.at<Fragment>(fragments);
@@ -165,14 +142,42 @@ Term copy_to_fragment(Vm& vm, Term term, u64& fragments) {
     fragment.hp += words * 8;
     return at;
   });
+  if (fragments != 0) vm.at<Fragment>(fragments)->shared = shared;
+  return copy;
 }
 
 void fragments_release(Vm& vm, u64 first) {
   while (first != 0) {
     const Fragment fragment = *vm.at<Fragment>(first);
+    shared_release(vm, fragment.shared);
     block_release(vm, first, fragment.bytes, PageUse::Fragment);
     first = fragment.next;
   }
+}
+
+void fragments_adopt(Vm& vm, Process& process, u64 first) {
+  if (first == 0) return;
+  Fragment& fragment = *vm.at<Fragment>(first);
+  process.fragment_words += (fragment.hp - first) / 8;
+  shared_adopt(vm, process, fragment.shared);
+  fragment.shared = 0;
+  const u64 own = process.fragments;
+  if (own != 0) {  // behind the first one, which may still have room
+    fragment.next = vm.at<Fragment>(own)->next;
+    vm.at<Fragment>(own)->next = first;
+  } else {
+    process.fragments = first;
+  }
+}
+
+RareRecord* rare_record(Vm& vm, Process& process) {
+  if (process.rare != 0) return vm.at<RareRecord>(process.rare);
+  process.rare = block_acquire(vm, sizeof(RareRecord), PageUse::Table);
+  if (process.rare == 0) return nullptr;
+  RareRecord& record = *vm.at<RareRecord>(process.rare);
+  record = {};
+  record.fullsweep_after = kFullsweepAfter;
+  return &record;
 }
 
 void Text::add_number(u64 value) {

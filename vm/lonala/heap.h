@@ -52,32 +52,42 @@ inline std::string_view string_text(const Vm& vm, Term string) {
 }
 inline u64 string_count(const Vm& vm, Term string) { return vm.object(string)[2]; }
 inline bool string_is_ascii(const Vm& vm, Term string) { return (flags_of_header(vm.object(string)[0]) & kAscii) != 0; }
-Term make_binary(Vm& vm, base::Bytes bytes);
-Term make_binary_space(Vm& vm, u64 byte_count);
-base::Bytes binary_bytes(const Vm& vm, Term binary);
-inline u8* binary_space(const Vm& vm, Term binary) { return reinterpret_cast<u8*>(vm.object(binary) + 2); }
 Term make_list(Vm& vm, std::initializer_list<Term> elements);
 /// Reverses a list onto `onto`.
 Term reverse_list(Vm& vm, Term list, Term onto = kEmptyList);
 /// Elements of a proper list.
 u64 list_length(const Vm& vm, Term list);
 
-/// Copies a term; parts that lie in literals are shared, and shared parts stay shared. `acquire(words)` gives the offset
-/// of that many words, or 0. kNone when there is no memory.
-template <class Acquire>
-Term copy_term(Vm& vm, Term term, Acquire acquire);
-/// The copy into the literal area, for `def` and constants.
+/// The copy into the literal area, for constants. kNone when memory is exhausted.
 Term copy_to_literals(Vm& vm, Term term);
-/// The copy into fragments of its own, for messages: the first fragment is stored in `fragments` (0: none was needed).
+/// The copy into fragments of its own, for messages: the first fragment is stored in `fragments` (0: none was needed). kNone when memory
+/// is exhausted, kUnbound when it contains a bytebuf.
 Term copy_to_fragment(Vm& vm, Term term, u64& fragments);
 
 void fragments_release(Vm& vm, u64 first);
-/// Collects the running process so that its block has room for `need_bytes` more. False: memory is exhausted.
+/// A process takes over the fragments of a message.
+void fragments_adopt(Vm& vm, Process& process, u64 first);
+/// Collects the running process so that its block has room for `need_bytes` more. False: memory is exhausted, or the limit of the
+/// process is passed (kOutOfMemory is set then).
 bool collect(Vm& vm, u64 need_bytes);
+/// A full collection of a process that does not run. False if it cannot be collected now, or there is no memory to do so.
+bool collect_waiting(Vm& vm, Process& process);
 /// Gives the process a larger block without moving any object; for the time that C++ code holds terms.
 bool grow_in_place(Vm& vm, u64 need_bytes);
+/// A block for the heap of a process, if need be by collecting others; 0 when memory is exhausted.
+u64 heap_acquire(Vm& vm, u64 bytes, PageUse use);
 /// The block size, in bytes, that a process of that many bytes gets.
 u64 heap_block_bytes(u64 bytes);
+/// Frees the heap of a process that ends.
+void heap_release(Vm& vm, Process& process);
+/// What few processes need, made if need be; null when memory is exhausted.
+RareRecord* rare_record(Vm& vm, Process& process);
+/// The next function entry shall look at the process.
+inline void hold_fuel(Process& process) {
+  if (process.fuel <= 0) return;
+  process.fuel_held += process.fuel;
+  process.fuel = 0;
+}
 
 // ── Work lists of C++ code, outside the heap ─────────────────────────────────────────────────────────────────
 

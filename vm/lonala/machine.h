@@ -27,8 +27,9 @@ enum class Atom : u32 {
       Count,
 };
 
-/// What a page of memory holds.
-enum class PageUse : u8 { Free, Table, Heap, Fragment };
+/// What a page of memory holds. Value: what `def` stored; Retired: a large one that no variable holds any more.
+enum class PageUse : u8 { Free, Table, Heap, Fragment, Value, Retired };
+constexpr u32 kSlabUses = 5;  // those that have slabs
 
 /// A name, shared by the symbol and the keyword of that spelling. The characters follow; never freed.
 struct NameRecord {
@@ -79,9 +80,9 @@ struct NameTable {
 /// A piece of heap outside a process's block: what natives made when the block was full, or a message.
 struct Fragment {
   u64 next;
-  u64 bytes;  // of the whole fragment
-  u64 hp;     // first free byte
-  u64 unused;
+  u64 bytes;   // of the whole fragment
+  u64 hp;      // first free byte
+  u64 shared;  // shared binaries of a message: first object of the list
 };
 
 /// A message waiting in a mailbox; its term lies in its own fragments, in literals, or is immediate.
@@ -119,12 +120,12 @@ struct Process {
   u64 fragment_words;
   u64 live_bytes;    // that the last collection kept
   u64 block_prefix;  // bytes before heap_low in its memory: a Fragment if the block was grown in place, else 0
-  u64 clock_ns;      // when it was last scheduled
+  u64 swept_epoch;   // no value retired up to this epoch is referred to
   i64 fuel_held;     // taken away so that the next entry looks at the heap; given back there
   Term pid;
   Term pending;   // reason of the error being raised, or of the exit
   Term bindings;  // map var → value of process-bound vars, or nil
-  Term names;     // list of registered names
+  u64 names;      // registered: first NameHeld
   u64 mailbox_first;
   u64 mailbox_last;
   u64 mailbox_save;  // the last message already looked at; 0 for none
@@ -145,8 +146,8 @@ struct Process {
   u16 gc_off;  // > 0: C++ code holds terms of this process
   u16 marks;   // kFormFailed, kTrapExit
   u32 gc_count;
-  u32 nested;     // depth of calls from C++ into the interpreter
-  u64 slot_next;  // free list of the process table
+  u32 nested;        // depth of calls from C++ into the interpreter
+  u64 shared_first;  // its references to shared binaries, youngest first
 };
 static_assert(sizeof(Process) == 256);
 
@@ -157,18 +158,34 @@ constexpr u8 kYield = 32;         // the slice ends at the next entry
 constexpr u8 kAtReceive = 64;     // it goes on inside a `receive`, not at a function's entry
 constexpr u8 kExiting = 128;      // `pending` is an exit reason, not an error
 constexpr u8 kCollect = 2;        // the next entry collects, whatever the heap looks like
+constexpr u8 kCollectFull = 1;    // and fully
 
 constexpr u16 kFormFailed = 1;  // the session's form ended by an error or exit
 constexpr u16 kTrapExit = 2;
+constexpr u16 kUsesReserve = 4;  // a supervisor: it may use the memory kept back
+constexpr u16 kOverLimit = 8;    // more is live than its :max-heap-size
 
-struct RareRecord {
-  Term parent;
-  Term initial_function;
-  u64 max_heap_bytes;
-  u64 collections_full;
-  u64 reclaimed_words;
-  u64 unused[3];
+/// A name that a process is registered under.
+struct NameHeld {
+  u64 next;
+  Term name;
 };
+
+/// What few processes need.
+struct RareRecord {
+  u64 old_low;  // the old generation: objects that survived two collections
+  u64 old_top;
+  u64 old_end;
+  u64 high_water;       // objects of the block below it survived one
+  u64 max_heap_bytes;   // 0: none
+  u64 fullsweep_after;  // minor collections between two full ones
+  u64 minors;           // since the last full one
+  u64 minor_count;
+  u64 binary_bytes;  // of shared binaries made or taken since the last full collection
+  u64 binary_limit;  // beyond it the next collection is a full one
+};
+constexpr u64 kFullsweepAfter = 65535;
+constexpr u64 kBinaryLimitBytes = u64{256} << 10;
 
 struct Timer {
   u64 deadline_ns;
@@ -192,8 +209,8 @@ struct Root {
   u64 grant_bytes;
   u64 page_states;  // a byte a page
   u64 page_count;
-  u64 free_pages[kOrdersMax];     // first free block of 2^order pages; 0 for none
-  u64 slabs[4][kSlabClassesMax];  // first free object, by PageUse
+  u64 free_pages[kOrdersMax];             // first free block of 2^order pages; 0 for none
+  u64 slabs[kSlabUses][kSlabClassesMax];  // first free object, by PageUse
   u64 bytes_used;
   u64 literal_low;
   u64 literal_floor;        // it may not sink below
@@ -231,7 +248,18 @@ struct Root {
   u64 inline_broken;  // some var with an instruction of its own was redefined
   u64 gc_stress;
   u64 reduction_ns;
-  u64 binary_bytes;
+  u64 binary_bytes;  // of shared binaries
+  u64 pages_free;
+  u64 pages_reserved;  // kept for exits, reports and supervisors
+  u64 reserve_open;    // > 0: the reserve may be used
+  u64 value_bytes;     // of values that variables hold or held
+  u64 value_epoch;     // counts values that were superseded
+  u64 retired_first;   // superseded values, oldest first
+  u64 retired_last;
+  u64 retired_bytes;
+  u64 retired_kept;  // of them after the last sweep
+  u64 sweep_target;  // > 0: processes are being collected until none refers to a value retired up to this epoch
+  u64 sweep_slot;    // the next process to look at
   Term session;
   Term var_ns;  // *ns*
   Term var_out;
@@ -296,7 +324,9 @@ inline bool is_vector(const Vm& vm, Term term) {
   return is_boxed(vm, term, Type::Vector) || is_boxed(vm, term, Type::Trie);
 }
 inline bool is_binary(const Vm& vm, Term term) {
-  return is_boxed(vm, term, Type::Binary) || is_boxed(vm, term, Type::Slice);
+  if (tag_of(term) != Tag::Boxed) return false;
+  const Type type = type_of_header(vm.object(term)[0]);
+  return type == Type::Binary || type == Type::Shared || type == Type::Slice;
 }
 
 inline Term head(const Vm& vm, Term pair) { return vm.object(pair)[0]; }

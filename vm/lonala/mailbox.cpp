@@ -80,17 +80,7 @@ void receive_take(Vm& vm, Process& process) {
   if (process.mailbox_last == taken) process.mailbox_last = before;
   process.mailbox_count -= 1;
   process.mailbox_save = 0;
-  if (message.fragments != 0) {  // what was bound lies in it: it belongs to the heap from now on
-    Fragment& fragment = *vm.at<Fragment>(message.fragments);
-    process.fragment_words += (fragment.hp - message.fragments) / 8;
-    const u64 own = process.fragments;
-    if (own != 0) {  // behind the first one, which may still have room
-      fragment.next = vm.at<Fragment>(own)->next;
-      vm.at<Fragment>(own)->next = message.fragments;
-    } else {
-      process.fragments = message.fragments;
-    }
-  }
+  fragments_adopt(vm, process, message.fragments);  // what was bound lies in it
   block_release(vm, taken, sizeof(Message), PageUse::Table);
   if (process.deadline != 0) {
     timer_remove(vm, process.deadline);

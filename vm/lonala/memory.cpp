@@ -1,5 +1,6 @@
 #include "vm/lonala/memory.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -11,8 +12,11 @@ namespace {
 // Sizes of slab objects. 256 is the control block and the first heap block of a process; the rest keeps waste below 1/3.
 constexpr u32 kSlabBytes[kSlabClassesMax] = {16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024, 1536, 2048, 4096};
 constexpr u64 kCarrierBytes = 64 << 10;
-constexpr u64 kSlabBytesMax = 4096;
-constexpr u8 kFreeBlock = 0x80;  // page state: head of a free block; the low bits are its order
+// Page state: the use in the low three bits, above it the class of a slab's pages; or the head of a free block and its order.
+constexpr u8 kFreeBlock = 0x80;
+constexpr u32 kClassShift = 3;
+constexpr u8 kNoClass = 15;
+static_assert(kSlabClassesMax < kNoClass && (kNoClass << kClassShift | 7) < kFreeBlock);
 
 struct FreeBlock {
   u64 next;
@@ -52,7 +56,10 @@ void unlink_free(Vm& vm, u64 page, u32 order) {
   page_state(vm, page) = 0;
 }
 
-u64 pages_acquire(Vm& vm, u32 order, PageUse use) {
+u64 pages_acquire(Vm& vm, u32 order, PageUse use, u8 slab) {
+  Root& root = *vm.root;
+  const bool all = root.reserve_open != 0 || (vm.process != nullptr && (vm.process->marks & kUsesReserve) != 0);
+  if (!all && root.pages_free < root.pages_reserved + (u64{1} << order)) return 0;
   u32 found = order;
   while (found < kOrdersMax && vm.root->free_pages[found] == 0) found += 1;
   if (found >= kOrdersMax) return 0;
@@ -62,13 +69,15 @@ u64 pages_acquire(Vm& vm, u32 order, PageUse use) {
     found -= 1;
     push_free(vm, page + (u64{1} << found), found);
   }
-  memset(&page_state(vm, page), static_cast<int>(use), u64{1} << order);
+  memset(&page_state(vm, page), static_cast<int>(use) | slab << kClassShift, u64{1} << order);
+  root.pages_free -= u64{1} << order;
   return page * kPageBytes;
 }
 
 void pages_release(Vm& vm, u64 offset, u32 order) {
   u64 page = offset / kPageBytes;
   memset(&page_state(vm, page), 0, u64{1} << order);
+  vm.root->pages_free += u64{1} << order;
   while (order + 1 < kOrdersMax) {
     const u64 buddy = page ^ (u64{1} << order);
     if (buddy + (u64{1} << order) > vm.root->page_count || page_state(vm, buddy) != (kFreeBlock | order)) break;
@@ -99,8 +108,10 @@ Vm memory_create(u8* grant, u64 bytes) {
     u32 order = static_cast<u32>(std::countr_zero(page));
     while (order >= kOrdersMax || page + (u64{1} << order) > root.page_count) order -= 1;
     push_free(vm, page, order);
+    root.pages_free += u64{1} << order;
     page += u64{1} << order;
   }
+  root.pages_reserved = std::max<u64>(bytes / 64, 64 << 10) / kPageBytes;
   return vm;
 }
 
@@ -113,14 +124,14 @@ u64 block_acquire(Vm& vm, u64 bytes, PageUse use) {
   ASSERT(bytes > 0);
   if (bytes > kSlabBytesMax) {
     if (bytes > vm.root->grant_bytes) return 0;
-    const u64 offset = pages_acquire(vm, order_for(bytes), use);
+    const u64 offset = pages_acquire(vm, order_for(bytes), use, kNoClass);
     if (offset != 0) vm.root->bytes_used += block_capacity(bytes);
     return offset;
   }
   const u32 index = slab_class(bytes);
   u64& list = vm.root->slabs[static_cast<u32>(use)][index];
   if (list == 0) {
-    const u64 carrier = pages_acquire(vm, order_for(kCarrierBytes), use);
+    const u64 carrier = pages_acquire(vm, order_for(kCarrierBytes), use, static_cast<u8>(index));
     if (carrier == 0) return 0;
     const u64 count = kCarrierBytes / kSlabBytes[index];
     for (u64 i = count; i > 0; --i) {  // so that the lowest is taken first
@@ -154,7 +165,15 @@ u64 literal_acquire(Vm& vm, u64 bytes) {
 
 void page_block_reuse(Vm& vm, u64 offset, u64 bytes, PageUse use) {
   ASSERT(bytes > kSlabBytesMax);
-  memset(&page_state(vm, offset / kPageBytes), static_cast<int>(use), block_capacity(bytes) / kPageBytes);
+  memset(&page_state(vm, offset / kPageBytes), static_cast<int>(use) | kNoClass << kClassShift,
+         block_capacity(bytes) / kPageBytes);
+}
+
+u64 slab_object(const Vm& vm, u64 offset) {
+  const u8 slab = vm.base[vm.root->page_states + offset / kPageBytes] >> kClassShift;
+  if (slab == kNoClass) return 0;
+  const u64 carrier = offset & ~(kCarrierBytes - 1);  // a power of two of pages, aligned to its size
+  return carrier + (offset - carrier) / kSlabBytes[slab] * kSlabBytes[slab];
 }
 
 }  // namespace lonala

@@ -19,9 +19,12 @@ u64 literal_acquire(Vm& vm, u64 bytes);
 
 inline bool is_literal(const Vm& vm, u64 offset) { return offset >= vm.root->literal_low; }
 inline PageUse page_use(const Vm& vm, u64 offset) {
-  return static_cast<PageUse>(vm.base[vm.root->page_states + offset / kPageBytes] & 3);
+  return static_cast<PageUse>(vm.base[vm.root->page_states + offset / kPageBytes] & 7);
 }
-/// Pages that held a heap block now hold a fragment.
+/// Gives the pages of a block of more than a slab's size another use.
 void page_block_reuse(Vm& vm, u64 offset, u64 bytes, PageUse use);
+constexpr u64 kSlabBytesMax = 4096;
+/// The start of the slab object, in pages of PageUse::Value, that an offset lies in; 0 in a block of its own pages.
+u64 slab_object(const Vm& vm, u64 offset);
 
 }  // namespace lonala

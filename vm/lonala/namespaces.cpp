@@ -5,6 +5,7 @@
 #include "vm/lonala/errors.h"
 #include "vm/lonala/natives/natives.h"
 #include "vm/lonala/reader.h"
+#include "vm/lonala/values.h"
 
 #include "base/enforce.h"
 
@@ -119,8 +120,10 @@ void var_set(Vm& vm, Term var, Term value) {
     record.flags &= ~kVarInline;
     vm.root->inline_broken = 1;
   }
+  const Term before = record.value;
   record.value = value;
   record.version += 1;
+  if (before != value) value_retire(vm, before);
   record.entry = vm.root->stub_general;
   if ((record.flags & kVarProcessBound) == 0 && is_boxed(vm, value, Type::Function)) {
     const u64 code = static_cast<u64>(small_value(vm.object(value)[1]));
@@ -132,6 +135,7 @@ void var_set(Vm& vm, Term var, Term value) {
 void var_set_meta(Vm& vm, Term var, Term meta) {
   VarRecord& record = var_record(vm, var);
   const u64 kept = record.flags & (kVarInline | kVarProcessBound);
+  if (record.meta != meta) value_retire(vm, record.meta);
   record.meta = meta;
   record.flags = kept;
   if (flag(vm, meta, Atom::Macro)) record.flags |= kVarMacro;
@@ -161,7 +165,7 @@ Term var_define(Vm& vm, Term var, Term value) {
     process.bindings = bindings;
     return var;
   }
-  const Term copy = copy_to_literals(vm, value);
+  const Term copy = copy_to_value(vm, value);
   if (copy == kNone) return raise_oom(vm, 8);
   var_set(vm, var, copy);
   return var;

@@ -1,6 +1,7 @@
 #include "vm/lonala/printer.h"
 
 #include "base/utf8.h"
+#include "vm/lonala/binaries.h"
 #include "vm/lonala/code.h"
 #include "vm/lonala/collections/map.h"
 #include "vm/lonala/collections/vector.h"
@@ -252,6 +253,7 @@ class Printer {
       case Type::Ratio: return number::print(vm_, out_, term);
       case Type::String: return string(term);
       case Type::Binary:
+      case Type::Shared:
       case Type::Slice: return binary(term);
       case Type::Vector:
       case Type::Trie:

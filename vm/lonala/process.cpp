@@ -17,8 +17,6 @@
 namespace lonala {
 namespace {
 
-constexpr u64 kFirstBlockBytes = 256;
-
 // ── Process table ────────────────────────────────────────────────────────────────────────────────────────────
 
 bool grow_table(Vm& vm) {
@@ -68,7 +66,7 @@ Process* process_of(const Vm& vm, Term pid) {
   return process->pid == pid ? process : nullptr;
 }
 
-Term process_spawn(Vm& vm, Term function, u8 priority) {
+Term process_spawn(Vm& vm, Term function, const SpawnOptions& options) {
   u32 slot = 0;
   u32 generation = 0;
   const u64 offset = block_acquire(vm, sizeof(Process), PageUse::Heap);
@@ -76,17 +74,17 @@ Term process_spawn(Vm& vm, Term function, u8 priority) {
   Process& process = *vm.at<Process>(offset);
   memset(static_cast<void*>(&process), 0, sizeof(Process));
   process.pid = local_pid(slot, generation);
-  process.priority = priority;
+  process.priority = options.priority;
   process.pending = kNil;
   process.bindings = kNil;
-  process.names = kEmptyList;
+  process.swept_epoch = vm.root->value_epoch;
   u64 block = 0;
   u64 used = 0;
-  u64 bytes = kFirstBlockBytes;
+  u64 bytes = 0;
   const Term start = make_tuple(vm, {function, vm.process == nullptr ? kNil : vm.process->bindings});
-  const Term copy = copy_term(vm, start, [&](u64 words) -> u64 {
-    bytes = heap_block_bytes(std::max<u64>(kFirstBlockBytes, words * 8 + 96));
-    block = block_acquire(vm, bytes, PageUse::Heap);
+  const Term copy = copy_term(vm, start, Bytebufs::Copied, process.shared_first, [&](u64 words) -> u64 {
+    bytes = heap_block_bytes(std::max<u64>(options.min_heap_bytes, words * 8 + 96));
+    block = heap_acquire(vm, bytes, PageUse::Heap);
     used = words * 8;
     return block;
   });
@@ -96,6 +94,13 @@ Term process_spawn(Vm& vm, Term function, u8 priority) {
     vm.root->process_free = slot + 1;
     block_release(vm, offset, sizeof(Process), PageUse::Heap);
     return raise_oom(vm, 64);
+  }
+  if (options.max_heap_bytes != 0 || options.fullsweep_after != kFullsweepAfter) {
+    RareRecord* record = rare_record(vm, process);
+    if (record != nullptr) {  // a limit that cannot be noted is the realm's
+      record->max_heap_bytes = options.max_heap_bytes;
+      record->fullsweep_after = options.fullsweep_after;
+    }
   }
   process.heap_low = block;
   process.heap_end = block + bytes;
@@ -112,8 +117,13 @@ void process_end(Vm& vm, Process& process, Term reason) {
   if (process.status == Status::Runnable && &process != vm.process) queue_remove(vm, process);
   process.status = Status::Exiting;
   // The reason may lie in the heap of this process or of the sender: it stays valid until the end of this function.
-  for (Term names = process.names; is_pair(names); names = tail(vm, names)) {
-    table_put(vm, vm.root->names, head(vm, names), kNone);
+  vm.root->reserve_open += 1;
+  while (process.names != 0) {
+    const u64 offset = process.names;
+    const NameHeld held = *vm.at<NameHeld>(offset);
+    table_put(vm, vm.root->names, held.name, kNone);
+    process.names = held.next;
+    block_release(vm, offset, sizeof(NameHeld), PageUse::Table);
   }
   if (process.deadline != 0) timer_remove(vm, process.deadline);
   while (process.relations_first != 0) {
@@ -149,12 +159,8 @@ void process_end(Vm& vm, Process& process, Term reason) {
     message_free(vm, at);
     at = next;
   }
-  fragments_release(vm, process.fragments);
-  block_release(vm, process.heap_low - process.block_prefix, process.heap_end - process.heap_low + process.block_prefix,
-                process.block_prefix != 0 ? PageUse::Fragment : PageUse::Heap);
-  if (process.extra_low != 0) {
-    block_release(vm, process.extra_low, process.extra_end - process.extra_low, PageUse::Heap);
-  }
+  heap_release(vm, process);
+  vm.root->reserve_open -= 1;
   const u32 slot = slot_of(process.pid);
   vm.words(vm.root->processes)[slot] = free_word(vm.root->process_free, generation_of(process.pid));
   vm.root->process_free = slot + 1;

@@ -4,8 +4,14 @@
 
 namespace lonala {
 
+struct SpawnOptions {
+  u8 priority = kPriorityDefault;
+  u64 min_heap_bytes = 256;
+  u64 max_heap_bytes = 0;  // none
+  u64 fullsweep_after = kFullsweepAfter;
+};
 /// A new process that will call `function` (copied into its heap); kRaised when memory is exhausted.
-Term process_spawn(Vm& vm, Term function, u8 priority);
+Term process_spawn(Vm& vm, Term function, const SpawnOptions& options = {});
 /// The living process of a pid, or null.
 Process* process_of(const Vm& vm, Term pid);
 bool processes_create(Vm& vm);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/utf8.h"
+#include "vm/lonala/binaries.h"
 #include "vm/lonala/collections/map.h"
 #include "vm/lonala/collections/vector.h"
 #include "vm/lonala/literal_text.h"

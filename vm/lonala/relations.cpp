@@ -65,10 +65,7 @@ void signal_exit(Vm& vm, Process& to, Term from, Term reason, bool linked) {
   if (to.pid == vm.root->session) {  // a form of the session ends; the session stays
     u64 fragments = 0;
     const Term copy = copy_to_fragment(vm, final_reason, fragments);
-    if (fragments != 0) {
-      vm.at<Fragment>(fragments)->next = to.fragments;
-      to.fragments = fragments;
-    }
+    fragments_adopt(vm, to, fragments);
     to.pending = copy == kNone ? keyword(vm, Atom::Kill) : copy;
     to.flags |= kExiting | kSignalled;
     process_wake(vm, to);

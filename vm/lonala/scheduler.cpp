@@ -7,6 +7,7 @@
 #include "vm/lonala/mailbox.h"
 #include "vm/lonala/process.h"
 #include "vm/lonala/timers.h"
+#include "vm/lonala/values.h"
 
 #include "base/enforce.h"
 
@@ -118,6 +119,7 @@ Pause run(Vm& vm, u64 reductions) {
   u64 used = 0;
   for (;;) {
     advance_clock(vm, root.now_ns);
+    if (root.sweep_target != 0) sweep_step(vm);
     if (used >= reductions) return Pause::Budget;
     Process* process = dequeue(vm);
     if (process == nullptr) return Pause::Idle;

@@ -121,7 +121,7 @@ void session_reset(Vm& vm) {
   process.fuel = 0;
   process.fuel_held = 0;
   process.flags &= static_cast<u8>(~(kExiting | kSignalled | kAtReceive | kOutOfMemory));
-  process.marks &= static_cast<u16>(~kFormFailed);
+  process.marks &= static_cast<u16>(~(kFormFailed | kOverLimit));
   vm.process = &process;
 }
 
@@ -143,8 +143,7 @@ Vm machine_create(u8* grant, u64 bytes, Ports& ports, MachineOptions options) {
   bootstrap.heap_low = bootstrap.hp = block;
   bootstrap.heap_end = bootstrap.limit = bootstrap.frame = block + 4096;
   bootstrap.pending = bootstrap.bindings = kNil;
-  bootstrap.names = kEmptyList;
-  const Term session = process_spawn(vm, kNil, kSessionPriority);
+  const Term session = process_spawn(vm, kNil, {.priority = kSessionPriority});
   block_release(vm, block, 4096, PageUse::Heap);
   if (session == kRaised) return failed;
   vm.root->session = session;

@@ -81,10 +81,11 @@ enum class Type : u8 {
   F64,      // one word
   Fixed,    // one word, sign- or zero-extended; aux: Width
   String,   // byte count, character count, bytes; kAscii in the flags
-  Binary,   // byte count, bytes
+  Binary,   // byte count, bytes: shorter than kSharedBytesMin
+  Shared,   // block, first byte, byte count, next object of its list: bytes shared by all processes
   Paddr,    // one word
   Vaddr,    // one word
-  Bytebuf,  // owner pid, byte count, bytes: the storage is elsewhere
+  Bytebuf,  // owner pid, byte count, bytes
   LastRaw = Bytebuf,
   // Contents are terms.
   Tuple,       // elements

@@ -1,11 +1,14 @@
 // vm/lonala/natives/code.cpp — namespaces, vars, reading, compiling, and what shows code.
 #include "vm/lonala/code.h"
 
+#include "vm/lonala/binaries.h"
 #include "vm/lonala/collections/map.h"
 #include "vm/lonala/collections/vector.h"
 #include "vm/lonala/compile/compiler.h"
 #include "vm/lonala/literal_text.h"
+#include "vm/lonala/equality.h"
 #include "vm/lonala/namespaces.h"
+#include "vm/lonala/values.h"
 #include "vm/lonala/natives/natives.h"
 #include "vm/lonala/printer.h"
 #include "vm/lonala/reader.h"
@@ -109,7 +112,7 @@ Term native_Intern(Vm& vm, Args args) {
   if (var == kRaised) return var;
   const Term meta = metadata_of(vm, args[1]);
   if (meta != kNil) {
-    const Term copy = copy_to_literals(vm, meta);
+    const Term copy = copy_to_value(vm, meta);
     if (copy == kNone) return raise_oom(vm, 8);
     var_set_meta(vm, var, copy);
   }
@@ -166,7 +169,8 @@ Term native_SetVarMeta(Vm& vm, Args args) {
   Term meta = map_put(vm, args[1], keyword(vm, Atom::Name), record.name);
   if (meta != kRaised) meta = map_put(vm, meta, keyword(vm, Atom::Ns), namespace_record(vm, record.space).name);
   if (meta == kRaised) return meta;
-  const Term copy = copy_to_literals(vm, meta);
+  if (equal(vm, meta, record.meta)) return var;
+  const Term copy = copy_to_value(vm, meta);
   if (copy == kNone) return raise_oom(vm, 8);
   var_set_meta(vm, var, copy);
   return var;
@@ -223,10 +227,7 @@ Term native_Raise(Vm& vm, Args args) {
 }
 Term native_GarbageCollect(Vm& vm, Args) {
   Process& process = *vm.process;
-  if (process.fuel > 0) {  // at the next function entry
-    process.fuel_held += process.fuel;
-    process.fuel = 0;
-  }
+  hold_fuel(process);  // at the next function entry
   process.flags |= kCollect;
   return keyword(vm, Atom::Ok);
 }

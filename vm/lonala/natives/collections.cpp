@@ -1,6 +1,7 @@
 // vm/lonala/natives/collections.cpp — types and collections.
 #include <algorithm>
 
+#include "vm/lonala/binaries.h"
 #include "vm/lonala/collections/map.h"
 #include "vm/lonala/collections/vector.h"
 #include "vm/lonala/equality.h"

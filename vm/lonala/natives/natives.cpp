@@ -1,6 +1,7 @@
 // vm/lonala/natives/natives.cpp — the table of natives.
 #include "vm/lonala/natives/natives.h"
 
+#include "vm/lonala/binaries.h"
 #include "vm/lonala/collections/map.h"
 #include "vm/lonala/collections/vector.h"
 #include "vm/lonala/number/number.h"

@@ -25,13 +25,46 @@ bool register_name(Vm& vm, Process& process, Term name) {
   return table_put(vm, vm.root->names, name, process.pid);
 }
 
-/// The list of a process's names lives in literals: it is written by others than its owner.
 bool names_add(Vm& vm, Process& process, Term name) {
-  const u64 pair = literal_acquire(vm, 16);
-  if (pair == 0) return false;
-  vm.words(pair)[0] = name;
-  vm.words(pair)[1] = process.names;
-  process.names = refer(pair, Tag::Pair);
+  const u64 offset = block_acquire(vm, sizeof(NameHeld), PageUse::Table);
+  if (offset == 0) return false;
+  *vm.at<NameHeld>(offset) = {process.names, name};
+  process.names = offset;
+  return true;
+}
+
+void names_remove(Vm& vm, Process& process, Term name) {
+  for (u64* link = &process.names; *link != 0; link = &vm.at<NameHeld>(*link)->next) {
+    const u64 offset = *link;
+    if (vm.at<NameHeld>(offset)->name != name) continue;
+    *link = vm.at<NameHeld>(offset)->next;
+    block_release(vm, offset, sizeof(NameHeld), PageUse::Table);
+    return;
+  }
+}
+
+/// A size in bytes or a count of an option map; nil is `none`.
+bool size_option(Vm& vm, Term value, u64 none, u64& out) {
+  out = none;
+  if (value == kNil) return true;
+  if (!number::is_integer_like(vm, value)) return false;
+  const number::Integer size(vm, value);
+  if (size.negative) return false;
+  out = size.count > 1 ? ~u64{0} : size.low();
+  return true;
+}
+
+bool spawn_option(Vm& vm, Term key, Term value, SpawnOptions& options, Term& name) {
+  if (key == keyword(vm, Atom::MinHeapSize)) return size_option(vm, value, 0, options.min_heap_bytes);
+  if (key == keyword(vm, Atom::MaxHeapSize)) return size_option(vm, value, 0, options.max_heap_bytes);
+  if (key == keyword(vm, Atom::FullsweepAfter)) return size_option(vm, value, kFullsweepAfter, options.fullsweep_after);
+  if (key == keyword(vm, Atom::Priority)) {
+    if (!is_small(value) || small_value(value) < 0 || small_value(value) >= kPrioritiesMax) return false;
+    options.priority = static_cast<u8>(small_value(value));
+    return true;
+  }
+  if (key != keyword(vm, Atom::Name) || !is_symbol(vm, value)) return false;
+  name = plain_symbol(vm, value);
   return true;
 }
 
@@ -42,31 +75,19 @@ Term native_Spawn(Vm& vm, Args args) {
   const bool callable =
       is_boxed(vm, args[0], Type::Function) || is_immediate(args[0], Immediate::Native) || is_var(args[0]);
   if (!callable) return raise_type(vm, args, Atom::Fn);
-  u8 priority = kPriorityDefault;
+  SpawnOptions options;
   Term name = kNil;
   if (args[2] != kNil) {
     if (!is_map(vm, args[2])) return raise_type(vm, args, Atom::Map);
     bool known = true;
-    map_each(vm, args[2], [&](Term key, Term value) {
-      if (key == keyword(vm, Atom::Priority)) {
-        known = known && is_small(value) && small_value(value) >= 0 && small_value(value) < kPrioritiesMax;
-        if (known) priority = static_cast<u8>(small_value(value));
-      } else if (key == keyword(vm, Atom::Name)) {
-        known = known && is_symbol(vm, value);
-        if (known) name = plain_symbol(vm, value);
-      } else {
-        const bool sizes = key == keyword(vm, Atom::MinHeapSize) || key == keyword(vm, Atom::MaxHeapSize) ||
-                           key == keyword(vm, Atom::FullsweepAfter);
-        known = known && sizes && (value == kNil || number::is_integer_like(vm, value));
-      }
-    });
+    map_each(vm, args[2], [&](Term key, Term value) { known = known && spawn_option(vm, key, value, options, name); });
     if (!known) return raise_args(vm, Atom::Badarg, args);
   }
   if (name != kNil) {
     const Term taken = table_get(vm, vm.root->names, name);
     if (taken != kNone && process_of(vm, taken) != nullptr) return raise_args(vm, Atom::Badarg, args);
   }
-  const Term pid = process_spawn(vm, args[0], priority);
+  const Term pid = process_spawn(vm, args[0], options);
   if (pid == kRaised) return pid;
   Process& child = *process_of(vm, pid);
   if (name != kNil && (!register_name(vm, child, name) || !names_add(vm, child, name))) return raise_oom(vm, 8);
@@ -240,6 +261,8 @@ Term native_Unregister(Vm& vm, Args args) {
   const Term pid = table_get(vm, vm.root->names, name);
   if (pid == kNone) return keyword(vm, Atom::Ok);
   table_put(vm, vm.root->names, name, kNone);
+  Process* process = process_of(vm, pid);
+  if (process != nullptr) names_remove(vm, *process, name);
   return keyword(vm, Atom::Ok);
 }
 Term native_Whereis(Vm& vm, Args args) {

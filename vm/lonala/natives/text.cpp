@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "base/utf8.h"
+#include "vm/lonala/binaries.h"
 #include "vm/lonala/literal_text.h"
 #include "vm/lonala/natives/natives.h"
 #include "vm/lonala/number/number.h"
@@ -235,20 +236,10 @@ Term native_BinarySlice(Vm& vm, Args args) {
   return make_slice(vm, args[0], from, count);
 }
 Term native_BinaryConcat(Vm& vm, Args args) {
-  u64 size = 0;
   for (u32 i = 0; i < args.count; ++i) {
     if (!binary_argument(vm, args, i)) return kRaised;
-    size += binary_bytes(vm, args[i]).size();
   }
-  const Term binary = make_binary_space(vm, size);
-  if (binary == kRaised) return binary;
-  u8* out = binary_space(vm, binary);
-  for (u32 i = 0; i < args.count; ++i) {
-    const base::Bytes bytes = binary_bytes(vm, args[i]);
-    if (!bytes.empty()) memcpy(out, bytes.data(), bytes.size());
-    out += bytes.size();
-  }
-  return binary;
+  return binary_append(vm, args[0], args);
 }
 
 namespace {
