@@ -27,7 +27,8 @@ bool is_white_space(u32 c) {
          (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
-Reader::Reader(Vm& vm, std::string_view text) : vm_(vm), text_(text), frames_(vm), values_(vm) {
+Reader::Reader(Vm& vm, std::string_view text, TextPlace start)
+    : vm_(vm), text_(text), line_(start.line), column_(start.column), frames_(vm), values_(vm) {
   for (u64 i = 0; i < text.size();) {
     const base::DecodedCharacter c = base::decode_utf8(text, i);
     if (!c.valid) {
@@ -36,6 +37,7 @@ Reader::Reader(Vm& vm, std::string_view text) : vm_(vm), text_(text), frames_(vm
     }
     i += c.length;
   }
+  if (start.line != 1 || start.column != 1) return;
   if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;
   if (text_.substr(at_).starts_with("#!")) skip_line();
 }

@@ -8,18 +8,26 @@ namespace lonala {
 
 constexpr u32 kTemplateDepthMax = 500;
 
+/// A place in a text that comes in pieces: how much of the piece is behind it, and its line and column in the whole.
+struct TextPlace {
+  u64 offset = 0;
+  u64 line = 1;
+  u64 column = 1;
+};
+
 class Reader {
  public:
   enum class Outcome : u8 { Form, End, Error };
-
-  /// `text` stays where it is while the reader lives.
-  Reader(Vm& vm, std::string_view text);
+  /// `text` stays where it is while the reader lives; `start` is the place of its first byte in a longer text.
+  explicit Reader(Vm& vm, std::string_view text, TextPlace start = {});
   /// The next form; on Error the reason is in the process's `pending`.
   Outcome next(Term& form);
   /// After an error: goes on behind the end of its line.
   void skip_line();
   /// Where the form read last began, 1-based.
   u64 line() const { return form_line_; }
+  /// Behind what was read last.
+  TextPlace place() const { return {at_, line_, column_}; }
 
  private:
   enum class Kind : u8 {

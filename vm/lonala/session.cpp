@@ -20,6 +20,7 @@ namespace lonala {
 namespace {
 
 constexpr u8 kSessionPriority = kPriorityDefault;
+constexpr u64 kTurnReductions = 10'000;  // 80 µs: how long somebody who interrupts a form waits at least
 
 /// Natives that a guard may use: they have no effect and always end.
 bool guard_native(NativeId native) {
@@ -132,6 +133,7 @@ Vm machine_create(u8* grant, u64 bytes, Ports& ports, MachineOptions options) {
   vm.ports = &ports;
   vm.root->reduction_ns = options.reduction_ns;
   vm.root->column_zero = 1;
+  vm.root->now_ns = options.now_ns;
   Vm failed = vm;
   failed.root = nullptr;
   if (!atoms_create(vm) || !processes_create(vm) || !interpreter_create(vm)) return failed;
@@ -170,19 +172,26 @@ Evaluation session_evaluate(Vm& vm, Term form) {
   process_start(vm, process, function);
   enqueue(vm, process);
   for (;;) {
-    const Pause pause = run(vm, ~u64{0});
+    const Pause pause = run(vm, kTurnReductions);
+    advance_clock(vm, vm.ports->worked(vm.root->now_ns));
     if (pause == Pause::SessionDone) break;
-    if (pause == Pause::Idle) {
-      const u64 next = next_timer_ns(vm);
-      if (next == ~u64{0}) {  // nothing can ever wake it
-        process_stop_waiting(vm, process);
-        process.status = Status::Suspended;
-        vm.process = &process;
-        process.pending = make_tuple(vm, {keyword(vm, Atom::Error), keyword(vm, Atom::Stalled), kEmptyMap});
-        return {false, process.pending};
-      }
-      advance_clock(vm, next);
+    if (vm.ports->interrupted()) {
+      // An exit signal that the form cannot trap.
+      process.pending = keyword(vm, Atom::Interrupt);
+      process.flags |= kExiting | kSignalled;
+      process_wake(vm, process);
+      continue;
     }
+    if (pause == Pause::Budget) continue;
+    const u64 next = next_timer_ns(vm);
+    if (next == ~u64{0}) {  // nothing can ever wake it
+      process_stop_waiting(vm, process);
+      process.status = Status::Suspended;
+      vm.process = &process;
+      process.pending = make_tuple(vm, {keyword(vm, Atom::Error), keyword(vm, Atom::Stalled), kEmptyMap});
+      return {false, process.pending};
+    }
+    advance_clock(vm, vm.ports->wait(next));
   }
   vm.process = &process;
   return {(process.marks & kFormFailed) == 0, process.pending};
@@ -200,6 +209,12 @@ void describe_error(Vm& vm, Text& out, Term reason) {
   print(vm, out, tuple_at(vm, reason, 2));
 }
 
+/// Whether the reader stopped because the text did.
+bool is_incomplete(const Vm& vm, Term reason) {
+  return is_tuple(reason) && tuple_count(vm, reason) == 3 &&
+         tuple_at(vm, reason, 1) == keyword(vm, Atom::UnexpectedEof);
+}
+
 void session_print(Vm& vm, const Evaluation& evaluation) {
   Text out(vm);
   if (vm.root->column_zero == 0) out.add('\n');
@@ -215,14 +230,18 @@ void session_print(Vm& vm, const Evaluation& evaluation) {
   vm.ports->write(1, base::bytes_of(out.view()));
 }
 
-void session_forms(Vm& vm, std::string_view text) {
-  Reader reader(vm, text);
+TextPlace session_forms(Vm& vm, std::string_view text, Piece piece, TextPlace start) {
+  // A word that reaches the end of the piece may go on behind it: what is read ends with a line.
+  if (piece == Piece::GoesOn) text = text.substr(0, text.rfind('\n') + 1);
+  Reader reader(vm, text, start);
   for (;;) {
     session_reset(vm);
+    const TextPlace before = reader.place();
     Term form = kNil;
     const Reader::Outcome outcome = reader.next(form);
-    if (outcome == Reader::Outcome::End) return;
+    if (outcome == Reader::Outcome::End) return reader.place();
     if (outcome == Reader::Outcome::Error) {
+      if (piece == Piece::GoesOn && is_incomplete(vm, vm.process->pending)) return before;
       session_print(vm, {false, vm.process->pending});
       reader.skip_line();
       continue;
@@ -231,33 +250,63 @@ void session_forms(Vm& vm, std::string_view text) {
   }
 }
 
-bool session_last_value(Vm& vm, std::string_view text) {
+namespace {
+
+void tell_error(Vm& vm, Term reason) {
+  Text out(vm);
+  out.add("!! ");
+  describe_error(vm, out, reason);
+  out.add('\n');
+  vm.ports->write(2, base::bytes_of(out.view()));
+}
+
+/// All forms of a text; the last one's value, kNone if there is none. After an error, which is told, the rest is not read.
+Evaluation evaluate_all(Vm& vm, std::string_view text) {
   Reader reader(vm, text);
   Evaluation last{true, kNone};
   for (;;) {
     session_reset(vm);
     Term form = kNil;
     const Reader::Outcome outcome = reader.next(form);
-    if (outcome == Reader::Outcome::End) break;
-    if (outcome == Reader::Outcome::Error) {
-      last = {false, vm.process->pending};
-    } else {
-      last = session_evaluate(vm, form);
-    }
+    if (outcome == Reader::Outcome::End) return last;
+    last = outcome == Reader::Outcome::Error ? Evaluation{false, vm.process->pending} : session_evaluate(vm, form);
     if (last.ok) continue;
-    Text out(vm);
-    out.add("!! ");
-    describe_error(vm, out, last.value);
-    out.add('\n');
-    vm.ports->write(2, base::bytes_of(out.view()));
-    return false;
+    tell_error(vm, last.value);
+    return last;
   }
+}
+
+}  // namespace
+
+bool session_last_value(Vm& vm, std::string_view text) {
+  const Evaluation last = evaluate_all(vm, text);
+  if (!last.ok) return false;
   if (last.value == kNone) return true;
   Text out(vm);
+  if (vm.root->column_zero == 0) out.add('\n');
   print(vm, out, last.value);
   out.add('\n');
+  vm.root->column_zero = 1;
   vm.ports->write(1, base::bytes_of(out.view()));
   return true;
+}
+
+u32 session_program(Vm& vm, std::string_view text, std::span<const std::string_view> arguments) {
+  if (!evaluate_all(vm, text).ok) return 1;
+  session_reset(vm);
+  const Term name = symbol_named(vm, "main");
+  const Term main = name == kNone ? kNone : var_find(vm, current_namespace(vm), name);
+  if (main == kNone || var_value(vm, main) == kUnbound) return 0;
+  Term list = kEmptyList;
+  for (u64 i = arguments.size(); i > 0; --i) list = make_pair(vm, make_string(vm, arguments[i - 1]), list);
+  const Term call = make_list(vm, {name, make_list(vm, {symbol(vm, Atom::Quote), list})});
+  const Evaluation result = session_evaluate(vm, call);
+  if (!result.ok) {
+    tell_error(vm, result.value);
+    return 1;
+  }
+  const bool is_status = is_small(result.value) && small_value(result.value) >= 0 && small_value(result.value) <= 255;
+  return is_status ? static_cast<u32>(small_value(result.value)) : 0;
 }
 
 }  // namespace lonala

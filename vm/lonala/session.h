@@ -1,13 +1,17 @@
 // vm/lonala/session.h — a machine from its grant, with its library, and the session that evaluates forms in it.
 #pragma once
+#include <span>
+
 #include "vm/lonala/heap.h"
 #include "vm/lonala/machine.h"
+#include "vm/lonala/reader.h"
 
 namespace lonala {
 
 struct MachineOptions {
   bool gc_stress = false;  // a full collection at every function entry
   u64 reduction_ns = 8;    // virtual time of a reduction
+  u64 now_ns = 0;          // of the machine's clock when it begins
 };
 
 /// Lays out the machine in `grant` (zeroed) and loads the library. `vm.root` is null when the grant is too small or the library fails;
@@ -27,10 +31,15 @@ Evaluation session_evaluate(Vm& vm, Term form);
 void session_print(Vm& vm, const Evaluation& evaluation);
 /// The text after `!! `.
 void describe_error(Vm& vm, Text& out, Term reason);
-/// stdin mode: one line per form of the text.
-void session_forms(Vm& vm, std::string_view text);
+/// stdin mode: one line per form of the text. The text may come in pieces: unless it `ended`, forms that may go on behind
+/// the piece stay, and the answer tells the place where the next piece, which begins with what stayed, is to go on.
+enum class Piece : u8 { GoesOn, Ended };
+TextPlace session_forms(Vm& vm, std::string_view text, Piece piece = Piece::Ended, TextPlace start = {});
 /// All forms, then the last value; false after an error, which went to the error stream.
 bool session_last_value(Vm& vm, std::string_view text);
+/// A program: all forms, then `main` if they define one, with a list of the arguments. The exit status: what it returns if
+/// that is an integer of 0 to 255, else 0; 1 after an error, which went to the error stream.
+u32 session_program(Vm& vm, std::string_view text, std::span<const std::string_view> arguments);
 /// The process that holds the session.
 Process& session_process(const Vm& vm);
 

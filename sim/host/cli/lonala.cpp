@@ -41,6 +41,7 @@ struct Arguments {
   bool gc_stress = false;
   u64 memory = kMachineMemoryDefault;
   std::string file;
+  std::vector<std::string> arguments;
 };
 
 /// -1, or the exit code of a wrong command line.
@@ -74,8 +75,10 @@ int parse(const Context& context, Arguments& out) {
       out.memory = *bytes;
     } else if (argument.size() > 1 && argument[0] == '-') {
       return usage_error(kLonalaVerb, "there is no flag '" + argument + "'");
-    } else if (out.file.empty()) {
+    } else {
       out.file = argument;
+      out.arguments.assign(given.begin() + static_cast<std::ptrdiff_t>(i) + 1, given.end());
+      break;
     }
   }
   return -1;
@@ -85,9 +88,9 @@ int parse(const Context& context, Arguments& out) {
 
 const Verb kLonalaVerb = {
     "lonala", "evaluate Lonala on the LISP machine",
-    "usage: orrery lonala [--forms] [--memory SIZE] [--gc-stress] [-e FORM... | FILE]\n"
+    "usage: orrery lonala [--forms] [--memory SIZE] [--gc-stress] [-e FORM... | FILE [ARG...]]\n"
     "  -e FORM...      evaluates all forms, prints the last value\n"
-    "  FILE            evaluates the forms of a file\n"
+    "  FILE [ARG...]   loads the file, then calls its `main` with a list of the arguments\n"
     "  --forms         reads standard input (the default): one line a form, `=> VALUE` or `!! :kind DETAIL`\n"
     "  --memory SIZE   memory of the machine, 16M to 32G (default 4G, taken as it is used)\n"
     "  --gc-stress     a full collection at every function entry\n"
@@ -120,10 +123,11 @@ int lonala_verb(Context& context) {
       return 8;
     }
     const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const std::vector<std::string_view> rest(arguments.arguments.begin(), arguments.arguments.end());
     if (arguments.forms) {
       lonala::session_forms(vm, text);
     } else {
-      status = lonala::session_last_value(vm, text) ? 0 : 1;
+      status = static_cast<int>(lonala::session_program(vm, text, rest));
     }
   } else {
     const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
