@@ -3,14 +3,14 @@
 
 namespace user {
 
-#define PROGRAM(name, function) i32 function(Process& process);
+#define PROGRAM(name, function, ...) i32 function(Process& process);
 #include "user/programs.def"
 #undef PROGRAM
 
 namespace {
 
 constexpr Program kPrograms[] = {
-#define PROGRAM(name, function) {name, function},
+#define PROGRAM(name, function, ...) {name, function __VA_OPT__(, ) __VA_ARGS__},
 #include "user/programs.def"
 #undef PROGRAM
 };

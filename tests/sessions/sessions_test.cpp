@@ -1,4 +1,4 @@
-// tests/sessions/sessions_test.cpp — sessions at the console, one a line in files.txt and shell.txt:
+// tests/sessions/sessions_test.cpp — sessions at the console, one a line in files.txt, shell.txt and lonala.txt:
 //   ID INPUT ⇒ OUTPUT
 // ` ⏎ ` separates lines on both sides; in the output `…` is any text within a line and `{n}` a decimal number; an ID that
 // ends in `~` ignores how many blanks there are. Root runs `fsh -c INPUT` on a node just booted, both outputs are captured
@@ -157,3 +157,5 @@ TEST_CASE("files, names and processes behave in a session as written", "[user][s
 TEST_CASE("the shell and the commands behave in a session as written", "[user][session][shell]") {
   run_all("shell.txt");
 }
+
+TEST_CASE("Lonala programs behave in a session as written", "[user][session][lonala]") { run_all("lonala.txt"); }

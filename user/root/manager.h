@@ -109,6 +109,7 @@ class Manager {
   struct Entry {
     NativeEntryNumber number = NativeEntryNumber::Program;
     u64 argument = 0;
+    u64 stack_bytes = kStackBytes;
   };
   Result<void> make_objects(ProcessRecord& record, const Entry& entry);
   void destroy_objects(ProcessRecord& record);

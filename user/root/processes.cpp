@@ -68,7 +68,7 @@ Result<ProcessRecord*> Manager::spawn(ProcessRecord* parent, const SpawnRequest&
   record.priority = request.priority == 0 ? ceiling : std::min(request.priority, ceiling);
   const std::string_view first = request.arguments.substr(0, request.arguments.find('\0'));
   record.name.assign(first.empty() ? request.program : last_name(first));
-  const Entry entry{NativeEntryNumber::Program, static_cast<u64>(program - programs().data())};
+  const Entry entry{NativeEntryNumber::Program, static_cast<u64>(program - programs().data()), program->stack_bytes};
   const Result<void> made = make_objects(record, entry);
   if (!made.ok()) {
     refund(*realm, &Realm::processes, 1);

@@ -88,21 +88,21 @@ Result<u32> Manager::assign_asid(u32 vspace) {
 Result<void> Manager::make_objects(ProcessRecord& record, const Entry& entry) {
   ProcessObjects& objects = record.objects;
   // The stack of a native thread lies with its engine, outside the node's memory; the realm pays for it all the same.
-  constexpr u64 kCharge = (u64{1} << kBlockBits) + kBufferBytes + kStackBytes;
-  TRY(charge(*record.realm, &Realm::memory, kCharge));
+  const u64 cost = (u64{1} << kBlockBits) + kBufferBytes + entry.stack_bytes;
+  TRY(charge(*record.realm, &Realm::memory, cost));
   const BlockId block = untyped_.take(kBlockBits, slots_);
   const u32 slots = block == kNoBlock ? 0 : take_object_slots();
   const u32 buffer = slots == 0 ? kernel::kNoIrq : take_buffer();
   if (buffer == kernel::kNoIrq) {
     if (slots != 0) free_object_slots_.push_back(slots);
     if (block != kNoBlock) untyped_.give(block);
-    refund(*record.realm, &Realm::memory, kCharge);
+    refund(*record.realm, &Realm::memory, cost);
     return fs::fail(ErrorCode::OutOfMemory);
   }
   objects.block = block;
   objects.slots = slots;
   objects.buffer = buffer;
-  objects.charged_bytes = kCharge;
+  objects.charged_bytes = cost;
 
   const u32 memory = untyped_.slot_of(block);
   const u32 node = slots + kObjectCNode;
@@ -159,7 +159,7 @@ Result<void> Manager::make_objects(ProcessRecord& record, const Entry& entry) {
   __builtin_memcpy(name, record.name.data(), std::min<u64>(record.name.size(), sizeof name - 1));
   MUST_OK(sys::invoke(tcb, sys::Invoke::TcbSetName, {name[0], name[1], name[2], name[3]}).ok());
   MUST_OK(sys::invoke(tcb, sys::Invoke::TcbWriteRegisters,
-                      {0, kRegistersUpToA1, static_cast<u64>(entry.number), 0, kStackBytes, 0, 0, 0, 0, 0, 0, 0,
+                      {0, kRegistersUpToA1, static_cast<u64>(entry.number), 0, entry.stack_bytes, 0, 0, 0, 0, 0, 0, 0,
                        entry.argument, record.pid})
               .ok());
   return {};

@@ -27,6 +27,7 @@ class Process;
 struct Program {
   std::string_view name;
   i32 (*main)(Process& process);
+  u64 stack_bytes = 256 << 10;
 };
 
 /// A file's facts, its name kept by value.

@@ -1,0 +1,38 @@
+// user/lonala/machine.h — the LISP machine in a native process: its memory out of the process's arena, its output on the
+// process's descriptors, its clock the node's. What it works is charged; when it has nothing to do, the process sleeps in
+// the kernel until the machine's next timer.
+#pragma once
+#include "user/lib/tool.h"
+#include "vm/lonala/session.h"
+
+namespace user::lonala_program {
+
+constexpr u64 kMemoryDefault = u64{16} << 20;
+
+class SystemPorts final : public lonala::Ports {
+ public:
+  explicit SystemPorts(Process& process) : process_(process), out_(process, kStdout), file_(process.heap()) {}
+
+  void write(u32 stream, base::Bytes bytes) override;
+  i64 file_size(std::string_view path) override;
+  bool read_file(std::string_view path, base::MutableBytes out) override;
+  u64 worked(u64 now_ns) override;
+  u64 wait(u64 until_ns) override;
+
+  /// The time now, for the machine to begin with.
+  u64 start();
+  /// Writes what is buffered; false when something could not be written, now or before.
+  bool flush() { return out_.flush(); }
+
+ private:
+  Process& process_;
+  Output out_;
+  base::String file_;  // what file_size found
+  u64 paid_ns_ = 0;    // the machine's time up to which it was charged
+  u64 looked_ns_ = 0;  // when the node's clock was looked at
+};
+
+/// A machine with its library, or a null root: the reason has been told.
+lonala::Vm make_machine(Process& process, SystemPorts& ports, u64 bytes, lonala::MachineOptions options);
+
+}  // namespace user::lonala_program
