@@ -158,6 +158,7 @@ enum class CrashKind : u16 {
   Assertion = 6,
   ArenaSpent = 7,
   Watchdog = 8,
+  Killed = 9,  // from outside: by a plan or a fault of the simulated machine
 };
 constexpr u64 kCrashNumberBase = 0x100;
 

@@ -337,11 +337,15 @@ Kernel::Kernel(base::MutableBytes ram, const CostTable& costs, base::EventSink e
   if (header().magic == kKernelMagic) log_ = events_.log;  // over memory that was booted before
 }
 
-base::Result<void, BootError> Kernel::boot(const BootConfig& config) {
+base::Result<void, BootError> Kernel::check(const BootConfig& config) const {
   if (config.core_count > kCoresMax) return BootError{BootError::Code::CoreCount, config.core_count};
   if (config.image.size() > kImageBytesMax) return BootError{BootError::Code::ImageTooLarge, config.image.size()};
+  return check_config(ram_bytes_, config, plan_layout(config));
+}
+
+base::Result<void, BootError> Kernel::boot(const BootConfig& config) {
+  TRY(check(config));
   const Layout layout = plan_layout(config);
-  TRY(check_config(ram_bytes_, config, layout));
   ASSERT(header().magic == 0);  // once, on zeroed memory
   entry_ = EntryState{};
   log_ = nullptr;

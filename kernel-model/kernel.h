@@ -122,6 +122,8 @@ class Kernel {
   /// owner between entries as long as a new Kernel is made over it.
   Kernel(base::MutableBytes ram, const CostTable& costs, base::EventSink events, MachinePort& machine);
 
+  /// Whether `boot` would find the configuration sound; changes nothing.
+  base::Result<void, BootError> check(const BootConfig& config) const;
   /// Lays out the kernel region, the root task and its capabilities. Once, on zeroed memory.
   base::Result<void, BootError> boot(const BootConfig& config);
 

@@ -28,7 +28,19 @@ enum class World : u64 {
   Emit = 1,   // mr0 = kind | flags << 16, mr1–mr3 = a, b, c; lanes 10, 11 and 14 only
   Text = 2,   // → mr0 = bytes in msg: the lines of /dev/world
   Stats = 3,  // mr0 = core → mr0.. in msg words: switches, interrupts, syscalls, idle ns, ipis, steals, busy ns
+  /// A program that a plan drives: mr0 = its client id, mr1 = bytes of its last order's result in msg → mr0 = bytes of the
+  /// next order in msg, mr1 = 1 when there are no more orders.
+  Puppet = 4,
 };
+/// Network: one end of a link. A frame begins with the 6 bytes of the address it is for and those of its sender
+/// (IEEE 802.3); it raises the interrupt of every end it reaches while it waits there.
+enum class Network : u64 {
+  Send = 1,     // mr0 = bytes in msg; RangeError beyond the MTU or below a header. Taking it promises nothing
+  Receive = 2,  // → mr0 = bytes in msg, mr1 = frames still waiting; 0 bytes: none waits
+  Info = 3,     // → mr0 = own address (6 bytes, big-endian), mr1 = MTU, mr2 = 1 when the link is up, mr3 = bits/s,
+                // and the link's name in msg, its length in the high half of mr2
+};
+constexpr u64 kNetworkHeaderBytes = 14;
 /// Registers of a real device, on a bare machine in live mode; a driver process does the rest.
 enum class Registers : u64 {
   Read = 1,    // mr0 = offset, mr1 = width in bytes (1, 2, 4, 8; aligned) → mr0 value

@@ -22,11 +22,71 @@ std::string check(const wire::Plan::Node::Reader& node) {
   if (ram < kernel::kRamBytesMin || ram > kernel::kRamBytesMax || ram % kernel::kRamBytesMultiple != 0) {
     return out_of_range("plan: memory bytes", ram);
   }
-  if (node.getConsole() > static_cast<u8>(sim::ConsoleKind::Script)) {
+  if (node.getConsole() > static_cast<u8>(sim::ConsoleKind::Typed)) {
     return out_of_range("plan: console kind", node.getConsole());
+  }
+  if (node.getDriftPpm() < -sim::kRatePpmMax || node.getDriftPpm() > sim::kRatePpmMax) {
+    return "plan: clock drift " + std::to_string(node.getDriftPpm()) + " ppm";
   }
   if (node.getImage().size() != 32) return "plan: the image's hash is not 32 bytes";
   return {};
+}
+
+sim::host::NodeShape shape_of(const wire::Plan::Node::Reader& node) {
+  const auto script = node.getScript();
+  return {.name = node.getName().cStr(),
+          .cores = node.getCores(),
+          .ram_bytes = node.getMemoryBytes(),
+          .console = static_cast<sim::ConsoleKind>(node.getConsole()),
+          .script = std::string(reinterpret_cast<const char*>(script.begin()), script.size()),
+          .columns = node.getColumns(),
+          .rows = node.getRows(),
+          .clock = {.skew_ns = node.getSkewNs(), .drift_ppm = node.getDriftPpm()},
+          .boot_at_ns = node.getBootAtNs()};
+}
+
+bool is_plain(const sim::host::NodeShape& shape) {
+  return shape.name.empty() && shape.clock == sim::ClockConfig{} && shape.boot_at_ns == 0;
+}
+
+bool are_equal(const sim::host::NodeShape& left, const sim::host::NodeShape& right) {
+  return left.cores == right.cores && left.ram_bytes == right.ram_bytes && left.console == right.console &&
+         left.script == right.script && left.columns == right.columns && left.rows == right.rows;
+}
+
+/// Nodes as options describe them: equal and plain ones by the fields for all.
+void set_nodes(sim::host::MachineOptions& options, std::vector<sim::host::NodeShape> shapes, bool one_image) {
+  const sim::host::NodeShape& first = shapes[0];
+  options.nodes = static_cast<u32>(shapes.size());
+  for (const sim::host::NodeShape& shape : shapes) one_image = one_image && is_plain(shape) && are_equal(shape, first);
+  if (!one_image) {
+    options.shapes = std::move(shapes);
+    return;
+  }
+  options.cores = first.cores;
+  options.ram_bytes = first.ram_bytes;
+  options.console = first.console;
+  options.columns = first.columns;
+  options.rows = first.rows;
+  options.script = first.script;
+}
+
+/// The bytes of an image by its hash, built in or attached; the error's text otherwise.
+std::string find_image(const Recording& recording, const Sha256& wanted, const std::string& built_in,
+                       std::string& image) {
+  if (sha256_of(base::bytes_of(built_in)) == wanted) {
+    image = built_in;
+    return {};
+  }
+  for (const Attachment* attachment : recording.all<Attachment>()) {
+    if (attachment->sha256 != wanted || attachment->external) continue;
+    if (sha256_of(attachment->bytes) != attachment->sha256) {
+      return "attachment " + attachment->name + ": its bytes do not have the hash it is kept under";
+    }
+    image.assign(attachment->bytes.begin(), attachment->bytes.end());
+    return {};
+  }
+  return "the boot image " + hex(wanted) + " is neither built in nor attached";
 }
 
 }  // namespace
@@ -34,24 +94,30 @@ std::string check(const wire::Plan::Node::Reader& node) {
 Buffer plan_of(const sim::host::MachineOptions& options) {
   capnp::MallocMessageBuilder message;
   auto plan = message.initRoot<wire::Plan>();
-  plan.setWallStartNs(sim::kWallStartNs);
+  plan.setWallStartNs(options.wall_start_ns);
   plan.setRootStackBytes(kRootStackBytes);
   plan.setStealing(true);
   auto costs = plan.initCosts(kCostCount);
   u64 words[kCostCount];
   __builtin_memcpy(words, &options.costs, sizeof words);
   for (u32 i = 0; i < kCostCount; ++i) costs.set(i, words[i]);
-  auto nodes = plan.initNodes(options.nodes);
-  const Sha256 image = sha256_of(base::bytes_of(options.image));
-  for (u32 i = 0; i < options.nodes; ++i) {
+  auto nodes = plan.initNodes(options.node_count());
+  const Sha256 common = sha256_of(base::bytes_of(options.image));
+  for (u32 i = 0; i < nodes.size(); ++i) {
     auto node = nodes[i];
-    node.setCores(options.cores);
-    node.setMemoryBytes(options.ram_bytes);
-    node.setConsole(static_cast<u8>(options.console));
-    node.setColumns(options.columns);
-    node.setRows(options.rows);
-    node.setScript({reinterpret_cast<const u8*>(options.script.data()), options.script.size()});
+    const sim::host::NodeShape shape = options.shape(i);
+    node.setCores(shape.cores);
+    node.setMemoryBytes(shape.ram_bytes);
+    node.setConsole(static_cast<u8>(shape.console));
+    node.setColumns(shape.columns);
+    node.setRows(shape.rows);
+    node.setScript({reinterpret_cast<const u8*>(shape.script.data()), shape.script.size()});
+    const Sha256 image = shape.image.empty() ? common : sha256_of(base::bytes_of(shape.image));
     node.setImage({image.data(), image.size()});
+    if (!shape.name.empty()) node.setName(shape.name);
+    node.setSkewNs(shape.clock.skew_ns);
+    node.setDriftPpm(shape.clock.drift_ppm);
+    node.setBootAtNs(shape.boot_at_ns);
   }
   const auto words_out = capnp::canonicalize(plan.asReader());
   const auto bytes = words_out.asBytes();
@@ -75,27 +141,23 @@ PlanRead read_plan(const PlanFrame& frame) {
     if (nodes.size() < 1 || nodes.size() > sim::kNodesMax) return refuse(out_of_range("plan: nodes", nodes.size()));
     const auto costs = plan.getCosts();
     if (costs.size() != kCostCount) return refuse(out_of_range("plan: costs", costs.size()));
-    if (plan.getWallStartNs() != sim::kWallStartNs || plan.getRootStackBytes() != kRootStackBytes ||
-        !plan.getStealing()) {
+    if (plan.getRootStackBytes() != kRootStackBytes || !plan.getStealing()) {
       return refuse("plan: a setting this build does not offer");
     }
+    std::vector<sim::host::NodeShape> shapes;
     for (const auto node : nodes) {
       if (std::string wrong = check(node); !wrong.empty()) return refuse(std::move(wrong));
+      shapes.push_back(shape_of(node));
+      Sha256& image = read.images.emplace_back();
+      std::copy(node.getImage().begin(), node.getImage().end(), image.begin());
     }
-    const auto first = nodes[0];
     sim::host::MachineOptions& options = read.options;
-    options.nodes = nodes.size();
-    options.cores = first.getCores();
-    options.ram_bytes = first.getMemoryBytes();
-    options.console = static_cast<sim::ConsoleKind>(first.getConsole());
-    options.columns = first.getColumns();
-    options.rows = first.getRows();
-    const auto script = first.getScript();
-    options.script.assign(reinterpret_cast<const char*>(script.begin()), script.size());
+    const bool one_image = std::equal(read.images.begin() + 1, read.images.end(), read.images.begin());
+    set_nodes(options, std::move(shapes), one_image);
+    options.wall_start_ns = plan.getWallStartNs();
     u64 table[kCostCount];
     for (u32 i = 0; i < kCostCount; ++i) table[i] = costs[i];
     __builtin_memcpy(&options.costs, table, sizeof table);
-    std::copy(first.getImage().begin(), first.getImage().end(), read.image.begin());
     return read;
   } catch (const kj::Exception& exception) {
     return refuse(std::string("plan: ") + exception.getDescription().cStr());
@@ -115,20 +177,11 @@ PlanRead machine_of(const Recording& recording, const std::string& built_in_imag
       return read;
     }
   }
-  if (sha256_of(base::bytes_of(built_in_image)) == read.image) {
-    read.options.image = built_in_image;
-    return read;
+  read.error = find_image(recording, read.images[0], built_in_image, read.options.image);
+  for (u32 i = 0; i < read.options.shapes.size() && read.error.empty(); ++i) {
+    if (read.images[i] == read.images[0]) continue;  // the machine's
+    read.error = find_image(recording, read.images[i], built_in_image, read.options.shapes[i].image);
   }
-  for (const Attachment* attachment : recording.all<Attachment>()) {
-    if (attachment->sha256 != read.image || attachment->external) continue;
-    if (sha256_of(attachment->bytes) != attachment->sha256) {
-      read.error = "attachment " + attachment->name + ": its bytes do not have the hash it is kept under";
-      return read;
-    }
-    read.options.image.assign(attachment->bytes.begin(), attachment->bytes.end());
-    return read;
-  }
-  read.error = "the boot image " + hex(read.image) + " is neither built in nor attached";
   return read;
 }
 

@@ -8,14 +8,14 @@ namespace replay {
 /// Attachments larger than this are kept as a hash only.
 constexpr u64 kAttachmentBytesMax = u64{12} << 20;
 
-/// Canonical bytes of a world of equal nodes; the seed is not part of it.
+/// Canonical bytes of a world; the seed is not part of it.
 Buffer plan_of(const sim::host::MachineOptions& options);
 
 /// What a recording asks for, checked against the ranges of the machine.
 struct PlanRead {
-  sim::host::MachineOptions options;  // without image and entries
-  Sha256 image = {};
-  std::string error;  // empty, or what is wrong
+  sim::host::MachineOptions options;  // without images and entries
+  std::vector<Sha256> images;         // of each node
+  std::string error;                  // empty, or what is wrong
 };
 PlanRead read_plan(const PlanFrame& plan);
 

@@ -90,7 +90,7 @@ void Player::expect_next_silence() {
   InputRecord record;
   machine_.world().expect_silence(sim::kNever, 0);
   if (next_silence_ == silences_.size()) return;
-  result_.error = read_input(*silences_[next_silence_], machine_.options().nodes, record);
+  result_.error = read_input(*silences_[next_silence_], machine_.options().node_count(), record);
   if (result_.error.empty()) machine_.world().expect_silence(record.heartbeat, static_cast<u32>(record.value));
 }
 
@@ -112,7 +112,7 @@ bool Player::run_to(u64 until) {
 bool Player::feed(const Input& input) {
   sim::World& world = machine_.world();
   InputRecord record;
-  result_.error = read_input(input, machine_.options().nodes, record);
+  result_.error = read_input(input, machine_.options().node_count(), record);
   if (!result_.error.empty()) return false;
   if (record.kind == InputRecord::Kind::WatchdogFault) return true;  // it comes when its thread is there
   if (record.time < fed_until_ || record.time < world.now()) {

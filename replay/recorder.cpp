@@ -105,14 +105,20 @@ std::string Recorder::open(const Options& options, const sim::host::MachineOptio
                 .redacted = options.redacted});
   append(PlanFrame{plan});
   if (machine.schedule.on) append(Overrides{sim::host::text_of(machine.schedule)});
-  if (!options.image_name.empty()) {
-    const base::Bytes image = base::bytes_of(machine.image);
-    const bool external = image.size() > kAttachmentBytesMax;
-    append(Attachment{options.image_name, sha256_of(image), external ? Buffer{} : Buffer(image.begin(), image.end()),
-                      external});
+  if (!options.image_name.empty()) attach_image(options.image_name, machine.image);
+  for (u32 i = 0; i < machine.shapes.size(); ++i) {
+    const sim::host::NodeShape& shape = machine.shapes[i];
+    if (shape.image.empty() || shape.image == machine.image) continue;
+    attach_image(shape.name.empty() ? std::to_string(i + 1) : shape.name, shape.image);
   }
   if (!failure_.empty()) return path_ + ": " + failure_;
   return {};
+}
+
+void Recorder::attach_image(const std::string& name, const std::string& image) {
+  const base::Bytes bytes = base::bytes_of(image);
+  const bool external = bytes.size() > kAttachmentBytesMax;
+  append(Attachment{name, sha256_of(bytes), external ? Buffer{} : Buffer(bytes.begin(), bytes.end()), external});
 }
 
 void Recorder::attach(sim::host::Machine& machine) {

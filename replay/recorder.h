@@ -46,6 +46,7 @@ class Recorder {
   u64 inputs() const { return inputs_; }
 
  private:
+  void attach_image(const std::string& name, const std::string& image);
   void append(const Content& content);
   void write_whole(base::Bytes bytes);
   void take_input(const sim::InputRecord& record);

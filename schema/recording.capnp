@@ -45,10 +45,14 @@ struct Plan {
   struct Node {
     cores @0 :UInt32;
     memoryBytes @1 :UInt64;
-    console @2 :UInt8;             # 0 absent, 1 terminal, 2 script
+    console @2 :UInt8;             # 0 absent, 1 terminal, 2 script, 3 typed by the plan
     columns @3 :UInt16;
     rows @4 :UInt16;
     script @5 :Data;
     image @6 :Data;                # SHA-256; the bytes are built in or an attachment
+    name @7 :Text;                 # empty: its number
+    skewNs @8 :Int64;              # of its wall clock at the start
+    driftPpm @9 :Int32;
+    bootAtNs @10 :UInt64;          # all ones: not before the plan's code boots it
   }
 }

@@ -242,6 +242,7 @@ const char* name_of(kernel::CrashKind kind) {
     case Assertion: return "failed assertion";
     case ArenaSpent: return "arena spent";
     case Watchdog: return "watchdog";
+    case Killed: return "killed";
   }
   return "?";
 }

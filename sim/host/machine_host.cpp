@@ -21,6 +21,10 @@ std::string describe(const ConfigError& error) {
     case Memory: return "work memory of " + value + " bytes is needed";
     case ImageTooLarge: return "the boot image (" + value + " bytes) does not fit into the node's memory";
     case Boot: return "the kernel refuses to boot (" + value + ")";
+    case ClockRate: {
+      const std::string ppm = std::to_string(static_cast<i64>(error.value));
+      return "node " + std::to_string(error.node) + ": a clock drift of " + ppm + " ppm is not in -1000000..1000000";
+    }
   }
   return "unknown configuration error";
 }
@@ -124,27 +128,19 @@ void Machine::set_schedule(WorldConfig& config) {
   }
 }
 
-std::string Machine::start() {
-  std::vector<NodeConfig> nodes;
-  for (u32 i = 0; i < options_.nodes; ++i) {
-    u8* ram = map_memory(options_.ram_bytes);
-    if (ram == nullptr) return "no memory for a node of " + std::to_string(options_.ram_bytes) + " bytes";
-    ram_.push_back({ram, options_.ram_bytes});
-    nodes.push_back({.cores = options_.cores,
-                     .ram = ram_.back(),
-                     .image = base::bytes_of(options_.image),
-                     .console = options_.console,
-                     .script = base::bytes_of(options_.script),
-                     .columns = options_.columns,
-                     .rows = options_.rows,
-                     .hardware = i == 0 ? options_.hardware : Hardware{}});
-  }
-  WorldConfig config;
-  config.seed = options_.seed;
-  config.nodes = nodes;
-  config.entries = options_.entries;
-  config.costs = options_.costs;
+NodeShape MachineOptions::shape(u32 index) const {
+  if (!shapes.empty()) return shapes[index];
+  return {
+      .cores = cores, .ram_bytes = ram_bytes, .console = console, .script = script, .columns = columns, .rows = rows};
+}
+
+const std::string& MachineOptions::image_of(u32 index) const {
+  return shapes.empty() || shapes[index].image.empty() ? image : shapes[index].image;
+}
+
+void Machine::set_observers(WorldConfig& config) {
   config.sinks.context = this;
+  config.script.context = this;
   if (on_output) {
     config.sinks.console_output = [](void* self, u32 node, base::Bytes bytes) {
       static_cast<Machine*>(self)->on_output(node, bytes);
@@ -161,6 +157,43 @@ std::string Machine::start() {
   if (on_input) {
     config.sinks.input = [](void* self, const InputRecord& record) { static_cast<Machine*>(self)->on_input(record); };
   }
+  if (on_action) {
+    config.script.action = [](void* self, World& world, u64 id) { static_cast<Machine*>(self)->on_action(world, id); };
+  }
+  if (on_puppet) {
+    config.script.puppet = [](void* self, World& world, const PuppetCall& call, base::MutableBytes order) {
+      return static_cast<Machine*>(self)->on_puppet(world, call, order);
+    };
+  }
+}
+
+std::string Machine::start() {
+  std::vector<NodeConfig> nodes;
+  for (u32 i = 0; i < options_.node_count(); ++i) shapes_.push_back(options_.shape(i));
+  for (u32 i = 0; i < shapes_.size(); ++i) {
+    const NodeShape& shape = shapes_[i];
+    u8* ram = map_memory(shape.ram_bytes);
+    if (ram == nullptr) return "no memory for a node of " + std::to_string(shape.ram_bytes) + " bytes";
+    ram_.push_back({ram, shape.ram_bytes});
+    nodes.push_back({.cores = shape.cores,
+                     .ram = ram_.back(),
+                     .image = base::bytes_of(options_.image_of(i)),
+                     .console = shape.console,
+                     .script = base::bytes_of(shape.script),
+                     .columns = shape.columns,
+                     .rows = shape.rows,
+                     .hardware = i == 0 ? options_.hardware : Hardware{},
+                     .name = shape.name,
+                     .clock = shape.clock,
+                     .boot_at_ns = shape.boot_at_ns});
+  }
+  WorldConfig config;
+  config.seed = options_.seed;
+  config.nodes = nodes;
+  config.entries = options_.entries;
+  config.costs = options_.costs;
+  config.wall_start_ns = options_.wall_start_ns;
+  set_observers(config);
   set_schedule(config);
   const u64 bytes = World::memory_bytes(config);
   u8* memory = map_memory(bytes);

@@ -11,6 +11,20 @@
 
 namespace sim::host {
 
+/// One node of a world whose nodes differ.
+struct NodeShape {
+  std::string name;  // empty: its number
+  u32 cores = 1;
+  u64 ram_bytes = u64{64} << 20;
+  std::string image;  // boot image bytes; empty: the machine's
+  ConsoleKind console = ConsoleKind::Absent;
+  std::string script;
+  u16 columns = 0;
+  u16 rows = 0;
+  ClockConfig clock;
+  u64 boot_at_ns = 0;  // kNever: off, until an action boots it
+};
+
 struct MachineOptions {
   u64 seed = 0;
   u32 cores = 1;
@@ -25,6 +39,13 @@ struct MachineOptions {
   std::span<const machine::NativeEntry> entries;
   kernel::CostTable costs;
   Schedule schedule;
+  u64 wall_start_ns = kWallStartNs;
+  std::vector<NodeShape> shapes;  // not empty: the nodes; `nodes` and what describes equal ones above is not used
+
+  u32 node_count() const { return shapes.empty() ? nodes : static_cast<u32>(shapes.size()); }
+  /// Node `index`, from 0.
+  NodeShape shape(u32 index) const;
+  const std::string& image_of(u32 index) const;
 };
 
 /// Owns a world and its memory. Not movable: the world's sinks point into it.
@@ -36,6 +57,8 @@ class Machine {
   using InputTaken = std::function<void(const InputRecord& record)>;
 
   using ChoiceMade = std::function<void(const ChoiceRecord& record)>;
+  using Action = std::function<void(World& world, u64 id)>;
+  using Puppet = std::function<u64(World& world, const PuppetCall& call, base::MutableBytes order)>;
 
   explicit Machine(MachineOptions options) : options_(std::move(options)) {}
   ~Machine();
@@ -47,6 +70,9 @@ class Machine {
   EventSeen on_event;
   InputTaken on_input;
   ChoiceMade on_choice;
+  /// The plan's own code (Script of config.h): unlike the observers above, part of what defines the run.
+  Action on_action;
+  Puppet on_puppet;
 
   /// Maps memory and boots. An error is a text for the user; empty means it worked. Where the strategy needs figures of
   /// a run (pct, few, walk), that run is made first, under `fair` and without observers.
@@ -62,6 +88,7 @@ class Machine {
   u64 forced_used() const { return forced_used_; }
 
  private:
+  void set_observers(WorldConfig& config);
   void set_schedule(WorldConfig& config);
   void make_pilot();
 
@@ -70,6 +97,7 @@ class Machine {
   std::vector<PilotCount> pilot_;
   std::function<void(u64 actor)> on_step_;
   u64 forced_used_ = 0;
+  std::vector<NodeShape> shapes_;  // of the world's nodes: what it reads lies here
   std::vector<base::MutableBytes> ram_;
   base::MutableBytes memory_;
   World* world_ = nullptr;

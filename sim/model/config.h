@@ -1,5 +1,5 @@
-// sim/model/config.h — what defines a world: nodes, costs, seed and image, with the host's sinks beside it. The sinks
-// are judges: they see a run and can never change one.
+// sim/model/config.h — what defines a world: nodes, costs, seed, image and script, with the host's sinks beside it.
+// The sinks are judges: they see a run and can never change one.
 #pragma once
 #include "base/digest.h"
 #include "base/events.h"
@@ -12,12 +12,22 @@ namespace sim {
 
 constexpr u32 kNodesMax = 64;
 constexpr u32 kCoresMax = kernel::kCoresMax;
+constexpr u32 kPlanEntriesMax = 4096;    // calls of a plan that lie ahead
 constexpr u64 kSliceNs = 10'000;         // how far a core may run past the next core's time
 constexpr u64 kInputTickNs = 1'000'000;  // host input enters at multiples of this; runs are always cut there
 constexpr u64 kNever = ~u64{0};
 constexpr u64 kWallStartNs = 1'767'225'600'000'000'000;  // 2026-01-01T00:00:00Z
 
-enum class ConsoleKind : u8 { Absent = 0, Terminal = 1, Script = 2 };
+constexpr i32 kRatePpmMax = 1'000'000;           // of a clock: it stands still, or runs twice as fast
+constexpr u64 kPauseNsMax = 86'400'000'000'000;  // a day
+constexpr u64 kPuppetEnd = kNever;
+
+enum class ConsoleKind : u8 {
+  Absent = 0,
+  Terminal = 1,
+  Script = 2,
+  Typed = 3,  // to the guest a script, but its text comes from the plan while the run goes on
+};
 
 /// A device of the machine below, lent to a node: its registers become a window, its interrupt a line. Only a live world on
 /// a bare machine has any; what they do is no function of the run key.
@@ -33,6 +43,13 @@ struct Hardware {
   void (*line_armed)(u32 line, bool armed) = nullptr;
 };
 
+/// How a node's clock starts. Its wall is the world's plus `skew_ns`.
+struct ClockConfig {
+  i64 skew_ns = 0;
+  i32 drift_ppm = 0;  // it runs fast by so many millionths; within ±kRatePpmMax
+  friend bool operator==(const ClockConfig&, const ClockConfig&) = default;
+};
+
 struct NodeConfig {
   u32 cores = 1;
   base::MutableBytes ram;  // zeroed, a multiple of 2 MiB; the world owns it from `create` to its end
@@ -42,6 +59,9 @@ struct NodeConfig {
   u16 columns = 0;     // 0: not a terminal
   u16 rows = 0;
   Hardware hardware;
+  std::string_view name;  // outlives the world; empty: its number
+  ClockConfig clock;
+  u64 boot_at_ns = 0;  // kNever: off, until the plan boots it
 };
 
 /// Something that entered a world from outside, as it is recorded: queueing the same at the same times repeats the run.
@@ -75,6 +95,26 @@ struct Sinks {
   void (*step)(void* context, u64 actor) = nullptr;
 };
 
+class World;
+
+/// A program of a node gives the result of its last order and asks for the next.
+struct PuppetCall {
+  u32 node = 0;  // number, from 1
+  u32 thread_id = 0;
+  u64 client = 0;  // which of the plan's programs it is, as the plan told it
+  base::Bytes result;
+};
+
+/// The plan's own code: what a compiled scenario does at times, and what its programs are told. It is part of what defines
+/// the run, so it must be deterministic, and it acts on the world only through the actions of world.h. Either may be null.
+struct Script {
+  void* context = nullptr;
+  /// A time given to World::at has come: world.now().
+  void (*action)(void* context, World& world, u64 id) = nullptr;
+  /// Writes the next order to `order` and returns its bytes, or kPuppetEnd.
+  u64 (*puppet)(void* context, World& world, const PuppetCall& call, base::MutableBytes order) = nullptr;
+};
+
 struct WorldConfig {
   u64 seed = 0;
   std::span<const NodeConfig> nodes;              // 1…kNodesMax; copied
@@ -83,13 +123,22 @@ struct WorldConfig {
   u64 wall_start_ns = kWallStartNs;
   u64 root_stack_bytes = u64{256} << 10;
   bool stealing = true;
+  Script script;
   ScheduleConfig schedule;  // how choices are answered; not part of the configuration's digest
   Sinks sinks;
 };
 
 /// Why a world cannot be made; `value` is the offending number.
 struct ConfigError {
-  enum class Code : u8 { NodeCount, CoreCount, RamSize, Memory, ImageTooLarge, Boot } code = Code::NodeCount;
+  enum class Code : u8 {
+    NodeCount,
+    CoreCount,
+    RamSize,
+    Memory,
+    ImageTooLarge,
+    Boot,
+    ClockRate,
+  } code = Code::NodeCount;
   u32 node = 0;
   u64 value = 0;
 };

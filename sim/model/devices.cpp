@@ -29,7 +29,8 @@ Devices::Devices(World& world, Node& node, const NodeConfig& config, u64 seed)
       node_(node),
       whole_script_(config.script),
       hardware_(config.hardware),
-      entropy_(seed, "node.entropy", node.number()) {
+      entropy_(seed, "node.entropy", node.number()),
+      clock_(world.config().wall_start_ns, config.clock) {
   console_.kind = config.console;
   console_.columns = config.columns;
   console_.rows = config.rows;
@@ -45,11 +46,20 @@ void Devices::reset() {
     console_.script = whole_script_;
     console_.ended = whole_script_.empty();
   }
+  if (console_.kind == ConsoleKind::Typed) console_.ended = false;
   if (console_.kind == ConsoleKind::Absent) console_.ended = true;
   lines_[kLineConsole].level = console_.kind != ConsoleKind::Absent && console_.ended;
-  if (timer_entry_ != kNoEntry) world_.cancel(timer_entry_);
-  timer_entry_ = kNoEntry;
   if (!console_.script.empty()) queue_refill(world_.now());
+}
+
+void Devices::power_off() {
+  for (LineState& line : lines_) line.queued = false;
+  timer_entry_ = kNoEntry;
+  armed_ns_ = kNever;
+  console_.refill_queued = false;
+  if (console_.kind != ConsoleKind::Typed) return;
+  console_.closing = false;
+  console_.staged.clear();
 }
 
 // ── Lines ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -124,6 +134,42 @@ void Devices::deliver_size(u16 columns, u16 rows, u64 now) {
   raise_if_due(kLineConsole, now);
 }
 
+void Devices::deliver_off(const QueueEntry& entry) {
+  switch (entry.action) {
+    case Action::ConsoleInput:
+      for (u64 i = 0; i < entry.argument; ++i) console_.staged.pop();
+      return;
+    case Action::ConsoleHangup: console_.ended = true; return;
+    case Action::ConsoleSize:
+      console_.columns = static_cast<u16>(entry.argument >> 16);
+      console_.rows = static_cast<u16>(entry.argument);
+      return;
+    default: return;
+  }
+}
+
+u64 Devices::type(base::Bytes bytes, u64 now) {
+  const bool is_typed = console_.kind == ConsoleKind::Typed;
+  const u64 room = is_typed ? console_.staged.room() : console_.fifo.room();
+  const base::Bytes taken = bytes.first(bytes.size() < room ? bytes.size() : room);
+  if (is_typed) {
+    for (const u8 byte : taken) console_.staged.push(byte);
+    queue_refill(now);
+  } else {
+    for (const u8 byte : taken) console_.fifo.push(byte);
+    world_.emit(node_.number(), now,
+                {.kind = EventKind::HostConsoleIn, .a = taken.size(), .b = base::digest_of(taken).high});
+    update_console_line(now);
+  }
+  return taken.size();
+}
+
+void Devices::end_input(u64 now) {
+  if (console_.kind != ConsoleKind::Typed) return deliver_hangup(now);
+  console_.closing = true;
+  queue_refill(now);
+}
+
 void Devices::queue_refill(u64 now) {
   if (console_.refill_queued) return;
   console_.refill_queued = true;
@@ -142,6 +188,18 @@ void Devices::hardware_interrupt(u32 index, u64 now) {
 
 void Devices::deliver_refill(u64 now) {
   console_.refill_queued = false;
+  if (console_.kind == ConsoleKind::Typed) {
+    base::D128 digest;
+    u64 count = 0;
+    for (; console_.fifo.room() > 0 && console_.staged.size() > 0; ++count) {
+      const u8 byte = console_.staged.pop();
+      console_.fifo.push(byte);
+      digest.fold(byte);
+    }
+    console_.ended = console_.closing && console_.staged.size() == 0;
+    world_.emit(node_.number(), now, {.kind = EventKind::HostConsoleIn, .a = count, .b = digest.out().high});
+    return update_console_line(now);
+  }
   const u64 room = console_.fifo.room();
   const base::Bytes chunk = console_.script.first(console_.script.size() < room ? console_.script.size() : room);
   for (const u8 byte : chunk) console_.fifo.push(byte);
@@ -154,6 +212,7 @@ void Devices::deliver_refill(u64 now) {
 
 void Devices::deliver_timer(u64 now) {
   timer_entry_ = kNoEntry;
+  armed_ns_ = kNever;
   lines_[kLineTimer].latched = true;
   raise_if_due(kLineTimer, now);
 }
@@ -220,7 +279,9 @@ void Devices::console_call(port::Console operation, UserFrame& frame, IpcBuffer*
       frame.mr[0] = console_.columns;
       frame.mr[1] = console_.rows;
       return answer(frame, ResultLabel::None, 2);
-    case port::Console::Kind: frame.mr[0] = static_cast<u64>(console_.kind); return answer(frame, ResultLabel::None, 1);
+    case port::Console::Kind:
+      frame.mr[0] = static_cast<u64>(console_.kind == ConsoleKind::Typed ? ConsoleKind::Script : console_.kind);
+      return answer(frame, ResultLabel::None, 1);
     case port::Console::Hide: console_.hidden = frame.mr[0] != 0; return answer(frame, ResultLabel::None, 0);
   }
   answer(frame, ResultLabel::IllegalOperation, 0);
@@ -270,40 +331,51 @@ void Devices::read_console(UserFrame& frame, IpcBuffer* buffer, u64 now) {
   frame.mr[0] = count;
   frame.mr[1] = at_end ? 1 : 0;
   if (at_end) console_.end_reported = true;
-  if (!console_.script.empty()) queue_refill(now);
+  const bool is_typed = console_.kind == ConsoleKind::Typed;
+  if (!console_.script.empty() || (is_typed && console_.staged.size() > 0)) queue_refill(now);
   update_console_line(now);
   answer(frame, ResultLabel::None, 2);
 }
 
 void Devices::timer_call(port::Timer operation, UserFrame& frame, u64 now) {
-  const u64 wall_base = world_.config().wall_start_ns;
   switch (operation) {
     case port::Timer::Now:
-      frame.mr[0] = now;
-      frame.mr[1] = wall_base + now + wall_offset_ns_;
+      frame.mr[0] = clock_.monotonic_at(now);
+      frame.mr[1] = clock_.wall_at(now);
       return answer(frame, ResultLabel::None, 2);
     case port::Timer::Arm:
-      if (timer_entry_ != kNoEntry) world_.cancel(timer_entry_);
-      counter_ += 1;
 #ifdef ORRERY_LEAK
       frame.mr[0] = leaks::timer_time(frame.mr[0]);
 #endif
-      timer_entry_ =
-          world_.push({.time = frame.mr[0] > now ? frame.mr[0] : now,
-                       .order = order_of(EntryClass::Timer, node_.index() * 64 + kSourceTimerDevice, counter_),
-                       .node = static_cast<u16>(node_.index()),
-                       .action = Action::DeviceTimer});
+      armed_ns_ = frame.mr[0];
+      queue_timer(now);
       return answer(frame, ResultLabel::None, 0);
     case port::Timer::Cancel:
       if (timer_entry_ != kNoEntry) world_.cancel(timer_entry_);
       timer_entry_ = kNoEntry;
+      armed_ns_ = kNever;
       lines_[kLineTimer].latched = false;
       return answer(frame, ResultLabel::None, 0);
-    case port::Timer::SetWall:
-      wall_offset_ns_ = frame.mr[0] - wall_base - now;
-      return answer(frame, ResultLabel::None, 0);
+    case port::Timer::SetWall: clock_.set_wall(now, frame.mr[0]); return answer(frame, ResultLabel::None, 0);
   }
   answer(frame, ResultLabel::IllegalOperation, 0);
+}
+
+void Devices::queue_timer(u64 now) {
+  if (timer_entry_ != kNoEntry) world_.cancel(timer_entry_);
+  timer_entry_ = kNoEntry;
+  const u64 due = clock_.world_time_of(armed_ns_);
+  if (due == kNever) return;  // until the clock's rate changes
+  counter_ += 1;
+  timer_entry_ = world_.push({.time = due > now ? due : now,
+                              .order = order_of(EntryClass::Timer, node_.index() * 64 + kSourceTimerDevice, counter_),
+                              .node = static_cast<u16>(node_.index()),
+                              .action = Action::DeviceTimer});
+}
+
+void Devices::set_rate(i32 ppm, u64 now) {
+  clock_.set_rate(now, ppm);
+  if (armed_ns_ != kNever) queue_timer(now);
 }
 
 void Devices::world_call(port::World operation, UserFrame& frame, IpcBuffer* buffer, u64 now,
@@ -333,6 +405,7 @@ void Devices::world_call(port::World operation, UserFrame& frame, IpcBuffer* buf
       return answer(frame, ResultLabel::None, 1);
     }
     case port::World::Stats: return stats(frame, buffer);
+    case port::World::Puppet: return puppet(frame, buffer, thread);
   }
   answer(frame, ResultLabel::IllegalOperation, 0);
 }
@@ -346,6 +419,22 @@ void Devices::stats(UserFrame& frame, IpcBuffer* buffer) {
   for (u32 i = 0; i < 7; ++i) buffer->msg[i] = words[i];
   for (u32 i = 0; i < kernel::kMessageRegisters; ++i) frame.mr[i] = words[i];
   answer(frame, ResultLabel::None, 7);
+}
+
+void Devices::puppet(UserFrame& frame, IpcBuffer* buffer, kernel::Ref<kernel::Tcb> thread) {
+  const u64 bytes = frame.mr[1];
+  if (buffer == nullptr || bytes > port::kBytesMax) return answer(frame, ResultLabel::RangeError, 0);
+  const base::MutableBytes order{message_bytes(buffer), port::kBytesMax};
+  u8 result[port::kBytesMax];  // for the order goes where it lies
+  __builtin_memcpy(result, order.data(), bytes);
+  const u64 count = world_.puppet({.node = node_.number(),
+                                   .thread_id = node_.kernel().at(thread).thread_id,
+                                   .client = frame.mr[0],
+                                   .result = {result, bytes}},
+                                  order);
+  frame.mr[0] = count == kPuppetEnd ? 0 : count;
+  frame.mr[1] = count == kPuppetEnd ? 1 : 0;
+  answer(frame, ResultLabel::None, 2);
 }
 
 void Devices::entropy_call(port::Entropy operation, UserFrame& frame, IpcBuffer* buffer) {
@@ -371,8 +460,10 @@ PortEffect Devices::power_call(port::Power operation, UserFrame& frame, u64 now)
   const u32 status = static_cast<u32>(frame.mr[0] & 0xFF);
   switch (operation) {
     case port::Power::Halt:
-    case port::Power::Panic: world_.node_stopped(node_, now, status, false); return PortEffect::Stopped;
-    case port::Power::Reboot: world_.node_stopped(node_, now, status, true); return PortEffect::Stopped;
+    case port::Power::Panic: world_.node_stopped(node_, now, status, World::Stopped::Halt); return PortEffect::Stopped;
+    case port::Power::Reboot:
+      world_.node_stopped(node_, now, status, World::Stopped::Reboot);
+      return PortEffect::Stopped;
   }
   answer(frame, ResultLabel::IllegalOperation, 0);
   return PortEffect::None;

@@ -4,7 +4,8 @@
 #include "base/prng.h"
 #include "kernel-model/kernel.h"
 #include "kernel-model/ports.h"
-#include "sim/model/config.h"
+#include "sim/model/clock.h"
+#include "sim/model/event_queue.h"
 
 namespace sim {
 
@@ -68,6 +69,7 @@ class ByteFifo {
 struct Console {
   ConsoleKind kind = ConsoleKind::Absent;
   bool ended = false;         // no more input will ever come
+  bool closing = false;       // Typed: it ends behind what is staged
   bool end_reported = false;  // a Read has said so
   u16 columns = 0;
   u16 rows = 0;
@@ -75,7 +77,8 @@ struct Console {
   bool refill_queued = false;
   bool hidden = false;  // what is typed now is not shown
   ByteFifo<kConsoleFifoBytes> fifo;
-  ByteFifo<kConsoleStagedBytes> staged;  // host input on its way; queue entries say how much enters when
+  ByteFifo<kConsoleStagedBytes>
+      staged;  // host input on its way; queue entries say how much enters when. Typed: the text
 };
 
 /// One interrupt line as its device drives it. `level` holds while the device has something; `latched` is one edge.
@@ -96,6 +99,8 @@ class Devices {
 
   /// Power-on: empty FIFOs, lines masked; a script starts again from its beginning.
   void reset();
+  /// Power-off; this node's entries have been taken out of the queue.
+  void power_off();
 
   /// Answers the pending port call in `frame` of `thread` at `now`; `device` is the window's index in kDeviceTable.
   PortEffect port_call(u32 device, kernel::Ref<kernel::Tcb> thread, kernel::UserFrame& frame, u64 now);
@@ -110,13 +115,25 @@ class Devices {
   void deliver_size(u16 columns, u16 rows, u64 now);
   void deliver_refill(u64 now);
   void deliver_timer(u64 now);
+  /// Input for a node that is off: its bytes are lost, the end of input and the terminal's size are found at power-on.
+  void deliver_off(const QueueEntry& entry);
 
   /// Takes as much host input as there is room for; returns how much. It enters by a later `deliver_input`.
   u64 stage_input(base::Bytes bytes);
+  // ── What a plan does ─────────────────────────────────────────────────────────────────────────────────────
+  /// Takes what there is room for; returns how much.
+  u64 type(base::Bytes bytes, u64 now);
+  void end_input(u64 now);
+  const NodeClock& clock() const { return clock_; }
+  void step_wall(i64 ns) { clock_.step_wall(ns); }
+  /// A timer that is armed goes off when the clock gets there now.
+  void set_rate(i32 ppm, u64 now);
+
   /// Hardware device `index` has interrupted.
   void hardware_interrupt(u32 index, u64 now);
   bool input_is_hidden() const { return console_.hidden; }
   bool is_live() const { return console_.kind == ConsoleKind::Terminal && !console_.ended; }
+  const Console& console() const { return console_; }
 
  private:
   void answer(kernel::UserFrame& frame, kernel::ResultLabel label, u32 words);
@@ -130,6 +147,8 @@ class Devices {
   void registers_call(const HardwareDevice& device, port::Registers operation, kernel::UserFrame& frame);
   void read_console(kernel::UserFrame& frame, kernel::IpcBuffer* buffer, u64 now);
   void stats(kernel::UserFrame& frame, kernel::IpcBuffer* buffer);
+  void puppet(kernel::UserFrame& frame, kernel::IpcBuffer* buffer, kernel::Ref<kernel::Tcb> thread);
+  void queue_timer(u64 now);
   void update_console_line(u64 now);
   void queue_refill(u64 now);
   void raise_if_due(u32 line, u64 now);
@@ -141,7 +160,8 @@ class Devices {
   base::Prng entropy_;
   Console console_;
   LineState lines_[kLinesEnd];
-  u64 wall_offset_ns_ = 0;     // wall = wall start + monotonic + offset; wraps
+  NodeClock clock_;
+  u64 armed_ns_ = kNever;      // monotonic time at which the timer goes off; kNever: it is not armed
   u32 timer_entry_ = ~u32{0};  // in the queue, or kNoEntry
   u64 counter_ = 0;            // of entries made by this node's devices
 };

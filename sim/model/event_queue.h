@@ -9,7 +9,18 @@ namespace sim {
 /// Classes of entries at one moment, first to last. Cores come after all of them.
 enum class EntryClass : u8 { Plan = 0, Input = 1, Device = 2, Frame = 3, Timer = 4, Interrupt = 5 };
 
-enum class Action : u8 { ConsoleInput, ConsoleHangup, ConsoleSize, ConsoleRefill, DeviceTimer, CoreTimer, Poke, Irq };
+enum class Action : u8 {
+  ConsoleInput,
+  ConsoleHangup,
+  ConsoleSize,
+  ConsoleRefill,
+  DeviceTimer,
+  CoreTimer,
+  Poke,
+  Irq,
+  PlanCall,  // argument: the plan's id of it
+  NodeBoot,
+};
 
 struct QueueEntry {
   u64 time = 0;
@@ -59,6 +70,14 @@ class EventQueue {
   EntryHandle push(const QueueEntry& entry);
   QueueEntry pop();
   void remove(EntryHandle handle);
+  /// Removes every entry of which `unwanted(entry)` is true; O(capacity).
+  template <class Predicate>
+  void remove_if(const Predicate& unwanted) {
+    for (u32 slot = 0; slot < slots_.size(); ++slot) {
+      const u32 position = slots_[slot].heap_position;
+      if (position < count_ && heap_[position].slot == slot && unwanted(slots_[slot].entry)) remove_at(position);
+    }
+  }
   /// The entries that are equal to the head in time and class, the first of each source, in their order; how many there
   /// are, at most out.size(). O(n), for runs that explore.
   u32 equal_heads(std::span<EntryHandle> out) const;

@@ -89,7 +89,8 @@ constexpr bool taints(kernel::CrashKind kind) {
   switch (kind) {
     case NullAccess:
     case Assertion:
-    case ArenaSpent: return false;
+    case ArenaSpent:
+    case Killed: return false;
     case Segment:
     case Bus:
     case Arithmetic:

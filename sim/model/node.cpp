@@ -1,6 +1,7 @@
 // sim/model/node.cpp — a node's answers to its kernel and to its programs: fibers, arenas, address translation.
 #include "sim/model/node.h"
 
+#include "base/format.h"
 #include "kernel-model/vspace.h"
 #include "sim/model/world.h"
 
@@ -33,36 +34,50 @@ Node::Node(World& world, u32 index, const NodeConfig& config, std::span<Core> co
               base::EventSink{&Node::emit, this, &world.trace().log(), world.trace().leaves_of(index + 1),
                               woken_by.data(), static_cast<u16>(index + 1)},
               *this),
-      devices_(world, *this, config, world.seed()) {}
+      devices_(world, *this, config, world.seed()) {
+  static_assert(kNodesMax < 1000);
+  if (config_.name.empty()) config_.name = base::format(number_text_, "{}", number());
+}
+
+kernel::BootConfig Node::boot_config(std::span<kernel::DeviceConfig> devices) const {
+  u32 count = 0;
+  for (const kernel::DeviceConfig& device : kDeviceTable) devices[count++] = device;
+  ASSERT(config_.hardware.devices.size() <= kHardwareMax);
+  for (u32 i = 0; i < config_.hardware.devices.size(); ++i) devices[count++] = hardware_window(i);
+  return {.node_id = number(),
+          .core_count = static_cast<u32>(cores_.size()),
+          .stealing = world_.config().stealing,
+          .image = config_.image,
+          .devices = devices.first(count),
+          .root_stack_bytes = world_.config().root_stack_bytes};
+}
+
+base::Result<void, kernel::BootError> Node::check() const {
+  kernel::DeviceConfig devices[kDevicesMax];
+  return kernel_.check(boot_config(devices));
+}
 
 base::Result<void, kernel::BootError> Node::boot(u64 now) {
   for (u16 number = 0; number < cores_.size(); ++number) {
     Core& core = cores_[number];
-    if (core.timer_entry != kNoEntry) world_.cancel(core.timer_entry);
     core = Core{};
     core.time = now;
     core.global = world_.first_core(index_) + number;
     core.node = static_cast<u16>(index_);
     core.number = number;
   }
+  if (has_booted_) __builtin_memset(config_.ram.data(), 0, config_.ram.size());
+  has_booted_ = true;
   devices_.reset();
-  kernel::DeviceConfig devices[kDeviceCount + kHardwareMax];
-  u32 device_count = 0;
-  for (const kernel::DeviceConfig& device : kDeviceTable) devices[device_count++] = device;
-  ASSERT(config_.hardware.devices.size() <= kHardwareMax);
-  for (u32 i = 0; i < config_.hardware.devices.size(); ++i) devices[device_count++] = hardware_window(i);
-  const kernel::BootConfig config = {.node_id = number(),
-                                     .core_count = static_cast<u32>(cores_.size()),
-                                     .stealing = world_.config().stealing,
-                                     .image = config_.image,
-                                     .devices = {devices, device_count},
-                                     .root_stack_bytes = world_.config().root_stack_bytes};
-  TRY(kernel_.boot(config));
+  kernel::DeviceConfig devices[kDevicesMax];
+  TRY(kernel_.boot(boot_config(devices)));
   up_ = true;
   return {};
 }
 
 void Node::power_off() {
+  for (Core& core : cores_) core.timer_entry = kNoEntry;
+  devices_.power_off();
   for (u64 slot = 0; slot < fibers_.size(); ++slot) {
     if (fibers_[slot].thread_id == 0) continue;
     drop_fiber(fibers_[slot]);

@@ -47,15 +47,21 @@ class Node final : public kernel::MachinePort {
   Node(World& world, u32 index, const NodeConfig& config, std::span<Core> cores, std::span<Fiber> fibers,
        std::span<Arena> arenas, std::span<u64> woken_by);
 
-  /// Lays out the kernel on zeroed memory and starts core 0 at `now`.
+  /// Whether `boot` can work.
+  base::Result<void, kernel::BootError> check() const;
+  /// Lays out the kernel on memory, which is zeroed first unless this is the first time.
   base::Result<void, kernel::BootError> boot(u64 now);
-  /// Power off: every fiber and arena is dropped, memory is cleared.
+  /// Power off: every fiber and arena is dropped. Its entries have been taken out of the queue.
   void power_off();
 
   u32 index() const { return index_; }
   u32 number() const { return index_ + 1; }  // as events write it; 0 is the world itself
   bool is_up() const { return up_; }
-  void set_down() { up_ = false; }
+  /// Down because it halted, not because the plan keeps it off.
+  bool has_halted() const { return halted_; }
+  void set_halted(bool halted) { halted_ = halted; }
+  /// As the plan calls it, or its number.
+  std::string_view name() const { return config_.name; }
   World& world() { return world_; }
   kernel::Kernel& kernel() { return kernel_; }
   Devices& devices() { return devices_; }
@@ -81,13 +87,20 @@ class Node final : public kernel::MachinePort {
   void irq_armed(u32 line, bool armed) override;
 
  private:
+  /// What the kernel is told; its list of devices lies in `devices`.
+  kernel::BootConfig boot_config(std::span<kernel::DeviceConfig> devices) const;
   static void emit(void* context, const base::EventRecord& record);
   const kernel::VSpace* vspace_of(kernel::Ref<kernel::Tcb> tcb) const;
   u8* arena_pointer(u32 vspace_offset, u64 vaddr, u64 bytes);
 
   World& world_;
   u32 index_;
+  static constexpr u32 kDevicesMax = kDeviceCount + kHardwareMax;
+
   bool up_ = false;
+  bool halted_ = false;
+  bool has_booted_ = false;
+  char number_text_[4] = {};
   NodeConfig config_;
   std::span<Core> cores_;
   std::span<Fiber> fibers_;

@@ -86,7 +86,7 @@ u64 World::next_tick(u64 time) {
 
 Outcome World::run(u64 until) {
   const Stepping stepping;
-  while (up_count_ > 0) {
+  while (up_count_ > 0 || may_go_on()) {
     const u64 head_time = queue_.head_time();
     const Pick pick = pick_core();
     const u64 time = head_time <= pick.time ? head_time : pick.time;
@@ -199,11 +199,12 @@ void World::raise(Node& node, u32 line, u64 time, u64 counter) {
 }
 
 void World::deliver(const QueueEntry& entry) {
+  if (entry.action >= Action::PlanCall) return deliver_plan(entry);
   Node& node = nodes_[entry.node];
   const bool from_host = entry.action == Action::ConsoleInput || entry.action == Action::ConsoleHangup ||
                          entry.action == Action::ConsoleSize;
   if (from_host) host_entries_ -= 1;
-  if (!node.is_up()) return;
+  if (!node.is_up()) return node.devices().deliver_off(entry);
   switch (entry.action) {
     case Action::ConsoleInput: return node.devices().deliver_input(entry.argument, entry.time);
     case Action::ConsoleHangup: return node.devices().deliver_hangup(entry.time);
@@ -215,7 +216,19 @@ void World::deliver(const QueueEntry& entry) {
     case Action::CoreTimer:
     case Action::Poke:
     case Action::Irq: return deliver_to_core(node, node.cores()[entry.core], entry);
+    case Action::PlanCall:
+    case Action::NodeBoot: break;
   }
+  UNREACHABLE("an entry of the plan was taken for a node's");
+}
+
+void World::deliver_plan(const QueueEntry& entry) {
+  plan_entries_ -= 1;
+  if (entry.action == Action::PlanCall) return config_.script.action(config_.script.context, *this, entry.argument);
+  Node& node = nodes_[entry.node];
+  if (node.is_up()) return;
+  const auto booted = power_up(node, now_);
+  ASSERT(booted.ok());  // `start` has looked
 }
 
 void World::deliver_to_core(Node& node, Core& core, const QueueEntry& entry) {
@@ -494,19 +507,43 @@ bool World::port_call(Node& node, Core& core) {
 
 // ── Power ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-void World::node_stopped(Node& node, u64 now, u32 status, bool reboot) {
-  emit(node.number(), now, {.kind = EventKind::WorldNodeDown, .a = node.number(), .b = status, .c = reboot ? 1u : 0u});
-  if (up_count_ == nodes_.size()) status_ = status;  // the first node to halt names the run's status
-  for (u32 core = 0; core < node.cores().size(); ++core) set_busy(first_cores_[node.index()] + core, kNever);
+void World::node_stopped(Node& node, u64 now, u32 status, Stopped how) {
+  emit(node.number(), now,
+       {.kind = EventKind::WorldNodeDown, .a = node.number(), .b = status, .c = static_cast<u64>(how)});
+  if (how == Stopped::Halt && !has_status_) {  // the first node to halt names the run's status
+    status_ = status;
+    has_status_ = true;
+  }
+  queue_.remove_if([index = node.index()](const QueueEntry& entry) {
+    const bool is_input = entry.action == Action::ConsoleInput || entry.action == Action::ConsoleHangup ||
+                          entry.action == Action::ConsoleSize;
+    return entry.node == index && !is_input && entry.action < Action::PlanCall;
+  });
+  for (Core& core : node.cores()) {
+    set_busy(core.global, kNever);
+    if (explorer_ != nullptr) explorer_->cut_of(core) = kNoEntry;
+  }
   node.power_off();
   up_count_ -= 1;
-  if (!reboot) return;
-  const base::MutableBytes ram = node_configs_[node.index()].ram;
-  __builtin_memset(ram.data(), 0, ram.size());
-  const auto booted = node.boot(now);
+  node.set_halted(how == Stopped::Halt);
+  halted_count_ += how == Stopped::Halt ? 1 : 0;
+  if (how != Stopped::Reboot) return;
+  const auto booted = power_up(node, now);
   ASSERT(booted.ok());  // it has booted before with the same configuration
+}
+
+base::Result<void, kernel::BootError> World::power_up(Node& node, u64 now) {
+  ASSERT(!node.is_up());
+  TRY(node.boot(now));
+  if (node.has_halted()) halted_count_ -= 1;
+  node.set_halted(false);
   up_count_ += 1;
-  start_node(node, now);
+  emit(node.number(), now, {.kind = EventKind::WorldNodeUp, .a = node.number()});
+  for (Core& core : node.cores()) {
+    if (core.number == 0) core.phase = CorePhase::Boot;
+    set_busy(core.global, core.number == 0 ? now : kNever);
+  }
+  return {};
 }
 
 }  // namespace sim

@@ -11,7 +11,8 @@ using kernel::Tcb;
 
 namespace {
 
-constexpr u32 kSourceHost = u32{1} << 18;  // host input of node i; below it the devices, above it the cores
+constexpr u32 kSourcePlan = u32{1} << 17;  // the plan, and behind it the power of node i; below it the devices
+constexpr u32 kSourceHost = u32{1} << 18;  // host input of node i; above it the cores
 constexpr u32 kLinesPerNode = 64;
 // Entries at one time and node: each line, the device timer and the console's refill; host input, refused beyond this;
 // per core its timer, and pokes under way: a sender makes one an entry (≥ 47 ns) and they travel 1 µs, so at most 22 of
@@ -23,7 +24,7 @@ constexpr u32 kEntriesPerCore = 256 + 1;   // and a poke for nothing
 u64 round_up(u64 bytes) { return base::align_up(bytes, 64); }
 
 u32 entries_max(const WorldConfig& config) {
-  u32 count = 0;
+  u32 count = static_cast<u32>(config.nodes.size()) + (config.script.action != nullptr ? kPlanEntriesMax : 0);
   for (const NodeConfig& node : config.nodes)
     count += kEntriesPerNode + kHostEntriesPerNode + node.cores * kEntriesPerCore;
   return count;
@@ -47,6 +48,8 @@ base::Result<void, ConfigError> check(const WorldConfig& config) {
     if (bytes < kernel::kRamBytesMin || bytes > kernel::kRamBytesMax || bytes % kernel::kRamBytesMultiple != 0) {
       return ConfigError{Code::RamSize, i + 1, bytes};
     }
+    const i64 ppm = node.clock.drift_ppm;
+    if (ppm < -kRatePpmMax || ppm > kRatePpmMax) return ConfigError{Code::ClockRate, i + 1, static_cast<u64>(ppm)};
   }
   return {};
 }
@@ -66,6 +69,13 @@ base::Digest digest_of_config(const WorldConfig& config) {
     digest.fold(u64{node.columns} << 16 | node.rows);
     digest.fold_bytes(node.image);
     digest.fold_bytes(node.script);
+    // What a world of plain nodes has not is not folded, so that its digest is what it was without.
+    const bool is_plain = node.name.empty() && node.clock == ClockConfig{} && node.boot_at_ns == 0;
+    if (is_plain) continue;
+    digest.fold_bytes(base::bytes_of(node.name));
+    digest.fold(static_cast<u64>(node.clock.skew_ns));
+    digest.fold(static_cast<u64>(static_cast<i64>(node.clock.drift_ppm)));
+    digest.fold(node.boot_at_ns);
   }
   return digest.out();
 }
@@ -193,7 +203,7 @@ base::Result<World*, ConfigError> World::create(const WorldConfig& config, base:
                                                              .sinks = &world->config_.sinks,
                                                              .seed = config.seed});
   }
-  const auto booted = world->boot();
+  const auto booted = world->start();
   if (!booted.ok()) {
     const ConfigError error = booted.error();
     world->destroy();
@@ -202,27 +212,23 @@ base::Result<World*, ConfigError> World::create(const WorldConfig& config, base:
   return world;
 }
 
-base::Result<void, ConfigError> World::boot() {
+base::Result<void, ConfigError> World::start() {
   emit(0, 0, {.kind = EventKind::WorldStart, .a = nodes_.size(), .b = cores_.size(), .c = config_.seed});
   for (Node& node : nodes_) {
-    const auto booted = node.boot(now_);
+    const u64 boot_at_ns = node_configs_[node.index()].boot_at_ns;
+    const auto booted = boot_at_ns == 0 ? power_up(node, now_) : node.check();
     if (!booted.ok()) {
       const bool image = booted.error().code == kernel::BootError::Code::ImageTooLarge;
       return ConfigError{image ? ConfigError::Code::ImageTooLarge : ConfigError::Code::Boot, node.number(),
                          booted.error().value};
     }
-    up_count_ += 1;
-    start_node(node, now_);
+    if (boot_at_ns == 0 || boot_at_ns == kNever) continue;
+    push_plan({.order = order_of(EntryClass::Plan, kSourcePlan + 1 + node.index(), 1),
+               .node = static_cast<u16>(node.index()),
+               .action = Action::NodeBoot},
+              boot_at_ns);
   }
   return {};
-}
-
-void World::start_node(Node& node, u64 now) {
-  emit(node.number(), now, {.kind = EventKind::WorldNodeUp, .a = node.number()});
-  for (u32 core = 0; core < node.cores().size(); ++core) {
-    if (core == 0) node.cores()[core].phase = CorePhase::Boot;
-    set_busy(first_cores_[node.index()] + core, core == 0 ? now : kNever);
-  }
 }
 
 void World::destroy() {
@@ -288,6 +294,25 @@ void World::console_size(u32 node_number, u16 columns, u16 rows, u64 time) {
 void World::expect_silence(u64 heartbeat, u32 thread_id) {
   running.silent_at = heartbeat;
   running.silent_thread = thread_id;
+}
+
+void World::push_plan(QueueEntry entry, u64 time) {
+  plan_entries_ += 1;
+  entry.time = time;
+  push(entry);
+}
+
+ActionResult<> World::at(u64 time, u64 id) {
+  ASSERT(config_.script.action != nullptr);
+  if (time < now_) return ActionError{ActionError::Code::InThePast, 0, time, now_};
+  if (time == kNever) return ActionError{ActionError::Code::OutOfRange, 0, time, kNever - 1};
+  if (plan_entries_ >= kPlanEntriesMax)
+    return ActionError{ActionError::Code::PlanFull, 0, plan_entries_, kPlanEntriesMax};
+  plan_counter_ += 1;
+  push_plan(
+      {.order = order_of(EntryClass::Plan, kSourcePlan, plan_counter_), .argument = id, .action = Action::PlanCall},
+      time);
+  return {};
 }
 
 void World::push_host(QueueEntry entry, Node& node) {

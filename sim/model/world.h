@@ -18,7 +18,7 @@ namespace sim {
 enum class Outcome : u8 {
   Running,  // the time asked for is reached; there is more to do
   Waiting,  // nothing to do until input comes
-  Ended,    // every node has halted
+  Ended,    // every node has halted, or is off with nothing left in the plan that could boot it
   Stalled,  // every thread is blocked and nothing can wake one
 };
 
@@ -29,6 +29,39 @@ struct ThreadInfo {
   std::string_view name;
   kernel::ThreadState state = kernel::ThreadState::Inactive;
   u32 blocked_on = 0;
+};
+
+/// Why an action of a plan cannot be done; nothing has changed then.
+struct ActionError {
+  enum class Code : u8 {
+    NoSuchNode,    // `value`; `allowed`: the greatest number
+    NoSuchCore,    // `value`; `allowed`: how many the node has
+    NoSuchThread,  // `value`: its id
+    NodeIsUp,
+    NodeIsDown,
+    NoConsole,
+    ConsoleEnded,
+    InThePast,   // `value`, ns; `allowed`: now
+    OutOfRange,  // `value`, of `allowed` at most
+    PlanFull,    // `allowed`: kPlanEntriesMax
+    InPuppet,    // an order is being made: World::at can have it done right after
+  } code = Code::NoSuchNode;
+  u32 node = 0;
+  u64 value = 0;
+  u64 allowed = 0;
+};
+/// What is wrong, for a person.
+std::string_view describe(const ActionError& error, std::span<char> out);
+template <class T = void>
+using ActionResult = base::Result<T, ActionError>;
+
+/// Operand `a` of the event host.command: what a plan did that has no event of its own.
+enum class PlanCommand : u8 {
+  Pause = 1,     // b: ns, c: core + 1, 0 all
+  Kill = 2,      // of the event's thread
+  Type = 3,      // b: bytes taken, c: their digest
+  EndInput = 4,  // of the console
+  Puppet = 5,    // b: digest of client, result and order, c: bytes of the order
 };
 
 class World {
@@ -55,6 +88,29 @@ class World {
   /// runs on after the last of them. One at a time; kNever as heartbeat expects none.
   void expect_silence(u64 heartbeat, u32 thread_id);
 
+  // ── What a plan does: from its `action`, or between two `run`s. Part of what defines the run ─────────────
+  /// Has `script.action` called with `id` at `time` ≥ now; calls of one time come in the order in which they were asked for.
+  /// This one is also allowed while an order is made.
+  ActionResult<> at(u64 time, u64 id);
+  /// Types on a console; returns how many bytes were taken. A Typed one takes 64 KiB ahead of its reader, a terminal what its
+  /// FIFO holds.
+  ActionResult<u64> console_type(u32 node, base::Bytes bytes);
+  /// The input ends behind what was typed.
+  ActionResult<> console_end(u32 node);
+  /// The node loses its power: all that is not on a disk is gone.
+  ActionResult<> power_cut(u32 node);
+  /// Power for a node that is off, was cut or has halted.
+  ActionResult<> boot(u32 node);
+  /// Cores stop for `ns` while time goes on; no thread is charged for it. `core` counts within the node.
+  ActionResult<> pause(u32 node, u64 ns);
+  ActionResult<> steal(u32 node, u32 core, u64 ns);
+  /// The thread's next kernel entry becomes a fault, CrashKind::Killed. One that waits dies of what wakes it.
+  ActionResult<> kill(u32 node, u32 thread_id);
+  /// Steps the wall clock; monotonic time and timers stay.
+  ActionResult<> step_wall(u32 node, i64 ns);
+  /// The node's clock runs `ppm` millionths fast from now on (±kRatePpmMax); armed timers go by it.
+  ActionResult<> set_rate(u32 node, i32 ppm);
+
   /// Hardware device `index` of a node has interrupted (config.h); between two `run`s, on no record.
   void hardware_interrupt(u32 node, u32 index) { nodes_[node - 1].devices().hardware_interrupt(index, now_); }
 
@@ -71,6 +127,9 @@ class World {
   u64 draws() const { return ties_.index(); }
   base::Digest config_digest() const { return config_digest_; }
   const WorldConfig& config() const { return config_; }
+  const NodeClock& clock(u32 node) const { return nodes_[node - 1].devices().clock(); }
+  /// The thread of this name, or the lowest `NAME.number`; its id, 0 none.
+  u32 find_thread(u32 node, std::string_view name);
   /// Threads that wait, by node and slot; the report of a stalled world.
   u32 blocked_threads(std::span<ThreadInfo> out);
   ThreadInfo thread_info(Node& node, kernel::Ref<kernel::Tcb> tcb);
@@ -93,13 +152,23 @@ class World {
   u32 first_core(u32 node_index) const { return first_cores_[node_index]; }
   /// Raises an interrupt entry for a line of `node`.
   void raise(Node& node, u32 line, u64 time, u64 counter);
-  void node_stopped(Node& node, u64 now, u32 status, bool reboot);
+  enum class Stopped : u8 { Halt = 0, Reboot = 1, PowerCut = 2 };
+  void node_stopped(Node& node, u64 now, u32 status, Stopped how);
+  /// The next order of a program that asks for one; kPuppetEnd without a script.
+  u64 puppet(const PuppetCall& call, base::MutableBytes order);
 
  private:
   struct Memory;
   World(const WorldConfig& config, const Memory& memory);
-  base::Result<void, ConfigError> boot();
-  void start_node(Node& node, u64 now);
+  base::Result<void, ConfigError> start();
+  base::Result<void, kernel::BootError> power_up(Node& node, u64 now);
+  /// Whether the plan could still boot a node.
+  bool may_go_on() const { return plan_entries_ > 0 && up_count_ + halted_count_ < nodes_.size(); }
+  ActionResult<Node*> node_for_action(u32 number);
+  ActionResult<Node*> running_node(u32 number);
+  void hold(Node& node, Core& core, u64 ns);
+  void emit_command(const Node& node, PlanCommand command, u32 thread, u64 b, u64 c);
+  void push_plan(QueueEntry entry, u64 time);
 
   struct Pick {
     u32 core = 0;  // global index
@@ -111,6 +180,7 @@ class World {
   u32 break_tie(u64 time, u32 count);
   void disturb(Node& node, Core& core);
   void deliver(const QueueEntry& entry);
+  void deliver_plan(const QueueEntry& entry);
   void deliver_to_core(Node& node, Core& core, const QueueEntry& entry);
   void enter_trap(Node& node, Core& core);
   void enter(Node& node, Core& core, kernel::Entry& entry, u64 cause);
@@ -154,8 +224,13 @@ class World {
   u64 tick_ = kInputTickNs;  // the next multiple of 1 ms after the last core looked at
   u64 host_counter_ = 0;
   u32 host_entries_ = 0;  // of host input, in the queue
+  u64 plan_counter_ = 0;
+  u32 plan_entries_ = 0;  // in the queue
   u32 up_count_ = 0;
+  u32 halted_count_ = 0;  // nodes that are down by their own wish
   u32 status_ = 0;
+  bool has_status_ = false;
+  bool in_puppet_ = false;
   bool in_entry_ = false;
   bool tainted_ = false;
   bool stalled_ = false;

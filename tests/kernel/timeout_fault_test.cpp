@@ -295,7 +295,7 @@ TEST_CASE(
   Handled handled(lab);
   Thread& bystander = lab.thread({.priority = 50});
   bystander.later(spin());
-  for (u64 kind = 0; kind <= static_cast<u64>(CrashKind::Watchdog); ++kind) {
+  for (u64 kind = 0; kind <= static_cast<u64>(CrashKind::Killed); ++kind) {
     CAPTURE(kind);
     handled.listen();
     Thread& thread = lab.thread({.fault_endpoint = lab.minted(handled.endpoint, kind + 1)});

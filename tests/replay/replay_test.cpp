@@ -165,6 +165,54 @@ TEST_CASE("plans outside the machine's ranges are refused", "[replay][hostile]")
   }
 }
 
+TEST_CASE("a world of different nodes is recorded whole: shapes, clocks, starts, images", "[replay]") {
+  sim::host::MachineOptions options{.seed = 9, .entries = session::kTypist, .wall_start_ns = 1'000'000'000};
+  const auto script = sim::ConsoleKind::Script;
+  options.shapes = {{.name = "a", .cores = 2, .ram_bytes = u64{16} << 20, .console = script, .script = "ab x"},
+                    {.ram_bytes = u64{32} << 20,
+                     .image = "another image",
+                     .console = script,
+                     .script = "cd x",
+                     .clock = {.skew_ns = -5, .drift_ppm = 300},
+                     .boot_at_ns = 7'000'000}};
+  const std::string path = session::temporary("shapes");
+  sim::host::Machine machine(options);
+  Recorder recorder;
+  REQUIRE(recorder.open({.path = path, .sources = {"test"}}, machine.options()) == "");
+  recorder.attach(machine);
+  REQUIRE(machine.start() == "");
+  REQUIRE(machine.run(sim::kNever) == sim::Outcome::Ended);
+  const base::Digest root = machine.world().finish();
+  recorder.finish("held", root);
+
+  const Recording recording = load(path);
+  const PlanRead read = machine_of(recording, "", session::kTypist);
+  REQUIRE(read.error == "");
+  REQUIRE(read.options.shapes.size() == 2);
+  const sim::host::NodeShape& second = read.options.shapes[1];
+  CHECK(read.options.shapes[0].name == "a");
+  CHECK(read.options.shapes[0].cores == 2);
+  CHECK(second.image == "another image");
+  CHECK(second.script == "cd x");
+  CHECK(second.clock == sim::ClockConfig{-5, 300});
+  CHECK(second.boot_at_ns == 7'000'000);
+  CHECK(read.options.wall_start_ns == 1'000'000'000);
+  CHECK(plan_of(read.options) == plan_of(options));
+  const auto again = play(recording);
+  CHECK(again.error == "");
+  CHECK(again.result.ended);
+  CHECK(again.result.root == root);
+}
+
+TEST_CASE("nodes that are equal and plain have one plan however they are described", "[replay]") {
+  sim::host::MachineOptions flat{.cores = 2, .ram_bytes = u64{16} << 20, .nodes = 2, .script = "x"};
+  sim::host::MachineOptions shaped;
+  const sim::host::NodeShape shape{.cores = 2, .ram_bytes = u64{16} << 20, .script = "x"};
+  shaped.shapes = {shape, shape};
+  CHECK(plan_of(flat) == plan_of(shaped));
+  CHECK(read_plan(PlanFrame{plan_of(shaped)}).options.shapes.empty());
+}
+
 TEST_CASE("an image that is not built in is attached, and asked for by hash when it is missing", "[replay]") {
   const auto recorded = record("image", {.keys = "x", .image = std::string(2000, 'i')});
   const Recording recording = load(recorded.path);

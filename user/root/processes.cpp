@@ -380,6 +380,7 @@ void Manager::fault(ProcessRecord& record, kernel::MessageInfo info) {
         case kernel::CrashKind::Assertion: cause = {134, "abort"}; break;
         case kernel::CrashKind::ArenaSpent: cause.text = "memory quota exceeded"; break;
         case kernel::CrashKind::Watchdog: cause = {137, "watchdog"}; break;
+        case kernel::CrashKind::Killed: cause = {137, "killed"}; break;
       }
       break;
     }

@@ -112,6 +112,14 @@ void print_json(const replay::Recording& recording, const std::string& problem) 
       json_string(problem).c_str(), static_cast<unsigned long long>(header.seed));
 }
 
+std::string describe(const NodeShape& shape) {
+  constexpr const char* kConsoles[] = {"no console", "a terminal", "a script", "a console its plan types on"};
+  std::string text = std::to_string(shape.cores) + " cores, " + std::to_string(shape.ram_bytes) + " bytes of memory, " +
+                     kConsoles[static_cast<u8>(shape.console)];
+  if (shape.boot_at_ns == kNever) return text + ", off";
+  return shape.boot_at_ns == 0 ? text : text + ", from " + seconds(shape.boot_at_ns);
+}
+
 void print_info(const replay::Recording& recording, const Request& request) {
   const replay::Header& header = recording.header();
   const bool same_model = header.model == replay::model_id();
@@ -123,9 +131,13 @@ void print_info(const replay::Recording& recording, const Request& request) {
   for (const std::string& source : header.sources) std::printf("source    %s\n", source.c_str());
   const replay::PlanRead plan = replay::read_plan(recording.plan());
   if (plan.error.empty()) {
-    std::printf("world     %u node, %u cores, %llu bytes of memory, %s\n", plan.options.nodes, plan.options.cores,
-                static_cast<unsigned long long>(plan.options.ram_bytes),
-                plan.options.console == ConsoleKind::Script ? "a script" : "a terminal");
+    const bool is_equal = plan.options.shapes.empty();
+    if (is_equal) std::printf("world     %u node, %s\n", plan.options.nodes, describe(plan.options.shape(0)).c_str());
+    for (u32 i = 0; i < plan.options.shapes.size(); ++i) {
+      const NodeShape& shape = plan.options.shapes[i];
+      const std::string name = shape.name.empty() ? std::to_string(i + 1) : shape.name;
+      std::printf("node      %s, %s\n", name.c_str(), describe(shape).c_str());
+    }
   } else {
     std::printf("world     %s\n", plan.error.c_str());
   }
