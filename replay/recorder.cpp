@@ -104,7 +104,7 @@ std::string Recorder::open(const Options& options, const sim::host::MachineOptio
                 .sources = options.sources,
                 .redacted = options.redacted});
   append(PlanFrame{plan});
-  if (machine.schedule.on) append(Overrides{sim::host::text_of(machine.schedule)});
+  if (machine.schedule.on || !machine.schedule.faults.empty()) append(Overrides{sim::host::text_of(machine.schedule)});
   if (!options.image_name.empty()) attach_image(options.image_name, machine.image);
   for (u32 i = 0; i < machine.shapes.size(); ++i) {
     const sim::host::NodeShape& shape = machine.shapes[i];

@@ -138,6 +138,32 @@ const std::string& MachineOptions::image_of(u32 index) const {
   return shapes.empty() || shapes[index].image.empty() ? image : shapes[index].image;
 }
 
+void Machine::set_faults(WorldConfig& config) {
+  const FaultSetup& setup = options_.schedule.faults;
+  if (setup.empty()) return;
+  for (const ArmedFault& armed : setup.rules) {
+    fault_rules_.push_back(armed.rule);
+    fault_rules_.back().target = armed.target;
+  }
+  for (const ForcedFault& forced : setup.forced) {
+    fault_overrides_.push_back(forced.entry);
+    fault_overrides_.back().target = actor_key(forced.target);
+  }
+  std::sort(fault_overrides_.begin(), fault_overrides_.end(),
+            [](const FaultOverride& left, const FaultOverride& right) {
+              return std::tie(left.fault, left.target, left.opportunity) <
+                     std::tie(right.fault, right.target, right.opportunity);
+            });
+  services_ = services_of(options_.image);
+  config.faults = {
+      .rules = fault_rules_, .overrides = fault_overrides_, .services = services_.services, .budget = setup.budget};
+  config.sinks.fault = [](void* self, const InjectRecord& record) {
+    Machine& machine = *static_cast<Machine*>(self);
+    if (record.forced != ~u32{0}) machine.forced_used_ += 1;
+    if (machine.on_fault) machine.on_fault(record);
+  };
+}
+
 void Machine::set_observers(WorldConfig& config) {
   config.sinks.context = this;
   config.script.context = this;
@@ -195,6 +221,7 @@ std::string Machine::start() {
   config.wall_start_ns = options_.wall_start_ns;
   set_observers(config);
   set_schedule(config);
+  set_faults(config);
   const u64 bytes = World::memory_bytes(config);
   u8* memory = map_memory(bytes);
   if (memory == nullptr) return "no work memory";

@@ -59,6 +59,7 @@ class Machine {
   using ChoiceMade = std::function<void(const ChoiceRecord& record)>;
   using Action = std::function<void(World& world, u64 id)>;
   using Puppet = std::function<u64(World& world, const PuppetCall& call, base::MutableBytes order)>;
+  using FaultStruck = std::function<void(const InjectRecord& record)>;
 
   explicit Machine(MachineOptions options) : options_(std::move(options)) {}
   ~Machine();
@@ -70,6 +71,7 @@ class Machine {
   EventSeen on_event;
   InputTaken on_input;
   ChoiceMade on_choice;
+  FaultStruck on_fault;
   /// The plan's own code (Script of config.h): unlike the observers above, part of what defines the run.
   Action on_action;
   Puppet on_puppet;
@@ -84,17 +86,21 @@ class Machine {
   u64 ran_until() const { return ran_until_; }
   const MachineOptions& options() const { return options_; }
 
-  /// How many of the choices set by the schedule came up so far.
+  /// How many of the choices and faults set by the schedule came up so far.
   u64 forced_used() const { return forced_used_; }
 
  private:
   void set_observers(WorldConfig& config);
   void set_schedule(WorldConfig& config);
+  void set_faults(WorldConfig& config);
   void make_pilot();
 
   MachineOptions options_;
   std::vector<Override> overrides_;
   std::vector<PilotCount> pilot_;
+  std::vector<FaultRule> fault_rules_;
+  std::vector<FaultOverride> fault_overrides_;
+  ServiceNames services_;
   std::function<void(u64 actor)> on_step_;
   u64 forced_used_ = 0;
   std::vector<NodeShape> shapes_;  // of the world's nodes: what it reads lies here

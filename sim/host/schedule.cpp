@@ -199,11 +199,16 @@ std::string parse_choice(std::string_view line, Schedule& schedule) {
     schedule.then = config;
     return {};
   }
+  const std::string_view rest = line.substr(0, line.find('#')).substr(line.find(words[0]) + words[0].size());
+  if (words[0] == "arm") return parse_rule(rest, schedule.faults);
+  if (words[0] == "budget") return parse_budget(rest, schedule.faults);
+  if (words[0] == "fault") return parse_forced(rest, schedule.faults);
   ForcedChoice choice;
   u32 kind = 0;
   while (kind < kChoiceKinds && name_of(static_cast<ChoiceKind>(kind)) != words[0]) ++kind;
   if (kind == kChoiceKinds) {
-    return "there is no choice " + quoted(words[0]) + "; there are tie, pick, pull, cut, delay, irq, order and then";
+    return "there is no choice " + quoted(words[0]) +
+           "; there are tie, pick, pull, cut, delay, irq, order, then, arm, budget and fault";
   }
   choice.kind = static_cast<ChoiceKind>(kind);
   if (words.size() != 4) return std::string(words[0]) + " is followed by an actor, @ordinal and an answer";
@@ -272,7 +277,7 @@ std::string find_doubled(const Schedule& schedule) {
   std::sort(sorted.begin(), sorted.end(), [&](auto left, auto right) { return key(left) < key(right); });
   const auto twice =
       std::adjacent_find(sorted.begin(), sorted.end(), [&](auto left, auto right) { return key(left) == key(right); });
-  return twice == sorted.end() ? std::string() : "set twice: " + text_of(**twice);
+  return twice == sorted.end() ? find_doubled(schedule.faults) : "set twice: " + text_of(**twice);
 }
 
 std::string text_of(const ForcedChoice& choice) {
@@ -288,6 +293,7 @@ std::string text_of(const Schedule& schedule) {
   if (schedule.seed) text += " seed=" + std::to_string(*schedule.seed);
   text += " sched=" + text_of(schedule.first) + "\n";
   for (const ForcedChoice& choice : schedule.forced) text += text_of(choice) + "\n";
+  text += text_of(schedule.faults);
   if (schedule.then) text += "then " + text_of(*schedule.then) + "\n";
   return text;
 }

@@ -5,11 +5,13 @@
 //     delay  1/fxfs.2      @118    12us               # the 118th `delay` point of that thread, from 0
 //     tie    world         @40     2
 //     then   pct:depth=3                              # after the last entry
+//     arm, budget, fault                              # faults.h
 #pragma once
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "sim/host/faults.h"
 #include "sim/model/explore/choice.h"
 
 namespace sim::host {
@@ -27,6 +29,7 @@ struct Schedule {
   StrategyConfig first;
   std::optional<StrategyConfig> then;
   std::vector<ForcedChoice> forced;  // as they came; `then` goes on after the last
+  FaultSetup faults;                 // also where `on` is not set
   /// What a file says about where it comes from; empty when it does not.
   std::string plan;
   std::optional<u64> seed;
@@ -44,7 +47,7 @@ std::string text_of(const StrategyConfig& config);
 std::string parse_choice(std::string_view line, Schedule& schedule);
 /// A whole file; what it says is added to `schedule`. Empty, or "line 4: what is wrong".
 std::string parse_schedule(std::string_view file, Schedule& schedule);
-/// Whether a point is set twice; which one as text.
+/// Whether a point or an opportunity is set twice; which one as text.
 std::string find_doubled(const Schedule& schedule);
 /// A whole file. `plan` and `seed` as given in the schedule.
 std::string text_of(const Schedule& schedule);

@@ -7,6 +7,7 @@
 #include "kernel-model/kernel.h"
 #include "kernel-model/machine.h"
 #include "sim/model/explore/choice.h"
+#include "sim/model/faults/plan.h"
 
 namespace sim {
 
@@ -93,6 +94,8 @@ struct Sinks {
   void (*choice)(void* context, const ChoiceRecord& record) = nullptr;
   /// Each time a thread gets a core, by its actor_key; only with `schedule.on`.
   void (*step)(void* context, u64 actor) = nullptr;
+  /// Each fault that fired, was lessened or withheld, or was spared by an override.
+  void (*fault)(void* context, const InjectRecord& record) = nullptr;
 };
 
 class World;
@@ -125,6 +128,7 @@ struct WorldConfig {
   bool stealing = true;
   Script script;
   ScheduleConfig schedule;  // how choices are answered; not part of the configuration's digest
+  FaultPlan faults;         // nor is this: the rules are told by events
   Sinks sinks;
 };
 

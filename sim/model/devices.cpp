@@ -39,6 +39,7 @@ Devices::Devices(World& world, Node& node, const NodeConfig& config, u64 seed)
 void Devices::reset() {
   for (LineState& line : lines_) line = {};
   console_.fifo.clear();
+  console_.pasting = false;
   console_.end_reported = false;
   console_.hidden = false;
   console_.script = {};
@@ -66,10 +67,11 @@ void Devices::power_off() {
 
 void Devices::raise_if_due(u32 line, u64 now) {
   LineState& state = lines_[line];
-  if (!state.armed || state.queued || !(state.level || state.latched)) return;
+  const bool storms = now < state.storm_until;
+  if (!state.armed || state.queued || !(state.level || state.latched || storms)) return;
   state.queued = true;
   counter_ += 1;
-  world_.raise(node_, line, now, counter_);
+  world_.raise(node_, line, state.level || state.latched ? now : now + state.storm_every, counter_);
 }
 
 void Devices::line_armed(u32 line, bool armed, u64 now) {
@@ -212,9 +214,80 @@ void Devices::deliver_refill(u64 now) {
 
 void Devices::deliver_timer(u64 now) {
   timer_entry_ = kNoEntry;
+  if (world_.has_faults()) [[unlikely]] {
+    if (const u64 again = world_.fault_expiry(node_, kDeviceTimer, now); again != 0) {
+      timer_entry_ = push_timer(again);
+      return;
+    }
+  }
   armed_ns_ = kNever;
   lines_[kLineTimer].latched = true;
   raise_if_due(kLineTimer, now);
+}
+
+EntryHandle Devices::push_timer(u64 time) {
+  counter_ += 1;
+  return world_.push({.time = time,
+                      .order = order_of(EntryClass::Timer, node_.index() * 64 + kSourceTimerDevice, counter_),
+                      .node = static_cast<u16>(node_.index()),
+                      .action = Action::DeviceTimer});
+}
+
+// ── Faults ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+bool Devices::can_be_struck(FaultClass fault) const {
+  switch (fault) {
+    case FaultClass::ConsoleBurst:
+    case FaultClass::ConsoleGarbage:
+    case FaultClass::ConsoleInterrupt: return console_.kind == ConsoleKind::Terminal;
+    default: return console_.kind != ConsoleKind::Absent;
+  }
+}
+
+void Devices::spurious(u32 line, u64 now) {
+  lines_[line].latched = true;
+  raise_if_due(line, now);
+}
+
+void Devices::storm(u32 line, u64 now, u64 every, u64 length) {
+  lines_[line].storm_until = now + length;
+  lines_[line].storm_every = every;
+  raise_if_due(line, now);
+}
+
+void Devices::paste(const Paste& paste, u64 now) {
+  if (console_.ended || console_.pasting) return;
+  console_.paste = paste;
+  console_.pasting = true;
+  go_on_pasting(now);
+  update_console_line(now);
+}
+
+void Devices::go_on_pasting(u64 now) {
+  Paste& paste = console_.paste;
+  base::D128 digest;
+  u64 count = 0;
+  const auto push = [&](u8 byte) {
+    console_.fifo.push(byte);
+    digest.fold(byte);
+    count += 1;
+  };
+  while (console_.fifo.room() > 0 && paste.left > 0) {
+    u8 byte = paste.byte;
+    if (paste.noise != nullptr) {
+      // No byte of a key that signals, ends the input or a line: nul, bell, 0x1d to 0x1f, or a byte of no ASCII.
+      constexpr u8 kControls[] = {0x00, 0x07, 0x1D, 0x1E, 0x1F};
+      const u64 word = paste.noise->at(paste.opportunity, 16 + paste.left);
+      byte = (word & 1) != 0 ? static_cast<u8>(0x80 | word >> 8) : kControls[(word >> 8) % std::size(kControls)];
+    }
+    push(byte);
+    paste.left -= 1;
+  }
+  if (console_.fifo.room() > 0) {
+    push(paste.last);
+    console_.pasting = false;
+  }
+  world_.emit(node_.number(), now, {.kind = EventKind::HostConsoleIn, .a = count, .b = digest.out().high});
 }
 
 // ── Port calls ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -333,6 +406,8 @@ void Devices::read_console(UserFrame& frame, IpcBuffer* buffer, u64 now) {
   if (at_end) console_.end_reported = true;
   const bool is_typed = console_.kind == ConsoleKind::Typed;
   if (!console_.script.empty() || (is_typed && console_.staged.size() > 0)) queue_refill(now);
+  if (console_.pasting && console_.fifo.size() == 0) [[unlikely]]
+    go_on_pasting(now);
   update_console_line(now);
   answer(frame, ResultLabel::None, 2);
 }
@@ -350,6 +425,7 @@ void Devices::timer_call(port::Timer operation, UserFrame& frame, u64 now) {
       armed_ns_ = frame.mr[0];
       queue_timer(now);
       return answer(frame, ResultLabel::None, 0);
+    }
     case port::Timer::Cancel:
       if (timer_entry_ != kNoEntry) world_.cancel(timer_entry_);
       timer_entry_ = kNoEntry;
@@ -364,13 +440,12 @@ void Devices::timer_call(port::Timer operation, UserFrame& frame, u64 now) {
 void Devices::queue_timer(u64 now) {
   if (timer_entry_ != kNoEntry) world_.cancel(timer_entry_);
   timer_entry_ = kNoEntry;
-  const u64 due = clock_.world_time_of(armed_ns_);
+  u64 due = clock_.world_time_of(armed_ns_);
   if (due == kNever) return;  // until the clock's rate changes
-  counter_ += 1;
-  timer_entry_ = world_.push({.time = due > now ? due : now,
-                              .order = order_of(EntryClass::Timer, node_.index() * 64 + kSourceTimerDevice, counter_),
-                              .node = static_cast<u16>(node_.index()),
-                              .action = Action::DeviceTimer});
+  if (due < now) due = now;
+  if (world_.has_faults()) [[unlikely]]
+    due = world_.fault_timer(node_, kDeviceTimer, due);
+  timer_entry_ = push_timer(due);
 }
 
 void Devices::set_rate(i32 ppm, u64 now) {

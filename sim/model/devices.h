@@ -5,6 +5,7 @@
 #include "kernel-model/kernel.h"
 #include "kernel-model/ports.h"
 #include "sim/model/clock.h"
+#include "sim/model/config.h"
 #include "sim/model/event_queue.h"
 
 namespace sim {
@@ -66,6 +67,15 @@ class ByteFifo {
   u8 bytes_[kBytes];
 };
 
+/// Bytes that a fault types: `left` of them, and one that ends them. They wait for room as a terminal's paste does.
+struct Paste {
+  u64 left = 0;
+  u8 byte = 0;     // each, where there is no noise
+  u8 last = 0x15;  // Ctrl-U: erases the line
+  const base::Prng* noise = nullptr;
+  u64 opportunity = 0;  // of the noise
+};
+
 struct Console {
   ConsoleKind kind = ConsoleKind::Absent;
   bool ended = false;         // no more input will ever come
@@ -77,6 +87,8 @@ struct Console {
   bool refill_queued = false;
   bool hidden = false;  // what is typed now is not shown
   ByteFifo<kConsoleFifoBytes> fifo;
+  Paste paste;
+  bool pasting = false;
   ByteFifo<kConsoleStagedBytes>
       staged;  // host input on its way; queue entries say how much enters when. Typed: the text
 };
@@ -87,6 +99,8 @@ struct LineState {
   bool level = false;
   bool latched = false;
   bool queued = false;  // an interrupt is on its way to the core
+  u64 storm_until = 0;  // faults: until then it holds anyway, each storm_every ns
+  u64 storm_every = 0;
 };
 
 /// What a port call did to the node beyond its answer.
@@ -117,6 +131,15 @@ class Devices {
   void deliver_timer(u64 now);
   /// Input for a node that is off: its bytes are lost, the end of input and the terminal's size are found at power-on.
   void deliver_off(const QueueEntry& entry);
+
+  // ── Faults ───────────────────────────────────────────────────────────────────────────────────────────────
+  /// Whether the node has what a class by the minute strikes.
+  bool can_be_struck(FaultClass fault) const;
+  void spurious(u32 line, u64 now);
+  void storm(u32 line, u64 now, u64 every, u64 length);
+  /// The interrupt that was just taken comes once more.
+  void repeat(u32 line) { lines_[line].latched = true; }
+  void paste(const Paste& paste, u64 now);
 
   /// Takes as much host input as there is room for; returns how much. It enters by a later `deliver_input`.
   u64 stage_input(base::Bytes bytes);
@@ -150,6 +173,8 @@ class Devices {
   void puppet(kernel::UserFrame& frame, kernel::IpcBuffer* buffer, kernel::Ref<kernel::Tcb> thread);
   void queue_timer(u64 now);
   void update_console_line(u64 now);
+  void go_on_pasting(u64 now);
+  EntryHandle push_timer(u64 time);
   void queue_refill(u64 now);
   void raise_if_due(u32 line, u64 now);
 

@@ -18,6 +18,7 @@ enum class Action : u8 {
   CoreTimer,
   Poke,
   Irq,
+  FaultStrike,
   PlanCall,  // argument: the plan's id of it
   NodeBoot,
 };

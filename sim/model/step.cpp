@@ -90,7 +90,7 @@ Outcome World::run(u64 until) {
     const u64 head_time = queue_.head_time();
     const Pick pick = pick_core();
     const u64 time = head_time <= pick.time ? head_time : pick.time;
-    if (time == kNever) {
+    if (time == kNever || (pick.time == kNever && only_faults_wait())) {
       for (Node& node : nodes_) {
         if (node.is_up() && node.devices().is_live()) return Outcome::Waiting;
       }
@@ -201,6 +201,7 @@ void World::raise(Node& node, u32 line, u64 time, u64 counter) {
 void World::deliver(const QueueEntry& entry) {
   if (entry.action >= Action::PlanCall) return deliver_plan(entry);
   Node& node = nodes_[entry.node];
+  if (entry.action == Action::FaultStrike) return fault_strike(node, static_cast<u32>(entry.argument), entry.time);
   const bool from_host = entry.action == Action::ConsoleInput || entry.action == Action::ConsoleHangup ||
                          entry.action == Action::ConsoleSize;
   if (from_host) host_entries_ -= 1;
@@ -216,6 +217,7 @@ void World::deliver(const QueueEntry& entry) {
     case Action::CoreTimer:
     case Action::Poke:
     case Action::Irq: return deliver_to_core(node, node.cores()[entry.core], entry);
+    case Action::FaultStrike: break;
     case Action::PlanCall:
     case Action::NodeBoot: break;
   }
@@ -235,13 +237,22 @@ void World::deliver_to_core(Node& node, Core& core, const QueueEntry& entry) {
   switch (entry.action) {
     case Action::CoreTimer:
       core.timer_entry = kNoEntry;
+      if (faults_ != nullptr) [[unlikely]] {
+        if (const u64 again = fault_expiry(node, core.number, entry.time); again != 0)
+          return queue_timer(node, core, again);
+      }
       core.timer = 0;
       core.timer_due = true;
       break;
     case Action::Poke: core.poke = true; break;
     default:
+      if (faults_ != nullptr) [[unlikely]] {
+        if (fault_interrupt(node, entry)) return;
+      }
       if (!node.devices().take_line(static_cast<u32>(entry.argument))) return;
       core.irqs[entry.argument / 64] |= u64{1} << entry.argument % 64;
+      if (faults_ != nullptr) [[unlikely]]
+        fault_repeat(node, static_cast<u32>(entry.argument), entry.time);
       break;
   }
   core.note_interrupts();
@@ -263,6 +274,9 @@ void World::deliver_to_core(Node& node, Core& core, const QueueEntry& entry) {
 }
 
 [[gnu::always_inline]] inline void World::enter_trap(Node& node, Core& core) {
+  if (faults_ != nullptr) [[unlikely]] {
+    if (fault_trap(node, core)) return;
+  }
   kernel::UserFrame& frame = node.kernel().at(core.current).frame;
   if (frame.call == static_cast<i32>(kernel::Syscall::Port)) [[unlikely]] {
     if (!port_call(node, core)) return;  // the node is gone
@@ -322,6 +336,8 @@ void World::enter_fault(Node& node, Core& core) {
   apply(node, core, exit);
   if (explorer_ != nullptr) [[unlikely]]
     disturb(node, core);
+  if (faults_ != nullptr) [[unlikely]]
+    fault_dispatched(node, core);
 }
 
 /// What the explorer does to the thread that got the core: steals time from the core before it, pokes it for nothing.
@@ -383,9 +399,16 @@ void World::set_timer(Node& node, Core& core, u64 timer) {
   core.timer_entry = kNoEntry;
   core.timer = timer;
   if (timer == 0) return;
+  u64 time = timer > now_ ? timer : now_;
+  if (faults_ != nullptr) [[unlikely]]
+    time = fault_timer(node, core.number, time);
+  queue_timer(node, core, time);
+}
+
+void World::queue_timer(Node& node, Core& core, u64 time) {
   const u32 source = kSourceCores + first_cores_[node.index()] + core.number;
   core.counter += 1;
-  core.timer_entry = push({.time = timer > now_ ? timer : now_,
+  core.timer_entry = push({.time = time,
                            .order = order_of(EntryClass::Timer, source, core.counter),
                            .cause = trace_.count(),
                            .node = static_cast<u16>(node.index()),
@@ -399,8 +422,11 @@ void World::send_pokes(Node& node, Core& core, const kernel::CoreMask& cores) {
     for (u64 left = cores.words[word]; left != 0; left &= left - 1) {
       const u32 target = word * 64 + lowest_bit(left);
       if (node.cores()[target].poke) continue;  // not entered since the last one: it will see both
+      u64 late = 0;
+      if (faults_ != nullptr) [[unlikely]]
+        late = fault_poke(node, target, core.time);
       core.counter += 1;
-      push({.time = core.time + config_.costs.ipi_latency,
+      push({.time = core.time + config_.costs.ipi_latency + late,
             .order = order_of(EntryClass::Interrupt, source, core.counter),
             .cause = trace_.count(),
             .node = static_cast<u16>(node.index()),
@@ -421,9 +447,21 @@ void World::send_pokes(Node& node, Core& core, const kernel::CoreMask& cores) {
   Fiber& fiber = node.fiber_of(core.current);
   if (!prepare_fiber(node, core, fiber)) return;
   const u64 started = core.time;
+  u64 slow = 1;
+  if (core.slow_factor > 1) [[unlikely]] {
+    if (started >= core.slow_until) {
+      core.slow_factor = 1;
+    } else {
+      if (core.slow_until < limit) limit = core.slow_until;
+      if (limit - started >= core.slow_factor) {
+        slow = core.slow_factor;
+        limit = started + (limit - started) / slow;
+      }
+    }
+  }
   if (fiber.charge_left >= limit - started) {
     fiber.charge_left -= limit - started;
-    set_core_time(core, limit);
+    set_core_time(core, started + (limit - started) * slow);
   } else {
     running.node = &node;
     running.tcb = core.current;
@@ -432,7 +470,7 @@ void World::send_pokes(Node& node, Core& core, const kernel::CoreMask& cores) {
     fiber.charge_left = 0;
     run_fiber(fiber);
     ASSERT(running.time <= limit);  // W3
-    set_core_time(core, running.time);
+    set_core_time(core, started + (running.time - started) * slow);
     fiber_stopped(node, core, fiber);
   }
   core.busy_ns += core.time - started;
@@ -502,6 +540,8 @@ bool World::port_call(Node& node, Core& core) {
     frame.cap = 0;
     return true;
   }
+  if (faults_ != nullptr) [[unlikely]]
+    fault_port(node, core, device);
   return node.devices().port_call(device, core.current, frame, core.time) == PortEffect::None;
 }
 
@@ -517,7 +557,7 @@ void World::node_stopped(Node& node, u64 now, u32 status, Stopped how) {
   queue_.remove_if([index = node.index()](const QueueEntry& entry) {
     const bool is_input = entry.action == Action::ConsoleInput || entry.action == Action::ConsoleHangup ||
                           entry.action == Action::ConsoleSize;
-    return entry.node == index && !is_input && entry.action < Action::PlanCall;
+    return entry.node == index && !is_input && entry.action < Action::FaultStrike;
   });
   for (Core& core : node.cores()) {
     set_busy(core.global, kNever);

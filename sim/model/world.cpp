@@ -27,6 +27,7 @@ u32 entries_max(const WorldConfig& config) {
   u32 count = static_cast<u32>(config.nodes.size()) + (config.script.action != nullptr ? kPlanEntriesMax : 0);
   for (const NodeConfig& node : config.nodes)
     count += kEntriesPerNode + kHostEntriesPerNode + node.cores * kEntriesPerCore;
+  if (can_strike(config.faults)) count += kFaultTimedMax;
   return count;
 }
 
@@ -114,6 +115,8 @@ struct World::Memory {
   std::span<u64> woken_by;  // as the fibers, by TCB slot
   std::span<Explorer> explorer;
   Explorer::Memory explored;
+  std::span<Faults> faults;
+  Faults::Memory struck;
   u64 bytes = 0;
 
   Memory(const WorldConfig& config, u8* base) {
@@ -138,6 +141,11 @@ struct World::Memory {
       explored.cores = carver.take<Explorer::CorePoints>(core_total(config));
       explored.lines = carver.take<u64>(config.nodes.size() * kLinesEnd);
       explored.names = carver.take<u32>(kNameCounters);
+    }
+    if (can_strike(config.faults)) {
+      faults = carver.take<Faults>(1);
+      struck.streams = carver.take<Faults::Stream>(kFaultStreamsMax);
+      struck.table = carver.take<u16>(kFaultTableSize);
     }
     bytes = carver.used();
   }
@@ -176,6 +184,8 @@ base::Result<World*, ConfigError> World::create(const WorldConfig& config, base:
   for (Explorer::CorePoints& points : parts.explored.cores) new (&points) Explorer::CorePoints;
   for (u64& ordinal : parts.explored.lines) ordinal = 0;
   for (u32& seen : parts.explored.names) seen = 0;
+  for (Faults::Stream& stream : parts.struck.streams) new (&stream) Faults::Stream;
+  for (u16& place : parts.struck.table) place = 0;
   World* world = new (parts.world.data()) World(config, parts);
   world->config_.nodes = parts.configs;
   u64 fiber_at = 0;
@@ -203,6 +213,7 @@ base::Result<World*, ConfigError> World::create(const WorldConfig& config, base:
                                                              .sinks = &world->config_.sinks,
                                                              .seed = config.seed});
   }
+  if (!parts.faults.empty()) world->faults_ = new (parts.faults.data()) Faults(config.faults, parts.struck, *world);
   const auto booted = world->start();
   if (!booted.ok()) {
     const ConfigError error = booted.error();
@@ -228,6 +239,7 @@ base::Result<void, ConfigError> World::start() {
                .action = Action::NodeBoot},
               boot_at_ns);
   }
+  if (faults_ != nullptr) faults_->begin();
   return {};
 }
 

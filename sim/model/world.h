@@ -10,6 +10,7 @@
 #pragma once
 #include "sim/model/event_queue.h"
 #include "sim/model/explore/explorer.h"
+#include "sim/model/faults/faults.h"
 #include "sim/model/node.h"
 #include "sim/model/trace.h"
 
@@ -156,6 +157,11 @@ class World {
   void node_stopped(Node& node, u64 now, u32 status, Stopped how);
   /// The next order of a program that asks for one; kPuppetEnd without a script.
   u64 puppet(const PuppetCall& call, base::MutableBytes order);
+  bool has_faults() const { return faults_ != nullptr; }
+  /// When a timer that was set for `time` expires; `timer` is a core's number or kDeviceTimer.
+  u64 fault_timer(Node& node, u32 timer, u64 time);
+  /// When a timer that expires now is noticed; 0: now.
+  u64 fault_expiry(Node& node, u32 timer, u64 now);
 
  private:
   struct Memory;
@@ -179,6 +185,16 @@ class World {
   void run_ahead(const Pick& pick, u64 until);
   u32 break_tie(u64 time, u32 count);
   void disturb(Node& node, Core& core);
+  // Hooks of faults (faults/hooks.cpp), called only where `faults_` is set.
+  void fault_dispatched(Node& node, Core& core);
+  void stop_core(Core& core, u64 until);
+  u64 fault_poke(Node& node, u32 target, u64 now);
+  bool fault_interrupt(Node& node, const QueueEntry& entry);
+  void fault_repeat(Node& node, u32 line, u64 now);
+  bool fault_trap(Node& node, Core& core);
+  void fault_port(Node& node, Core& core, u32 device);
+  void fault_strike(Node& node, u32 index, u64 now);
+  bool only_faults_wait() const { return faults_ != nullptr && queue_.size() == faults_->queued(); }
   void deliver(const QueueEntry& entry);
   void deliver_plan(const QueueEntry& entry);
   void deliver_to_core(Node& node, Core& core, const QueueEntry& entry);
@@ -195,6 +211,7 @@ class World {
   void apply(Node& node, Core& core, const kernel::Exit& exit);
   void dispatch(Node& node, Core& core, const kernel::Exit& exit);
   void set_timer(Node& node, Core& core, u64 timer);
+  void queue_timer(Node& node, Core& core, u64 time);
   void send_pokes(Node& node, Core& core, const kernel::CoreMask& cores);
   void set_core_time(Core& core, u64 time) {
     core.time = time;
@@ -220,6 +237,7 @@ class World {
   kernel::Entry trap_entry_{.kind = kernel::EntryKind::Syscall};  // of a system call; the rest is set at each
   base::Prng ties_;
   Explorer* explorer_ = nullptr;  // null unless choices are answered by a strategy or by overrides
+  Faults* faults_ = nullptr;      // null unless a fault can strike
   u64 now_ = 0;
   u64 tick_ = kInputTickNs;  // the next multiple of 1 ms after the last core looked at
   u64 host_counter_ = 0;

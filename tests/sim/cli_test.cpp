@@ -69,8 +69,8 @@ TEST_CASE("a loop without charge is named with its stack within its time", "[sim
 
 TEST_CASE("every verb has help, an example and exit codes; a wrong flag gets a suggestion",
           "[sim][cli][simulation.T95]") {
-  for (const std::string verb :
-       {"live", "run", "replay", "verify", "digest", "recording", "lint", "boot", "doctor", "version", "help"}) {
+  for (const std::string verb : {"live", "run", "replay", "verify", "digest", "recording", "faults", "lint", "boot",
+                                 "doctor", "version", "help"}) {
     CAPTURE(verb);
     const Finished help = shell(kOrrery + " " + verb + " --help");
     CHECK(help.code == 0);

@@ -237,7 +237,7 @@ TEST_CASE("strategies and overrides are read with every mistake named", "[sim][e
   CHECK(file("") == "it is empty");
   CHECK(file("orrery-overrides 2\n").starts_with("line 1: it does not begin with"));
   CHECK(file("orrery-overrides 1 x=1\n").starts_with("line 1: 'x=1': plan, seed and sched"));
-  CHECK(file("orrery-overrides 1\nfault net.loss @1 spare\n").starts_with("line 2: there is no choice 'fault'"));
+  CHECK(file("orrery-overrides 1\nfail net.loss @1 spare\n").starts_with("line 2: there is no choice 'fail'"));
   CHECK(file("orrery-overrides 1\ncut 1/a.1 2 5us\n") == "line 2: '2': an ordinal is written @118");
   CHECK(file("orrery-overrides 1\ncut 1/a.1 @2\n") == "line 2: cut is followed by an actor, @ordinal and an answer");
   CHECK(file("orrery-overrides 1\ncut 1/a.1 @2 1h\n").starts_with("line 2: '1h': allowed is a time up to"));

@@ -18,7 +18,8 @@ struct Result {
   std::vector<base::Event> trace;
   std::vector<sim::host::ForcedChoice> choices;
   u64 forced_used = 0;
-  std::string broken;  // the first broken invariant
+  std::vector<std::string> faults;  // "cpu.steal 1/core0 @3 fired: time=5000ns"
+  std::string broken;               // the first broken invariant
 };
 
 /// What holds of each core whatever a strategy answers: nobody waits above the thread that runs, and the threads and
@@ -47,6 +48,15 @@ struct Options {
   sim::host::Schedule schedule;
 };
 
+/// A schedule with lines of an overrides file about faults.
+inline sim::host::Schedule faults_of(const std::string& lines) {
+  sim::host::Schedule schedule;
+  const std::string wrong = sim::host::parse_schedule("orrery-overrides 1\n" + lines, schedule);
+  ASSERT(wrong.empty());
+  schedule.on = false;
+  return schedule;
+}
+
 /// A schedule of one strategy, as the command reads it.
 inline sim::host::Schedule schedule_of(const std::string& strategy) {
   sim::host::Schedule schedule;
@@ -70,6 +80,13 @@ inline Result run(std::span<const machine::NativeEntry> entries, const Options& 
   if (options.keep_trace) machine.on_event = [&](const base::Event& event) { result.trace.push_back(event); };
   machine.on_choice = [&](const sim::ChoiceRecord& record) {
     result.choices.push_back({record.kind, std::string(record.actor), record.ordinal, record.answer});
+  };
+  machine.on_fault = [&](const sim::InjectRecord& record) {
+    const bool is_withheld = record.outcome == sim::InjectRecord::Outcome::Withheld;
+    const std::string what = record.is_spared ? "spared" : is_withheld ? "withheld" : "fired";
+    result.faults.push_back(std::string(name_of(record.fault)) + " " + std::string(record.target) + " @" +
+                            std::to_string(record.opportunity) + " " + what + ": " +
+                            sim::host::text_of_values(record.fault, record.values));
   };
   if (options.check) {
     machine.on_event = [&](const base::Event& event) {

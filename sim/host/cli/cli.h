@@ -40,6 +40,7 @@ const Verb* find_verb(std::string_view name);
 int command(const Guest& guest, int argc, char** argv);
 
 int run_verb(Context& context);
+int faults_verb(Context& context);
 int live_verb(Context& context);
 int verify_verb(Context& context);
 int digest_verb(Context& context);
@@ -55,7 +56,7 @@ int help_verb(Context& context);
 int variant_verb(Context& context);
 
 extern const Verb kRunVerb, kLiveVerb, kReplayVerb, kVerifyVerb, kDigestVerb, kRecordingVerb, kLintVerb, kBootVerb,
-    kLonalaVerb, kDoctorVerb, kVersionVerb, kHelpVerb;
+    kFaultsVerb, kLonalaVerb, kDoctorVerb, kVersionVerb, kHelpVerb;
 
 constexpr std::string_view kVersion = "0.1.0";
 constexpr u32 kCoresDefault = 1;

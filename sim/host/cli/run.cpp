@@ -45,8 +45,8 @@ void print_header(const ScriptRun& run, World& world) {
 const Verb kRunVerb = {
     "run", "read a console script in a world of one node, as fast as it goes",
     "usage: orrery run SCRIPT|- [--seed N] [--cores N] [--memory SIZE] [--until TIME] [--record FILE]\n"
-    "                  [--sched S] [--overrides FILE] [--override LINE]... [--choices FILE] [--digest] [--trace "
-    "FILTER]\n"
+    "                  [--sched S] [--overrides FILE] [--override LINE]... [--choices FILE]\n"
+    "                  [--fault RULE]... [--digest] [--trace FILTER]\n"
     "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
     "  --cores N       virtual cores, 1 to 128 (default 1)\n"
     "  --memory SIZE   memory of the node, 16M to 3584M (default 64M)\n"
@@ -58,6 +58,8 @@ const Verb kRunVerb = {
     "                  walk or mix, with knobs as in pct:depth=2; or replay:FILE (default: the model's own rule)\n"
     "  --overrides F   a file of choices set otherwise; --override LINE sets one\n"
     "  --choices FILE  write the choices that were made, as a file for --overrides\n"
+    "  --fault RULE    a class of faults may strike, as in 'process.kill target=1/dev at-most=2'; `orrery faults` "
+    "lists them\n"
     "  --digest        the trace digest as the last line: digest <32 hexadecimal digits>\n"
     "  --trace FILTER  events on stderr: kinds and lanes (ipc.transfer, sched, fs.*, all), fields (thread=fsh core=1\n"
     "                  badge=7 time>=1.5s), with and, or, not, ( ), `within 5ms after ( … )`; a comma is `or`\n"
@@ -103,6 +105,8 @@ int run_verb(Context& context) {
   Machine machine(std::move(options));
   ChoiceLog choices;
   if (!sched.choices.empty()) choices.attach(machine);
+  FaultTallies faults;
+  faults.attach(machine);
   std::FILE* console = json ? stderr : stdout;
   machine.on_output = [console](u32, base::Bytes bytes) { std::fwrite(bytes.data(), 1, bytes.size(), console); };
   Filter events;
@@ -127,6 +131,7 @@ int run_verb(Context& context) {
   const base::Digest root = world.finish();
   finish_recording(recorder, outcome, world, root);
   report_overrides(machine, world);
+  faults.print();
   if (!sched.choices.empty() && !choices.write(sched.choices, world)) {
     std::fprintf(stderr, "orrery: %s: cannot be written\n", sched.choices.c_str());
     if (code == kHeld) code = kUnreadable;

@@ -34,6 +34,7 @@ void SchedFlags::add_to(CLI::App& app) {
   app.add_option("--overrides", overrides);
   app.add_option("--override", single)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--choices", choices);
+  app.add_option("--fault", faults)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
 int SchedFlags::read(const Verb& verb, u64 seed, Schedule& schedule) const {
@@ -55,6 +56,11 @@ int SchedFlags::read(const Verb& verb, u64 seed, Schedule& schedule) const {
       return usage_error(verb, "--override " + quote(line) + ": " + wrong);
     }
   }
+  for (const std::string& rule : faults) {
+    if (const std::string wrong = parse_rule(rule, schedule.faults); !wrong.empty()) {
+      return usage_error(verb, "--fault " + quote(rule) + ": " + wrong);
+    }
+  }
   if (const std::string twice = find_doubled(schedule); !twice.empty()) return usage_error(verb, twice);
   return -1;
 }
@@ -64,10 +70,12 @@ std::string SchedFlags::text() const {
   if (!sched.empty()) line += " --sched " + quote(sched);
   if (!overrides.empty()) line += " --overrides " + quote(overrides);
   for (const std::string& one : single) line += " --override " + quote(one);
+  for (const std::string& rule : faults) line += " --fault " + quote(rule);
   return line;
 }
 
 void ChoiceLog::attach(Machine& machine) {
+  faults_ = machine.options().schedule.faults;
   machine.on_choice = [this, before = machine.on_choice](const ChoiceRecord& record) {
     if (made_.size() < kForcedMax)
       made_.push_back({record.kind, std::string(record.actor), record.ordinal, record.answer});
@@ -80,10 +88,42 @@ bool ChoiceLog::write(const std::string& path, World& world) const {
   schedule.plan = text_of(world.config_digest());
   schedule.seed = world.seed();
   schedule.forced = made_;
+  schedule.faults = faults_;
   std::ofstream file(path, std::ios::binary);
   file << text_of(schedule);
   file.flush();
   return file.good();
+}
+
+void FaultTallies::attach(Machine& machine) {
+  machine.on_fault = [this, before = machine.on_fault](const InjectRecord& record) {
+    using enum InjectRecord::Outcome;
+    Tally& tally = tallies_[{std::string(name_of(record.fault)), std::string(record.target)}];
+    if (record.is_spared) {
+      tally.spared += 1;
+    } else if (record.outcome == Withheld) {
+      tally.withheld += 1;
+      tally.reason = record.reason;
+    } else {
+      (record.outcome == Fired ? tally.fired : tally.lessened) += 1;
+    }
+    if (before) before(record);
+  };
+}
+
+void FaultTallies::print() const {
+  for (const auto& [key, tally] : tallies_) {
+    std::string text;
+    const auto add = [&text](u64 count, const char* what) {
+      if (count != 0) text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + what;
+    };
+    add(tally.fired, "fired");
+    add(tally.lessened, "lessened");
+    add(tally.withheld, "withheld");
+    if (!tally.reason.empty()) text += " (" + tally.reason + ")";
+    add(tally.spared, "spared");
+    std::fprintf(stderr, "fault %s %s: %s\n", key.first.c_str(), key.second.c_str(), text.c_str());
+  }
 }
 
 void report_overrides(const Machine& machine, World& world) {
@@ -91,7 +131,7 @@ void report_overrides(const Machine& machine, World& world) {
   if (!schedule.plan.empty() && schedule.plan != text_of(world.config_digest())) {
     std::fprintf(stderr, "orrery: the overrides were made for another plan\n");
   }
-  const u64 all = schedule.forced.size();
+  const u64 all = schedule.forced.size() + schedule.faults.forced.size();
   if (machine.forced_used() < all) {
     std::fprintf(stderr, "unused: %llu of %llu\n", static_cast<unsigned long long>(all - machine.forced_used()),
                  static_cast<unsigned long long>(all));

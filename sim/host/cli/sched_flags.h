@@ -1,5 +1,7 @@
 // sim/host/cli/sched_flags.h — how a run's choices are answered, as flags; and the file of the choices it made.
 #pragma once
+#include <map>
+
 #include "sim/host/cli/cli.h"
 
 namespace sim::host::cli {
@@ -8,6 +10,7 @@ struct SchedFlags {
   std::string sched;                // NAME[:knobs], or replay:FILE
   std::string overrides;            // FILE
   std::vector<std::string> single;  // lines
+  std::vector<std::string> faults;  // rules
   std::string choices;              // FILE to write
 
   void add_to(CLI::App& app);
@@ -27,6 +30,26 @@ class ChoiceLog {
 
  private:
   std::vector<ForcedChoice> made_;
+  FaultSetup faults_;
+};
+
+/// What `orrery run` tells of faults at its end: how many of each class on each target.
+class FaultTallies {
+ public:
+  /// Observes `machine`, which is not started yet; its own observer is called too.
+  void attach(Machine& machine);
+  /// `fault process.kill 1/dev: 2 fired, 1 withheld (it holds the only copy …)`, a line each, on stderr.
+  void print() const;
+
+ private:
+  struct Tally {
+    u64 fired = 0;
+    u64 lessened = 0;
+    u64 withheld = 0;
+    u64 spared = 0;
+    std::string reason;  // of the last one withheld
+  };
+  std::map<std::pair<std::string, std::string>, Tally> tallies_;
 };
 
 /// Tells on stderr which overrides never came up, and a file that was made for another plan.

@@ -1,0 +1,59 @@
+// sim/host/faults.h — faults as text: rules that let classes strike, the budget of what may be damaged, and single
+// opportunities set otherwise. They stand in an overrides file (schedule.h) and after `--fault`.
+//
+//     arm    process.kill  target=1/dev intensity=2 at-most=2
+//     arm    cpu.*         from=1s to=9s time=10us..50us
+//     budget copies-lost=1
+//     fault  process.kill  1/dev  @17  spare
+//     fault  cpu.steal     1/core0 @3  fire time=5us
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/model/faults/plan.h"
+
+namespace sim::host {
+
+struct ArmedFault {
+  FaultRule rule;  // its target is unset
+  std::string target = "*";
+};
+struct ForcedFault {
+  FaultOverride entry;  // its target is unset
+  std::string target;
+};
+
+struct FaultSetup {
+  std::vector<ArmedFault> rules;
+  FaultBudget budget;
+  std::vector<ForcedFault> forced;
+  bool empty() const { return rules.empty() && forced.empty(); }
+};
+
+/// `CLASS[:knob=value,…] [knob=value]…`; CLASS may be a pattern, which arms all that match. Knobs of every class: target,
+/// intensity, ratio or per-minute, from, to, at-most. A value of a class's own knob may be a range, `10us..50us`. Without
+/// intensity it is 2. Empty, or what is wrong with what is allowed.
+std::string parse_rule(std::string_view text, FaultSetup& setup);
+/// `copies-lost=1 nodes-down=1 …`
+std::string parse_budget(std::string_view text, FaultSetup& setup);
+/// `CLASS TARGET @ORDINAL spare`, or `… fire [knob=value]…`.
+std::string parse_forced(std::string_view text, FaultSetup& setup);
+
+std::string text_of(const ArmedFault& rule);
+std::string text_of(const ForcedFault& forced);
+/// All of it as lines of an overrides file.
+std::string text_of(const FaultSetup& setup);
+/// The knobs of a class as text, `time=5000ns bytes=3`.
+std::string text_of_values(FaultClass fault, const u64 (&values)[kFaultKnobs]);
+/// Whether an opportunity is set twice; which one as text.
+std::string find_doubled(const FaultSetup& setup);
+
+/// The services a boot image has its supervisor bring back, by the name of their program.
+struct ServiceNames {
+  std::vector<std::string> names;
+  std::vector<FaultService> services;
+};
+ServiceNames services_of(std::string_view image);
+
+}  // namespace sim::host

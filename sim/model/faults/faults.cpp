@@ -1,0 +1,300 @@
+// sim/model/faults/faults.cpp — opportunities, their streams, what the ledger says of them. What the world does with them
+// is in hooks.cpp.
+#include "sim/model/faults/faults.h"
+
+#include "base/format.h"
+#include "base/glob.h"
+#include "sim/model/world.h"
+
+#include "base/enforce.h"
+
+namespace sim {
+
+using base::EventKind;
+
+namespace {
+
+constexpr u32 kSourceFaults = u32{1} << 19;  // of EntryClass::Plan; one entry a stream at a time
+constexpr u64 kMinuteNs = 60'000'000'000;
+constexpr u32 kNone = ~u32{0};
+constexpr u32 kTableBits = 12;
+static_assert(u32{1} << kTableBits == kFaultTableSize);
+
+bool applies(const FaultRule& rule) {
+  if (rule.at_most == 0) return false;
+  return info_of(rule.fault).coin == Coin::Minute ? rule.per_minute > 0 : rule.ratio.numerator > 0;
+}
+
+std::string_view name_of_thread(const kernel::Tcb& tcb) {
+  u64 length = 0;
+  while (length < sizeof tcb.name && tcb.name[length] != 0) ++length;
+  return {tcb.name, length};
+}
+
+constexpr std::string_view kDeviceNames[] = {"console", "timer", "world", "entropy", "power"};
+static_assert(std::size(kDeviceNames) == kDeviceCount);
+
+void write_target(base::Writer& out, const FaultTarget& target) {
+  switch (target.kind) {
+    case TargetKind::Core: return base::format_to(out, "{}/core{}", target.node, target.index);
+    case TargetKind::Timer:
+      if (target.index == kDeviceTimer) return base::format_to(out, "{}/irq{}", target.node, u32{kLineTimer});
+      return base::format_to(out, "{}/core{}", target.node, target.index);
+    case TargetKind::Line: return base::format_to(out, "{}/irq{}", target.node, target.index);
+    case TargetKind::Console: return base::format_to(out, "{}/console", target.node);
+    case TargetKind::Device: return base::format_to(out, "{}/{}", target.node, kDeviceNames[target.index]);
+    case TargetKind::Node: return base::format_to(out, "{}", target.node);
+    case TargetKind::Thread: break;
+  }
+  base::format_to(out, "{}/", target.node);
+  // As it stands in one word of a line: what is neither letter nor digit becomes `_`, but for `.` and `-`.
+  for (const char c : name_of_thread(*target.thread)) {
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
+    out.character(plain ? c : '_');
+  }
+}
+
+/// Names class and target in the table; never 0.
+u64 id_of(FaultClass fault, const FaultTarget& target) {
+  if (target.kind != TargetKind::Thread) {
+    return (static_cast<u64>(fault) + 1) << 48 | u64{static_cast<u8>(target.kind)} << 40 | u64{target.node} << 24 |
+           target.index;
+  }
+  base::D128 hash;
+  hash.fold(static_cast<u64>(fault) << 32 | target.node);
+  u64 words[4];
+  static_assert(sizeof words == sizeof target.thread->name);
+  __builtin_memcpy(words, target.thread->name, sizeof words);
+  for (const u64 word : words) hash.fold(word);
+  return hash.out().high | u64{1} << 63;
+}
+
+bool is_before(const FaultOverride& entry, u64 target, u64 opportunity) {
+  return entry.target != target ? entry.target < target : entry.opportunity < opportunity;
+}
+
+u64 scaled(u64 value, u64 bound) { return static_cast<u64>((static_cast<unsigned __int128>(value) * bound) >> 64); }
+
+}  // namespace
+
+Faults::Faults(const FaultPlan& plan, const Memory& memory, World& world)
+    : plan_(plan), memory_(memory), world_(world), ledger_(plan) {
+  ASSERT(memory.streams.size() == kFaultStreamsMax && memory.table.size() == kFaultTableSize);
+  ASSERT(plan.rules.size() <= kFaultRulesMax);
+  for (const FaultRule& rule : plan_.rules) {
+    if (applies(rule)) on_ |= u64{1} << static_cast<u32>(rule.fault);
+  }
+  u32 at = 0;
+  for (u32 fault = 0; fault < kFaultClasses; ++fault) {
+    overrides_of_[fault] = at;
+    for (; at < plan_.overrides.size() && static_cast<u32>(plan_.overrides[at].fault) == fault; ++at)
+      on_ |= u64{1} << fault;
+  }
+  overrides_of_[kFaultClasses] = at;
+  ASSERT(at == plan_.overrides.size());  // sorted by class
+}
+
+// ── Streams ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+Faults::Stream* Faults::find(FaultClass fault, const FaultTarget& target) {
+  const u64 id = id_of(fault, target);
+  u32 place = static_cast<u32>(id * 0x9E3779B97F4A7C15u >> (64 - kTableBits));
+  for (; memory_.table[place] != 0; place = (place + 1) % kFaultTableSize) {  // half of the table is free
+    Stream& stream = memory_.streams[memory_.table[place] - 1u];
+    if (stream.id == id) return &stream;
+  }
+  if (stream_count_ == kFaultStreamsMax) return nullptr;
+  Stream& stream = memory_.streams[stream_count_];
+  stream_count_ += 1;
+  memory_.table[place] = static_cast<u16>(stream_count_);
+  stream.id = id;
+  stream.fault = fault;
+  stream.target = target;
+  base::Writer text{std::span<char>(stream.text, kFaultTextMax - 1)};
+  write_target(text, target);
+  stream.key = actor_key(text.view());
+  stream.prng = base::Prng(world_.seed(), name_of(fault), stream.key);
+  stream.rule = rule_for(stream);
+  stream.target.thread = nullptr;  // it lives shorter
+  return &stream;
+}
+
+/// Asked while the stream is made: its target's thread is there.
+u16 Faults::rule_for(const Stream& stream) const {
+  const bool is_struck_by_all =
+      stream.target.kind != TargetKind::Thread || ledger_.is_supervised(name_of_thread(*stream.target.thread));
+  for (u32 i = 0; i < plan_.rules.size(); ++i) {
+    const FaultRule& rule = plan_.rules[i];
+    if (rule.fault != stream.fault || !applies(rule) || !(rule.any_process || is_struck_by_all)) continue;
+    if (base::glob_matches(rule.target, stream.text)) return static_cast<u16>(i);
+  }
+  return kNoRule;
+}
+
+const FaultOverride* Faults::find_override(const Stream& stream, u64 opportunity) const {
+  u32 first = overrides_of_[static_cast<u32>(stream.fault)];
+  const u32 end = overrides_of_[static_cast<u32>(stream.fault) + 1];
+  u32 last = end;
+  while (first < last) {
+    const u32 middle = first + (last - first) / 2;
+    if (is_before(plan_.overrides[middle], stream.key, opportunity)) {
+      first = middle + 1;
+    } else {
+      last = middle;
+    }
+  }
+  if (first == end) return nullptr;
+  const FaultOverride& entry = plan_.overrides[first];
+  return entry.target == stream.key && entry.opportunity == opportunity ? &entry : nullptr;
+}
+
+// ── Opportunities ────────────────────────────────────────────────────────────────────────────────────────────
+
+std::optional<FaultHit> Faults::opportunity(FaultClass fault, const FaultTarget& target, u64 now) {
+  Stream* const stream = find(fault, target);
+  if (stream == nullptr) return {};
+  const u64 opportunity = stream->next;
+  stream->next += 1;
+  bool drawn = false;
+  if (stream->rule != kNoRule) {
+    const FaultRule& rule = plan_.rules[stream->rule];
+    drawn = now >= rule.from && now < rule.to && stream->fired < rule.at_most &&
+            scaled(stream->prng.at(opportunity), rule.ratio.denominator) < rule.ratio.numerator;
+  } else if (overrides_of_[static_cast<u32>(fault)] == overrides_of_[static_cast<u32>(fault) + 1]) {
+    return {};
+  }
+  stream->target = target;
+  const std::optional<FaultHit> hit = decide(*stream, opportunity, drawn, now);
+  stream->target.thread = nullptr;
+  return hit;
+}
+
+std::optional<FaultHit> Faults::decide(Stream& stream, u64 opportunity, bool drawn, u64 now) {
+  const FaultOverride* const entry = find_override(stream, opportunity);
+  if (!drawn && (entry == nullptr || !entry->fires)) return {};
+  stream.fired += 1;
+  InjectRecord record{.fault = stream.fault, .target = stream.text, .opportunity = opportunity, .time = now};
+  if (entry != nullptr) record.forced = static_cast<u32>(entry - plan_.overrides.data());
+  FaultHit hit{.stream = &stream.prng, .opportunity = opportunity};
+  const FaultRule usual = rule_of(stream.fault, 0);
+  const FaultRule& rule = stream.rule == kNoRule ? usual : plan_.rules[stream.rule];
+  for (u32 i = 0; i < kFaultKnobs; ++i) {
+    hit.values[i] = rule.low[i] + scaled(stream.prng.at(opportunity, 1 + i), rule.high[i] - rule.low[i] + 1);
+    if (entry != nullptr && (entry->set >> i & 1) != 0) hit.values[i] = entry->values[i];
+    record.values[i] = hit.values[i];
+  }
+  if (entry != nullptr && !entry->fires) {
+    // Nothing at all happened, but for a judge: a run that spares is the run in which it never was drawn.
+    record.outcome = InjectRecord::Outcome::Withheld;
+    record.is_spared = true;
+    record.reason = "spared";
+    if (world_.config().sinks.fault != nullptr) world_.config().sinks.fault(world_.config().sinks.context, record);
+    return {};
+  }
+  record.reason = refuse(stream, now);
+  if (!record.reason.empty()) record.outcome = InjectRecord::Outcome::Withheld;
+  tell(stream, record);
+  hit.event = world_.trace().count();
+  if (record.outcome == InjectRecord::Outcome::Withheld) return {};
+  if (stream.target.kind == TargetKind::Thread) {
+    ledger_.killed(stream.target.node, name_of_thread(*stream.target.thread), now);
+  }
+  return hit;
+}
+
+std::string_view Faults::refuse(const Stream& stream, u64 now) const {
+  if (stream.target.kind != TargetKind::Thread) return {};
+  return ledger_.refuse_kill(stream.target.node, name_of_thread(*stream.target.thread), now);
+}
+
+void Faults::tell(const Stream& stream, const InjectRecord& record) {
+  using enum InjectRecord::Outcome;
+  const FaultTarget& target = stream.target;
+  const bool has_core =
+      target.kind == TargetKind::Core || (target.kind == TargetKind::Timer && target.index != kDeviceTimer);
+  world_.emit(target.node, record.time,
+              {.kind = record.outcome == Fired      ? EventKind::InjectFired
+                       : record.outcome == Lessened ? EventKind::InjectLessened
+                                                    : EventKind::InjectWithheld,
+               .core = static_cast<u8>(has_core ? target.index : 0),
+               .thread = target.thread == nullptr ? 0 : target.thread->thread_id,
+               .object = static_cast<u32>(record.fault),
+               .a = stream.key,
+               .b = record.opportunity,
+               .c = record.values[0]});
+  if (world_.config().sinks.fault != nullptr) world_.config().sinks.fault(world_.config().sinks.context, record);
+}
+
+// ── By the minute ────────────────────────────────────────────────────────────────────────────────────────────
+
+void Faults::begin() {
+  for (const FaultRule& rule : plan_.rules) {
+    if (!applies(rule)) continue;
+    const bool is_timed = info_of(rule.fault).coin == Coin::Minute;
+    world_.emit(0, world_.now(),
+                {.kind = EventKind::InjectArmed,
+                 .object = static_cast<u32>(rule.fault),
+                 .a = actor_key(rule.target),
+                 .b = is_timed ? rule.per_minute : u64{rule.ratio.numerator} << 32 | rule.ratio.denominator,
+                 .c = rule.from});
+  }
+  for (u32 i = 0; i < kFaultClasses; ++i) {
+    const FaultClass fault = static_cast<FaultClass>(i);
+    const FaultInfo& info = info_of(fault);
+    if (info.coin != Coin::Minute || !on(fault)) continue;
+    const auto queue = [&](const FaultTarget& target) {
+      Stream* const stream = find(fault, target);
+      if (stream == nullptr || stream->rule == kNoRule || timed_count_ == kFaultTimedMax) return;
+      timed_count_ += 1;
+      const u64 from = plan_.rules[stream->rule].from;
+      queue_strike(static_cast<u32>(stream - memory_.streams.data()), from > world_.now() ? from : world_.now());
+    };
+    for (Node& node : world_.nodes()) {
+      switch (info.target) {
+        case TargetKind::Core:
+          for (const Core& core : node.cores()) queue({TargetKind::Core, node.number(), core.number});
+          break;
+        case TargetKind::Line:
+          queue({TargetKind::Line, node.number(), kLineConsole});
+          queue({TargetKind::Line, node.number(), kLineTimer});
+          break;
+        case TargetKind::Console:
+          if (node.devices().can_be_struck(fault)) queue({TargetKind::Console, node.number()});
+          break;
+        case TargetKind::Node: queue({TargetKind::Node, node.number()}); break;
+        case TargetKind::Timer:
+        case TargetKind::Device:
+        case TargetKind::Thread: UNREACHABLE("no class strikes these by the minute");
+      }
+    }
+  }
+}
+
+void Faults::queue_strike(u32 index, u64 now) {
+  Stream& stream = memory_.streams[index];
+  const FaultRule& rule = plan_.rules[stream.rule];
+  // Uniform around the mean distance, so never two at once and never long without.
+  const u64 mean = kMinuteNs / rule.per_minute;
+  const u64 time = now + mean / 2 + scaled(stream.prng.at(stream.next), mean);
+  if (stream.fired >= rule.at_most || time >= rule.to) return;
+  queued_ += 1;
+  world_.push({.time = time,
+               .order = order_of(EntryClass::Plan, kSourceFaults + index, stream.next),
+               .argument = index,
+               .node = static_cast<u16>(stream.target.node - 1),
+               .action = Action::FaultStrike});
+}
+
+std::optional<FaultHit> Faults::strike(u32 index, u64 now) {
+  queued_ -= 1;
+  Stream& stream = memory_.streams[index];
+  const u64 opportunity = stream.next;
+  stream.next += 1;
+  std::optional<FaultHit> hit;
+  if (world_.nodes()[stream.target.node - 1].is_up()) hit = decide(stream, opportunity, true, now);
+  queue_strike(index, now);
+  return hit;
+}
+
+}  // namespace sim

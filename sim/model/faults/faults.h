@@ -1,0 +1,111 @@
+// sim/model/faults/faults.h — answers the fault hooks of a run. The world asks at fixed places; without a plan that can
+// strike it does not ask.
+//
+// Invariants  F1 whether opportunity n of (class, target) fires, and with what arguments, is a function of (seed, class,
+//                target, n) and the plan: values (n, 0) and (n, 1…) of the stream (class, target). Sparing one moves no
+//                other.
+//             F2 each opportunity that fires is one event `inject.fired` (or `lessened`), each that the ledger keeps from
+//                firing one `inject.withheld`; all others leave nothing.
+//             F3 nothing fires that the ledger does not admit, forced or not.
+// Bounds      kFaultStreamsMax pairs of class and target; opportunities of further ones never fire.
+#pragma once
+#include "base/prng.h"
+#include "sim/model/config.h"
+#include "sim/model/faults/ledger.h"
+
+namespace sim {
+
+class World;
+
+constexpr u32 kFaultStreamsMax = 2048;
+constexpr u32 kFaultTableSize = 2 * kFaultStreamsMax;
+constexpr u32 kFaultTimedMax = 512;  // streams of classes by the minute: one entry in the queue each
+constexpr u32 kFaultTextMax = 48;
+constexpr u32 kDeviceTimer = ~u32{0} >> 8;  // as the number of a timer: the node's device, not a core's own
+
+/// Who is struck.
+struct FaultTarget {
+  TargetKind kind = TargetKind::Node;
+  u32 node = 0;                         // number
+  u32 index = 0;                        // of the core or line; of a device its place in kDeviceTable
+  const kernel::Tcb* thread = nullptr;  // TargetKind::Thread
+};
+
+/// A fault that happens.
+struct FaultHit {
+  u64 values[kFaultKnobs] = {};
+  u64 event = 0;  // its sequence: the cause of what follows
+  const base::Prng* stream = nullptr;
+  u64 opportunity = 0;
+  /// Further draws of this opportunity.
+  u64 word(u32 index) const { return stream->at(opportunity, 1 + kFaultKnobs + index); }
+};
+
+/// process.crash-loop on one target, as far as it has come.
+struct CrashLoop {
+  u64 event = 0;
+  u32 messages_each = 0;
+  u32 deaths_left = 0;
+  u32 thread_id = 0;  // of the successor that counts
+  u32 messages = 0;
+};
+
+class Faults {
+ public:
+  struct Stream {
+    base::Prng prng{0, ""};
+    u64 id = 0;    // class and target as numbers; 0: free
+    u64 key = 0;   // of the target's text
+    u64 next = 0;  // opportunity
+    CrashLoop loop;
+    u32 fired = 0;  // that were to fire
+    FaultClass fault = FaultClass::CpuSteal;
+    u16 rule = 0;
+    FaultTarget target;
+    char text[kFaultTextMax] = {};
+  };
+  struct Memory {
+    std::span<Stream> streams;  // kFaultStreamsMax
+    std::span<u16> table;       // kFaultTableSize
+  };
+  Faults(const FaultPlan& plan, const Memory& memory, World& world);
+
+  /// Whether any rule or override is about the class.
+  bool on(FaultClass fault) const { return (on_ >> static_cast<u32>(fault) & 1) != 0; }
+
+  /// The next opportunity of the class at the target: what happens, or nothing.
+  std::optional<FaultHit> opportunity(FaultClass fault, const FaultTarget& target, u64 now);
+
+  /// Tells of the rules and queues the first strikes of classes by the minute.
+  void begin();
+  /// A strike by the minute is due. Queues the next one.
+  std::optional<FaultHit> strike(u32 stream, u64 now);
+  Stream& stream(u32 index) { return memory_.streams[index]; }
+  /// The stream of a class and target, made when it is not there; null when there is no room.
+  Stream* find(FaultClass fault, const FaultTarget& target);
+  /// Strikes that wait in the queue: alone they keep no world running.
+  u32 queued() const { return queued_; }
+  const Ledger& ledger() const { return ledger_; }
+
+ private:
+  static constexpr u16 kNoRule = 0xFFFF;
+  u16 rule_for(const Stream& stream) const;
+  const FaultOverride* find_override(const Stream& stream, u64 opportunity) const;
+  std::optional<FaultHit> decide(Stream& stream, u64 opportunity, bool drawn, u64 now);
+  void tell(const Stream& stream, const InjectRecord& record);
+  void queue_strike(u32 index, u64 now);
+  std::string_view refuse(const Stream& stream, u64 now) const;
+
+  FaultPlan plan_;
+  Memory memory_;
+  World& world_;
+  Ledger ledger_;
+  u64 on_ = 0;
+  u32 stream_count_ = 0;
+  u32 timed_count_ = 0;
+  u32 queued_ = 0;
+  u32 overrides_of_[kFaultClasses + 1] = {};  // where those of a class begin
+};
+static_assert(kFaultClasses <= 64);
+
+}  // namespace sim
