@@ -22,7 +22,8 @@ ALLOWED = {
     "vm": ["base", "kernel-model", "schema", "vm"],
     "user": CORE,
     "sim/model": ["base", "kernel-model", "schema", "sim/model"],
-    "sim/host/cli": MACHINE + ["sim/host", "replay", "sim/host/cli"],  # the command stands on all of the host side
+    "sim/host/campaign": MACHINE + ["sim/host", "replay", "sim/host/campaign"],
+    "sim/host/cli": MACHINE + ["sim/host", "replay", "sim/host/campaign", "sim/host/cli"],  # the command stands on all of the host side
     "sim/host": MACHINE + ["sim/host"],
     "boot": MACHINE + ["boot"],
     "replay": MACHINE + ["sim/host", "replay"],

@@ -83,6 +83,11 @@ struct RunSetup {
   bool keep_features = false;  // RunReport::features
 };
 
+/// How choices are answered in a run of `setup`. Empty, or what is wrong with its texts.
+std::string read_schedule(const RunSetup& setup, Schedule& schedule);
+/// The same as flags of `orrery run`, quoted for a shell, with a blank before each: ` --sched pct --override '…'`.
+std::string schedule_flags(const RunSetup& setup);
+
 struct RunReport {
   Verdict verdict = Verdict::Held;
   std::optional<Finding> finding;  // the first; empty when held

@@ -80,6 +80,10 @@ void shell(const u64 (&)[8]) {
       port::call(kEntropy, port::Entropy::Read);
       print_number(10'000 + sys::buffer().msg[0] % 10'000);  // always five digits
       print("\n");
+    } else if (word == "roll") {  // ends with a status from 0 to 3 that the seed draws
+      sys::frame().mr[0] = 8;
+      port::call(kEntropy, port::Entropy::Read);
+      halt(sys::buffer().msg[0] % 4);
     } else if (word == "hang") {
       sys::wait(shell.root.make(ObjectType::Notification));
     } else {

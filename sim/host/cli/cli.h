@@ -7,6 +7,7 @@
 #include "sim/host/filter.h"
 #include "sim/host/machine_host.h"
 #include "sim/host/nearest.h"
+#include "sim/host/text.h"
 
 namespace CLI {
 class App;
@@ -49,14 +50,15 @@ int doctor_verb(Context& context);
 int lonala_verb(Context& context);
 int replay_verb(Context& context);
 int recording_verb(Context& context);
+int campaign_verb(Context& context);
 int lint_verb(Context& context);
 int version_verb(Context& context);
 int help_verb(Context& context);
 /// Children of `verify`; not listed.
 int variant_verb(Context& context);
 
-extern const Verb kRunVerb, kLiveVerb, kReplayVerb, kVerifyVerb, kDigestVerb, kRecordingVerb, kLintVerb, kBootVerb,
-    kFaultsVerb, kLonalaVerb, kDoctorVerb, kVersionVerb, kHelpVerb;
+extern const Verb kRunVerb, kLiveVerb, kReplayVerb, kVerifyVerb, kCampaignVerb, kDigestVerb, kRecordingVerb,
+    kFaultsVerb, kLintVerb, kBootVerb, kLonalaVerb, kDoctorVerb, kVersionVerb, kHelpVerb;
 
 constexpr std::string_view kVersion = "0.1.0";
 constexpr u32 kCoresDefault = 1;
@@ -96,9 +98,6 @@ bool read_file(const std::string& path, std::string& out);
 int load_image(const std::string& path, std::string& image);
 /// `-` is standard input.
 bool read_script(const std::string& path, std::string& out);
-std::string quote(std::string_view text);        // for a shell
-std::string json_string(std::string_view text);  // with its quotes
-std::string seconds(u64 ns);                     // "12.400318007s"
 
 // ── Running a script ─────────────────────────────────────────────────────────────────────────────────────────
 struct ScriptRun {
@@ -114,6 +113,9 @@ int prepare(ScriptRun& run, Guest& guest, const Verb& verb);
 /// Exit code of a finished world: the guest's status, 10 stalled (threads listed on stderr), 11 limit.
 int exit_code(Outcome outcome, World& world);
 void list_blocked(World& world);
+const char* state_name(kernel::ThreadState state);
+/// Runs in pieces of 100 virtual ms and asks `go_on` between them. Running: `until` is reached, or it said no.
+Outcome run_pieces(Machine& machine, u64 until, const std::function<bool()>& go_on);
 
 /// One event as text: `#81203  12.400318007s  1/0  thread  net.send  …`.
 std::string describe(const base::Event& event);

@@ -18,20 +18,6 @@ namespace {
 volatile std::sig_atomic_t interrupted = 0;
 void on_interrupt(int signal) { interrupted = signal; }
 
-constexpr u64 kSliceOfRun = 100'000'000;  // virtual ns between two looks at the interrupt flag
-
-Outcome run_until(Machine& machine, replay::Recorder& recorder, u64 until) {
-  World& world = machine.world();
-  for (;;) {
-    recorder.sync();
-    const u64 next = world.next_time();
-    const u64 from = next == kNever ? world.now() : next;
-    const u64 stop = from < until && until - from > kSliceOfRun ? from + kSliceOfRun : until;
-    const Outcome outcome = machine.run(stop);
-    if (outcome != Outcome::Running || stop == until || interrupted != 0) return outcome;
-  }
-}
-
 void print_header(const ScriptRun& run, World& world) {
   const std::string config = text_of(world.config_digest());
   std::fprintf(stderr, "orrery %s  script %s  seed %llu  cores %u  memory %llu  config %s\n",
@@ -66,7 +52,8 @@ const Verb kRunVerb = {
     "  --header        what defines the run, on stderr first\n"
     "  --json          one document on stdout, schema orrery.run/1; the console moves to stderr\n"
     "example: orrery run script.fsh --seed 42 --cores 4 --digest\n"
-    "exit:    0 the guest halted   2 usage   5 Orrery's own failure   7 watchdog: silent loop   8 unreadable file\n"
+    "exit:    0 held: the guest ended with status 0   1 it ended with another   2 usage   5 Orrery's own failure   7 "
+    "watchdog: silent loop   8 unreadable file\n"
     "         10 stalled   11 limit reached   130 interrupted\n",
     run_verb};
 
@@ -124,9 +111,13 @@ int run_verb(Context& context) {
   contain(world, {});
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
-  const Outcome outcome = run_until(machine, recorder, run.until);
+  const Outcome outcome = run_pieces(machine, run.until, [&recorder] {
+    recorder.sync();
+    return interrupted == 0;
+  });
   release_containment();
-  int code = outcome == Outcome::Ended ? kHeld : exit_code(outcome, world);
+  int code = exit_code(outcome, world);
+  if (outcome == Outcome::Ended && code != 0) code = kPropertyFailed;  // a status is the guest's own
   if (interrupted != 0) code = interrupted == SIGINT ? kInterrupted : kTerminated;
   const base::Digest root = world.finish();
   finish_recording(recorder, outcome, world, root);

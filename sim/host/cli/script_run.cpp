@@ -8,6 +8,13 @@
 namespace sim::host::cli {
 namespace {
 
+constexpr u64 kPieceNs = 100'000'000;
+
+constexpr std::string_view kLaneNames[] = {"world", "sched", "ipc", "cap", "mem",  "trap",   "budget", "irq",
+                                           "disk",  "net",   "fs",  "vm",  "host", "inject", "check",  "draw"};
+
+}  // namespace
+
 const char* state_name(kernel::ThreadState state) {
   using enum kernel::ThreadState;
   switch (state) {
@@ -21,8 +28,6 @@ const char* state_name(kernel::ThreadState state) {
   }
   return "?";
 }
-
-}  // namespace
 
 MachineOptions options_of(const ScriptRun& run, const Guest& guest) {
   return {.seed = run.flags.seed_value,
@@ -54,6 +59,17 @@ void list_blocked(World& world) {
     const std::string name(thread.name.empty() ? "?" : thread.name);
     std::fprintf(stderr, "  node %u  %-24s  %-20s on 0x%x\n", thread.node, name.c_str(), state_name(thread.state),
                  thread.blocked_on);
+  }
+}
+
+Outcome run_pieces(Machine& machine, u64 until, const std::function<bool()>& go_on) {
+  World& world = machine.world();
+  for (;;) {
+    const u64 next = world.next_time();
+    const u64 from = next == kNever ? world.now() : next;
+    const u64 stop = from < until && until - from > kPieceNs ? from + kPieceNs : until;
+    const Outcome outcome = machine.run(stop);
+    if (outcome != Outcome::Running || stop == until || !go_on()) return outcome;
   }
 }
 

@@ -1,0 +1,138 @@
+// sim/host/campaign/campaign.cpp — see campaign.h.
+#include "sim/host/campaign/campaign.h"
+
+#include "replay/ids.h"
+#include "sim/host/campaign/wire.h"
+#include "sim/model/explore/explorer.h"
+
+namespace sim::host::campaign {
+namespace {
+
+constexpr u64 kTellUs = 100'000;
+constexpr int kWaitMs = 50;
+constexpr u64 kPilotSeed = 0;
+
+}  // namespace
+
+u64 SeedRange::count() const {
+  const u64 all = last - first + 1;
+  const u64 before = shard - 1;
+  return all <= before ? 0 : (all - before - 1) / shards + 1;
+}
+
+CampaignKey Campaign::key() const {
+  // The reproduction of a run without its seed and schedule is how the case is named on a command line.
+  const std::string seed = " --seed 0";
+  std::string scenario = case_.reproduction({.seed = 0});
+  if (scenario.starts_with("run ")) scenario.erase(0, 4);
+  if (const auto at = scenario.find(seed); at != std::string::npos) scenario.erase(at, seed.size());
+  std::string options = "sched=" + options_.sched + " until=" + std::to_string(options_.until) +
+                        " events-max=" + std::to_string(options_.events_max);
+  if (!options_.checks.empty()) options += " checks=" + options_.checks;
+  return {.model = replay::hex(replay::model_id()),
+          .plan = case_.plan_id(),
+          .scenario = scenario,
+          .options = options,
+          .build = replay::hex(replay::build_id())};
+}
+
+RunSetup Campaign::setup_of(u64 seed) const {
+  RunSetup setup{.seed = seed, .checks = options_.checks, .until = options_.until, .events_max = options_.events_max};
+  StrategyConfig config;
+  if (options_.sched.empty() || !parse_strategy(options_.sched, config).empty()) return setup;
+  config.strategy = Explorer::in_force(config, seed);
+  if ((config.strategy == Strategy::Pct || config.strategy == Strategy::Few) && config.steps == 0) {
+    config.steps = steps_;
+  }
+  setup.sched = text_of(config);
+  return setup;
+}
+
+/// One run for the whole campaign in place of one before each run of pct and few. It is the same in every shard.
+void Campaign::make_pilot(Pool& pool) {
+  StrategyConfig config;
+  if (!parse_strategy(options_.sched, config).empty() || config.steps != 0) return;
+  const bool counts = config.strategy == Strategy::Pct || config.strategy == Strategy::Few ||
+                      (config.strategy == Strategy::Mix && (config.weights[static_cast<u32>(Strategy::Pct)] |
+                                                            config.weights[static_cast<u32>(Strategy::Few)]) != 0);
+  if (!counts) return;
+  RunSetup setup = setup_of(kPilotSeed);
+  setup.sched = name_of(Strategy::Pct);
+  pool.give({.number = 0, .setup = setup});
+  while (pool.pending() > 0) {
+    const std::optional<Done> done = pool.wait(kWaitMs);
+    if (!done) continue;
+    StrategyConfig counted;
+    if (parse_strategy(done->report.strategy, counted).empty()) steps_ = counted.steps;
+  }
+}
+
+/// Gives the next seed to the pool; false when there is none.
+bool Campaign::feed(Pool& pool, const std::set<u64>& done) {
+  const u64 count = options_.seeds.count();
+  while (next_ < count) {
+    const u64 seed = options_.seeds.first + options_.seeds.shard - 1 + next_ * options_.seeds.shards;
+    next_ += 1;
+    if (done.contains(seed)) {
+      progress_.skipped += 1;
+      continue;
+    }
+    pool.give({.number = seed, .setup = setup_of(seed)});
+    return true;
+  }
+  return false;
+}
+
+bool Campaign::is_over() const {
+  if (stopped_ || progress_.clusters.size() >= options_.clusters_max) return true;
+  if (options_.until_failure && progress_.failures > 0) return true;
+  return options_.time_ms != 0 && now_us() - started_us_ >= options_.time_ms * 1000;
+}
+
+void Campaign::tell(const Found* new_cluster) {
+  progress_.elapsed_us = now_us() - started_us_;
+  if (new_cluster == nullptr && progress_.elapsed_us - told_us_ < kTellUs) return;
+  told_us_ = progress_.elapsed_us;
+  if (on_progress && !on_progress(progress_, new_cluster)) stopped_ = true;
+}
+
+void Campaign::take(Done done, Results& results) {
+  results.add(done, "uniform");
+  progress_.runs += 1;
+  progress_.virtual_ns += done.report.virtual_ns;
+  if (done.report.verdict == Verdict::Limit) progress_.limits += 1;
+  if (!is_failure(done.report.verdict) || !done.report.finding) return;
+  progress_.failures += 1;
+  const auto [found, is_new] = progress_.clusters.try_emplace(cluster_id(*done.report.finding));
+  found->second.runs += 1;
+  if (!is_new) return;
+  found->second.finding = *done.report.finding;
+  found->second.verdict = done.report.verdict;
+  found->second.first_seed = done.job.setup.seed;
+  tell(&found->second);
+}
+
+std::string Campaign::run(const std::string& path) {
+  Pool pool(case_, options_.jobs, options_.limits);
+  Results results(path);
+  if (std::string wrong = results.begin(key()); !wrong.empty()) return wrong;
+  const std::set<u64> done = results.seeds_done();
+  started_us_ = now_us();
+  make_pilot(pool);
+  bool has_more = true;
+  for (;;) {
+    while (has_more && !is_over() && pool.has_room()) has_more = feed(pool, done);
+    progress_.left = options_.seeds.count() - next_ + pool.pending();
+    // When time is up, what runs is dropped: it may be long, and it is run again when the campaign goes on.
+    if (pool.pending() == 0 || is_over()) break;
+    if (std::optional<Done> one = pool.wait(kWaitMs)) take(std::move(*one), results);
+    results.tick();
+    tell(nullptr);
+  }
+  results.commit();
+  tell(nullptr);
+  if (on_results) on_results(results.database());
+  return {};
+}
+
+}  // namespace sim::host::campaign

@@ -1,0 +1,88 @@
+// sim/host/campaign/campaign.h — one case over many seeds: who runs when, what is kept, when it is enough.
+#pragma once
+#include <functional>
+#include <map>
+
+#include "sim/host/campaign/results.h"
+
+namespace sim::host::campaign {
+
+/// Seeds `first`…`last`, of which shard i of n runs those with (seed − first) mod n = i − 1.
+struct SeedRange {
+  u64 first = 1;
+  u64 last = 1000;
+  u32 shard = 1;
+  u32 shards = 1;
+  /// How many of them this shard runs.
+  u64 count() const;
+};
+
+struct CampaignOptions {
+  SeedRange seeds;
+  u32 jobs = 1;
+  u64 time_ms = 0;  // of the host; 0: until all seeds are run
+  bool until_failure = false;
+  u64 clusters_max = 20;  // a campaign that found as many different failures ends
+  std::string sched = "mix";
+  std::string checks;
+  u64 until = 600'000'000'000;  // virtual ns: a run that is not over then has no verdict
+  u64 events_max = 50'000'000;
+  HostLimits limits;
+};
+
+struct Found {
+  Finding finding;
+  Verdict verdict = Verdict::Failed;
+  u64 first_seed = 0;  // found in this process
+  u64 runs = 0;
+};
+
+/// How far a campaign is.
+struct Progress {
+  u64 runs = 0;     // in this process
+  u64 skipped = 0;  // that the file had already
+  u64 left = 0;
+  u64 elapsed_us = 0;
+  u64 virtual_ns = 0;
+  u64 failures = 0;
+  u64 limits = 0;
+  std::map<std::string, Found> clusters;
+};
+
+class Campaign {
+ public:
+  Campaign(Case& which, const CampaignOptions& options) : case_(which), options_(options) {}
+
+  /// Called about ten times a second and at each new cluster; false ends the campaign.
+  std::function<bool(const Progress& progress, const Found* new_cluster)> on_progress;
+
+  /// Called once when all is written.
+  std::function<void(Database& database)> on_results;
+
+  /// Runs into `path`. Empty, or why it cannot (nothing was run).
+  std::string run(const std::string& path);
+
+  /// The key of this campaign's rows.
+  CampaignKey key() const;
+  /// What makes the run of `seed`: the strategy that --sched draws for it, with the figures of the pilot.
+  RunSetup setup_of(u64 seed) const;
+  const Progress& progress() const { return progress_; }
+
+ private:
+  void make_pilot(Pool& pool);
+  bool feed(Pool& pool, const std::set<u64>& done);
+  void take(Done done, Results& results);
+  bool is_over() const;
+  void tell(const Found* new_cluster);
+
+  Case& case_;
+  CampaignOptions options_;
+  Progress progress_;
+  u64 steps_ = 0;  // how often a thread gets a core in a fair run; 0: not counted
+  u64 next_ = 0;   // index in the shard's seeds
+  u64 started_us_ = 0;
+  u64 told_us_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace sim::host::campaign

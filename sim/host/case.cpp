@@ -1,0 +1,56 @@
+// sim/host/case.cpp — names and texts of runs.
+#include "sim/host/case.h"
+
+#include "sim/host/text.h"
+
+namespace sim::host {
+
+std::string_view name_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::Held: return "held";
+    case Verdict::Failed: return "failed";
+    case Verdict::LivenessFailed: return "liveness-failed";
+    case Verdict::Broken: return "broken";
+    case Verdict::Excused: return "excused";
+    case Verdict::Silent: return "silent";
+    case Verdict::Stalled: return "stalled";
+    case Verdict::Limit: return "limit";
+  }
+  return "?";
+}
+
+std::string read_schedule(const RunSetup& setup, Schedule& schedule) {
+  schedule.on = schedule.on || !setup.sched.empty() || !setup.overrides.empty() || setup.keep_lists;
+  if (!setup.overrides.empty()) {
+    if (std::string wrong = parse_schedule(setup.overrides, schedule); !wrong.empty()) return "overrides: " + wrong;
+    if (schedule.seed && *schedule.seed != setup.seed) {
+      return "the overrides are for seed " + std::to_string(*schedule.seed);
+    }
+  }
+  if (!setup.sched.empty()) {
+    if (std::string wrong = parse_strategy(setup.sched, schedule.first); !wrong.empty()) return "--sched: " + wrong;
+  }
+  return find_doubled(schedule);
+}
+
+std::string schedule_flags(const RunSetup& setup) {
+  std::string flags;
+  Schedule schedule;
+  if (!setup.sched.empty()) {
+    flags += " --sched " + quote(setup.sched);
+  } else if (parse_schedule(setup.overrides, schedule).empty() && schedule.first.strategy != Strategy::Fair) {
+    flags += " --sched " + quote(text_of(schedule.first));
+  }
+  bool is_head = true;
+  std::string_view rest = setup.overrides;
+  while (!rest.empty()) {
+    const auto end = std::min(rest.find('\n'), rest.size());
+    const std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (!is_head && line.find_first_not_of(" \t\r") != std::string_view::npos) flags += " --override " + quote(line);
+    is_head = false;
+  }
+  return flags;
+}
+
+}  // namespace sim::host

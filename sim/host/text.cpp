@@ -1,0 +1,49 @@
+// sim/host/text.cpp — see text.h.
+#include "sim/host/text.h"
+
+#include <cstdio>
+
+namespace sim::host {
+
+std::string quote(std::string_view text) {
+  const bool plain = !text.empty() && text.find_first_not_of(
+                                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                          "_-./:,+=@%") == std::string_view::npos;
+  if (plain) return std::string(text);
+  std::string quoted = "'";
+  for (const char character : text) {
+    if (character == '\'') {
+      quoted += "'\\''";
+    } else {
+      quoted += character;
+    }
+  }
+  return quoted + "'";
+}
+
+std::string json_string(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char character : text) {
+    const u8 byte = static_cast<u8>(character);
+    if (byte == '"' || byte == '\\') {
+      quoted += '\\';
+      quoted += character;
+    } else if (byte < 0x20) {
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\u%04x", byte);
+      quoted += escape;
+    } else {
+      quoted += character;
+    }
+  }
+  return quoted + "\"";
+}
+
+std::string seconds(u64 ns) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%llu.%09llus", static_cast<unsigned long long>(ns / 1'000'000'000),
+                static_cast<unsigned long long>(ns % 1'000'000'000));
+  return text;
+}
+
+}  // namespace sim::host

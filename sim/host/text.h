@@ -1,0 +1,14 @@
+// sim/host/text.h — small texts that the command and its reports write.
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "base/types.h"
+
+namespace sim::host {
+
+std::string quote(std::string_view text);        // for a shell
+std::string json_string(std::string_view text);  // with its quotes
+std::string seconds(u64 ns);                     // "12.400318007s"
+
+}  // namespace sim::host
