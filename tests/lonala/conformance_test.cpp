@@ -1,5 +1,6 @@
 // Runs the conformance files tests/lonala/*.lt: forms with the result each must have. `--- NAME` begins a behaviour on a fresh machine.
 // After a form: `=> TEXT` printed text, `== FORM` equal value, `~> PATTERN` matches, `!! :kind [PATTERN]` error, `<< "text"` output.
+// After the name: `@memory n`, the MiB that the machine is granted.
 #include <catch2/catch.hpp>
 #include <sys/mman.h>
 
@@ -17,7 +18,7 @@
 
 namespace {
 
-constexpr u64 kMemory = u64{256} << 20;
+constexpr u64 kMemoryDefault = u64{256} << 20;
 
 struct CapturePorts final : lonala::Ports {
   void write(u32 stream, base::Bytes bytes) override {
@@ -34,12 +35,12 @@ struct CapturePorts final : lonala::Ports {
 };
 
 struct Machine {
-  explicit Machine(lonala::MachineOptions options) {
-    grant = mmap(nullptr, kMemory, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    vm = lonala::machine_create(static_cast<u8*>(grant), kMemory, ports, options);
+  Machine(lonala::MachineOptions options, u64 memory) : bytes(memory) {
+    grant = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    vm = lonala::machine_create(static_cast<u8*>(grant), bytes, ports, options);
   }
   Machine(const Machine&) = delete;
-  ~Machine() { munmap(grant, kMemory); }
+  ~Machine() { munmap(grant, bytes); }
 
   struct Step {
     bool ended = false;
@@ -86,6 +87,7 @@ struct Machine {
     return result.ok ? text(result.value) : "!! " + error(result.value);
   }
 
+  u64 bytes;
   void* grant;
   CapturePorts ports;
   lonala::Vm vm;
@@ -94,6 +96,7 @@ struct Machine {
 struct Block {
   std::string file;
   std::string name;
+  u64 memory = kMemoryDefault;
   std::vector<std::pair<u32, std::string>> lines;
 };
 
@@ -109,7 +112,9 @@ std::vector<Block> read_blocks() {
     std::string line;
     for (u32 number = 1; std::getline(in, line); ++number) {
       if (line.starts_with("--- ")) {
-        blocks.push_back({path.filename().string(), line.substr(4), {}});
+        blocks.push_back({path.filename().string(), line.substr(4), kMemoryDefault, {}});
+      } else if (line.starts_with("@memory ")) {
+        blocks.back().memory = std::stoull(line.substr(8)) << 20;
       } else if (!blocks.empty() && blocks.back().file == path.filename().string()) {
         blocks.back().lines.emplace_back(number, line);
       }
@@ -150,7 +155,7 @@ std::string check(Machine& machine, const std::string& line, const lonala::Evalu
 }
 
 std::string run_block(const Block& block, lonala::MachineOptions options) {
-  Machine machine(options);
+  Machine machine(options, block.memory);
   if (machine.vm.root == nullptr) return "the machine does not start: " + machine.ports.log;
   std::string pending;
   lonala::Evaluation result{true, lonala::kNone};

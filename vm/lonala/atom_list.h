@@ -172,5 +172,11 @@
   X(All, "all") \
   X(Abort, "abort") \
   X(Conflict, "conflict") \
-  X(Stalled, "stalled")
+  X(Stalled, "stalled") \
+  X(Owner, "owner") \
+  X(Taken, "taken") \
+  X(OldHeapSize, "old-heap-size") \
+  X(OldHeapUsed, "old-heap-used") \
+  X(MessageBytes, "message-bytes") \
+  X(BinaryBytes, "binary-bytes")
 // clang-format on

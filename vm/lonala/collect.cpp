@@ -213,7 +213,7 @@ bool move_to(Vm& vm, Process& process, const Plan& plan) {
   const u64 used = (process.hp - process.heap_low) / 8 + process.fragment_words +
                    (leaves_old ? (before.old_top - before.old_low) / 8 : 0);
   const u64 kept = (collection.young - block + collection.old - old_start) / 8;
-  vm.root->reclaimed_words += used > kept ? used - kept : 0;
+  process.reclaimed_words += used > kept ? used - kept : 0;
   process.fuel -= static_cast<i64>(kept / kWordsPerReduction);
   release_young(vm, process);
   if (leaves_old) release_poisoned(vm, before.old_low, before.old_end - before.old_low, PageUse::Heap);

@@ -8,9 +8,6 @@
 
 namespace lonala {
 
-/// Whether bytebufs may be copied, which belong to one process.
-enum class Bytebufs : u8 { Copied, Refused };
-
 struct CopyEntry {
   Term object;  // the reference, with its tag
   u64 first;    // its first word, which is forwarded meanwhile

@@ -131,10 +131,10 @@ Term copy_to_literals(Vm& vm, Term term) {
   return copy_term(vm, term, Bytebufs::Copied, shared, [&](u64 words) { return literal_acquire(vm, words * 8); });
 }
 
-Term copy_to_fragment(Vm& vm, Term term, u64& fragments) {
+Term copy_to_fragment(Vm& vm, Term term, u64& fragments, Bytebufs bytebufs) {
   fragments = 0;
   u64 shared = 0;
-  const Term copy = copy_term(vm, term, Bytebufs::Refused, shared, [&](u64 words) -> u64 {
+  const Term copy = copy_term(vm, term, bytebufs, shared, [&](u64 words) -> u64 {
     fragments = fragment_acquire(vm, words * 8);
     if (fragments == 0) return 0;
     Fragment& fragment = *vm.at<Fragment>(fragments);

@@ -58,11 +58,13 @@ Term reverse_list(Vm& vm, Term list, Term onto = kEmptyList);
 /// Elements of a proper list.
 u64 list_length(const Vm& vm, Term list);
 
+/// Whether bytebufs may be copied, which belong to one process.
+enum class Bytebufs : u8 { Copied, Refused };
 /// The copy into the literal area, for constants. kNone when memory is exhausted.
 Term copy_to_literals(Vm& vm, Term term);
 /// The copy into fragments of its own, for messages: the first fragment is stored in `fragments` (0: none was needed). kNone when memory
-/// is exhausted, kUnbound when it contains a bytebuf.
-Term copy_to_fragment(Vm& vm, Term term, u64& fragments);
+/// is exhausted, kUnbound when it contains a bytebuf that is refused.
+Term copy_to_fragment(Vm& vm, Term term, u64& fragments, Bytebufs bytebufs = Bytebufs::Copied);
 
 void fragments_release(Vm& vm, u64 first);
 /// A process takes over the fragments of a message.

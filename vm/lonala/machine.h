@@ -118,10 +118,10 @@ struct Process {
   u64 code;       // where to go on
   u64 fragments;  // overflow of the heap since the last collection
   u64 fragment_words;
-  u64 live_bytes;    // that the last collection kept
-  u64 block_prefix;  // bytes before heap_low in its memory: a Fragment if the block was grown in place, else 0
-  u64 swept_epoch;   // no value retired up to this epoch is referred to
-  i64 fuel_held;     // taken away so that the next entry looks at the heap; given back there
+  u64 live_bytes;  // that the last collection kept
+  u64 reclaimed_words;
+  u64 swept_epoch;  // no value retired up to this epoch is referred to
+  i64 fuel_held;    // taken away so that the next entry looks at the heap; given back there
   Term pid;
   Term pending;   // reason of the error being raised, or of the exit
   Term bindings;  // map var → value of process-bound vars, or nil
@@ -146,7 +146,8 @@ struct Process {
   u16 gc_off;  // > 0: C++ code holds terms of this process
   u16 marks;   // kFormFailed, kTrapExit
   u32 gc_count;
-  u32 nested;        // depth of calls from C++ into the interpreter
+  u16 nested;        // depth of calls from C++ into the interpreter
+  u16 block_prefix;  // bytes before heap_low in its memory: a Fragment if the block was grown in place, else 0
   u64 shared_first;  // its references to shared binaries, youngest first
 };
 static_assert(sizeof(Process) == 256);
@@ -265,7 +266,6 @@ struct Root {
   Term var_out;
   u64 column_zero;  // the last byte of output was a line feed
   u64 collections;
-  u64 reclaimed_words;
   u64 trace_digest[2];
   u64 sink[64];  // where small objects go when memory is exhausted
 };

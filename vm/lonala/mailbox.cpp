@@ -3,6 +3,8 @@
 #include "vm/lonala/errors.h"
 #include "vm/lonala/natives/natives.h"
 #include "vm/lonala/number/number.h"
+#include "vm/lonala/process.h"
+#include "vm/lonala/relations.h"
 #include "vm/lonala/scheduler.h"
 #include "vm/lonala/timers.h"
 
@@ -15,15 +17,16 @@ void message_free(Vm& vm, u64 offset) {
   block_release(vm, offset, sizeof(Message), PageUse::Table);
 }
 
-bool message_send(Vm& vm, Process& to, Term term) {
+Sent message_send(Vm& vm, Process& to, Term term, Bytebufs bytebufs, Acknowledge acknowledge) {
   u64 fragments = 0;
-  const Term copy = copy_to_fragment(vm, term, fragments);
+  const Term copy = copy_to_fragment(vm, term, fragments, bytebufs);
+  if (copy == kUnbound) return Sent::Refused;
   const u64 offset = block_acquire(vm, sizeof(Message), PageUse::Table);
   if (copy == kNone || offset == 0) {
     if (fragments != 0) fragments_release(vm, fragments);
-    return false;
+    return Sent::NoMemory;
   }
-  *vm.at<Message>(offset) = {0, copy, fragments, 0, 0, 0};
+  *vm.at<Message>(offset) = {0, copy, fragments, acknowledge.ref, acknowledge.from, 0};
   if (to.mailbox_last != 0) {
     vm.at<Message>(to.mailbox_last)->next = offset;
   } else {
@@ -32,7 +35,7 @@ bool message_send(Vm& vm, Process& to, Term term) {
   to.mailbox_last = offset;
   to.mailbox_count += 1;
   process_wake(vm, to);
-  return true;
+  return Sent::Done;
 }
 
 Term receive_start(Vm& vm, Process& process, Term timeout) {
@@ -71,7 +74,7 @@ void receive_skip(Vm& vm, Process& process) {
 void receive_take(Vm& vm, Process& process) {
   const u64 before = process.mailbox_save;
   const u64 taken = before == 0 ? process.mailbox_first : vm.at<Message>(before)->next;
-  Message& message = *vm.at<Message>(taken);
+  const Message message = *vm.at<Message>(taken);
   if (before == 0) {
     process.mailbox_first = message.next;
   } else {
@@ -81,6 +84,12 @@ void receive_take(Vm& vm, Process& process) {
   process.mailbox_count -= 1;
   process.mailbox_save = 0;
   fragments_adopt(vm, process, message.fragments);  // what was bound lies in it
+  if (message.acknowledge != 0) {
+    Process* from = process_of(vm, message.from);
+    const bool waits =
+        from != nullptr && relation_find(vm, *from, Relation::Kind::Monitoring, kNone, message.acknowledge) != 0;
+    if (waits) message_send(vm, *from, make_tuple(vm, {keyword(vm, Atom::Taken), message.acknowledge}));
+  }
   block_release(vm, taken, sizeof(Message), PageUse::Table);
   if (process.deadline != 0) {
     timer_remove(vm, process.deadline);

@@ -4,8 +4,14 @@
 
 namespace lonala {
 
-/// Copies a message into the mailbox of a process and wakes it; false when memory is exhausted.
-bool message_send(Vm& vm, Process& to, Term term);
+enum class Sent : u8 { Done, NoMemory, Refused };
+/// Who is told, by [:taken ref], that a message was taken; while it monitors by that ref.
+struct Acknowledge {
+  Term ref = 0;
+  Term from = 0;
+};
+/// Copies a message into the mailbox of a process and wakes it.
+Sent message_send(Vm& vm, Process& to, Term term, Bytebufs bytebufs = Bytebufs::Copied, Acknowledge acknowledge = {});
 /// Frees a message that is in no mailbox any more.
 void message_free(Vm& vm, u64 offset);
 

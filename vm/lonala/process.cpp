@@ -168,6 +168,21 @@ void process_end(Vm& vm, Process& process, Term reason) {
   block_release(vm, vm.offset(&process), sizeof(Process), PageUse::Heap);
 }
 
+void process_end_oom(Vm& vm, Process& process) {
+  Process* running = vm.process;
+  vm.root->reserve_open += 1;
+  vm.process = &process;
+  raise_oom(vm, 16);
+  vm.process = running;
+  if (process.pid == vm.root->session) {
+    signal_exit(vm, process, process.pid, process.pending, true);
+  } else {
+    crash_report(vm, process);
+    process_end(vm, process, process.pending);
+  }
+  vm.root->reserve_open -= 1;
+}
+
 void crash_report(Vm& vm, Process& process) {
   const Term reason = process.pending;
   if (reason == keyword(vm, Atom::Normal) || reason == keyword(vm, Atom::Shutdown)) return;

@@ -17,6 +17,8 @@ Process* process_of(const Vm& vm, Term pid);
 bool processes_create(Vm& vm);
 /// Ends a process: names, monitors, links, memory.
 void process_end(Vm& vm, Process& process, Term reason);
+/// Ends a process, not the running one, for which a message found no memory.
+void process_end_oom(Vm& vm, Process& process);
 /// One line to the log about an abnormal end.
 void crash_report(Vm& vm, Process& process);
 

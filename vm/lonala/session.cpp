@@ -35,6 +35,7 @@ bool guard_native(NativeId native) {
     case NativeId::Contains:
     case NativeId::SetHas:
     case NativeId::BinarySize:
+    case NativeId::IsBytebuf:
     case NativeId::NameOf:
     case NativeId::NamespaceOf: return true;
     default: return false;

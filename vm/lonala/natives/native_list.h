@@ -143,6 +143,43 @@
   X(BinaryConcat, "lona.core", "binary-concat", 1, -1) \
   X(BinaryToString, "lona.core", "binary->string", 1, 2) \
   X(StringToBinary, "lona.core", "string->binary", 1, 2) \
+  X(BytebufAlloc, "lona.core", "bytebuf-alloc", 1, 1) \
+  X(BytebufAllocUnsafe, "lona.core", "bytebuf-alloc-unsafe", 1, 1) \
+  X(BytebufSize, "lona.core", "bytebuf-size", 1, 1) \
+  X(BytebufToBinary, "lona.core", "bytebuf->binary", 1, 3) \
+  X(BytebufRead8, "lona.core", "bytebuf-read8", 2, 2) \
+  X(BytebufRead16, "lona.core", "bytebuf-read16", 2, 2) \
+  X(BytebufRead32, "lona.core", "bytebuf-read32", 2, 2) \
+  X(BytebufRead64, "lona.core", "bytebuf-read64", 2, 2) \
+  X(BytebufReadI8, "lona.core", "bytebuf-read-i8", 2, 2) \
+  X(BytebufReadI16, "lona.core", "bytebuf-read-i16", 2, 2) \
+  X(BytebufReadI32, "lona.core", "bytebuf-read-i32", 2, 2) \
+  X(BytebufReadI64, "lona.core", "bytebuf-read-i64", 2, 2) \
+  X(BytebufRead16Le, "lona.core", "bytebuf-read16-le", 2, 2) \
+  X(BytebufReadI16Le, "lona.core", "bytebuf-read-i16-le", 2, 2) \
+  X(BytebufRead32Le, "lona.core", "bytebuf-read32-le", 2, 2) \
+  X(BytebufReadI32Le, "lona.core", "bytebuf-read-i32-le", 2, 2) \
+  X(BytebufRead64Le, "lona.core", "bytebuf-read64-le", 2, 2) \
+  X(BytebufReadI64Le, "lona.core", "bytebuf-read-i64-le", 2, 2) \
+  X(BytebufRead16Be, "lona.core", "bytebuf-read16-be", 2, 2) \
+  X(BytebufReadI16Be, "lona.core", "bytebuf-read-i16-be", 2, 2) \
+  X(BytebufRead32Be, "lona.core", "bytebuf-read32-be", 2, 2) \
+  X(BytebufReadI32Be, "lona.core", "bytebuf-read-i32-be", 2, 2) \
+  X(BytebufRead64Be, "lona.core", "bytebuf-read64-be", 2, 2) \
+  X(BytebufReadI64Be, "lona.core", "bytebuf-read-i64-be", 2, 2) \
+  X(BytebufWrite8, "lona.core", "bytebuf-write8!", 3, 3) \
+  X(BytebufWrite16, "lona.core", "bytebuf-write16!", 3, 3) \
+  X(BytebufWrite32, "lona.core", "bytebuf-write32!", 3, 3) \
+  X(BytebufWrite64, "lona.core", "bytebuf-write64!", 3, 3) \
+  X(BytebufWrite16Le, "lona.core", "bytebuf-write16-le!", 3, 3) \
+  X(BytebufWrite32Le, "lona.core", "bytebuf-write32-le!", 3, 3) \
+  X(BytebufWrite64Le, "lona.core", "bytebuf-write64-le!", 3, 3) \
+  X(BytebufWrite16Be, "lona.core", "bytebuf-write16-be!", 3, 3) \
+  X(BytebufWrite32Be, "lona.core", "bytebuf-write32-be!", 3, 3) \
+  X(BytebufWrite64Be, "lona.core", "bytebuf-write64-be!", 3, 3) \
+  X(BytebufCopy, "lona.core", "bytebuf-copy!", 5, 5) \
+  X(BytebufFill, "lona.core", "bytebuf-fill!", 4, 4) \
+  X(IsBytebuf, "lona.core", "bytebuf?", 1, 1) \
   X(MakePaddr, "lona.core", "paddr", 1, 1) \
   X(MakeVaddr, "lona.core", "vaddr", 1, 1) \
   X(CreateNs, "lona.core", "create-ns", 1, 1) \
@@ -195,6 +232,7 @@
   X(Self, "lona.process", "self", 0, 0) \
   X(Alive, "lona.process", "alive?", 1, 1) \
   X(Send, "lona.process", "send", 2, 2) \
+  X(SendAcknowledged, "lona.process", "send-acknowledged*", 3, 3) \
   X(SendReply, "lona.process", "send-reply*", 3, 3) \
   X(SendAfter, "lona.process", "send-after", 3, 3) \
   X(CancelTimer, "lona.process", "cancel-timer", 1, 1) \
@@ -208,6 +246,7 @@
   X(Unregister, "lona.process", "unregister", 1, 1) \
   X(Whereis, "lona.process", "whereis", 1, 1) \
   X(ProcessInfo, "lona.process", "process-info", 0, 1) \
+  X(UseReserve, "lona.process", "use-reserve*", 0, 0) \
   X(YieldNow, "lona.process", "yield*", 0, 0) \
   X(MonotonicTime, "lona.time", "monotonic-time", 0, 0)
 // clang-format on

@@ -1,6 +1,7 @@
 // vm/lonala/natives/processes.cpp — spawning, messages, links, monitors, names, timers.
 #include "vm/lonala/process.h"
 
+#include "vm/lonala/binaries.h"
 #include "vm/lonala/collections/map.h"
 #include "vm/lonala/mailbox.h"
 #include "vm/lonala/natives/natives.h"
@@ -112,19 +113,37 @@ Term native_Self(Vm& vm, Args) { return vm.process->pid; }
 Term native_Alive(Vm& vm, Args args) {
   return pid_argument(vm, args, 0) ? boolean(process_of(vm, args[0]) != nullptr) : kRaised;
 }
-Term native_Send(Vm& vm, Args args) {
-  if (!pid_argument(vm, args, 0)) return kRaised;
-  Process* to = process_of(vm, args[0]);
-  if (to != nullptr && !message_send(vm, *to, args[1])) return raise_oom(vm, 16);
+namespace {
+/// A message of the program. When there is no memory for it, the receiver ends.
+Term send_message(Vm& vm, Process* to, Term message, Acknowledge acknowledge = {}) {
+  if (to != nullptr) {
+    switch (message_send(vm, *to, message, Bytebufs::Refused, acknowledge)) {
+      case Sent::Done: break;
+      case Sent::Refused: return raise(vm, Atom::NotSendable, {{Atom::Value, message}});
+      case Sent::NoMemory:
+        if (to == vm.process) return raise_oom(vm, 16);
+        process_end_oom(vm, *to);
+        break;
+    }
+  }
   return keyword(vm, Atom::Ok);
+}
+}  // namespace
+
+Term native_Send(Vm& vm, Args args) {
+  return pid_argument(vm, args, 0) ? send_message(vm, process_of(vm, args[0]), args[1]) : kRaised;
+}
+/// (send-acknowledged* pid ref m): when it has been taken, the caller gets [:taken ref], if it still monitors by that ref.
+Term native_SendAcknowledged(Vm& vm, Args args) {
+  if (!pid_argument(vm, args, 0)) return kRaised;
+  return send_message(vm, process_of(vm, args[0]), args[2], {args[1], vm.process->pid});
 }
 /// (send-reply* pid ref m): sent only while the receiver still waits, that is, monitors by that ref.
 Term native_SendReply(Vm& vm, Args args) {
   if (!pid_argument(vm, args, 0)) return kRaised;
   Process* to = process_of(vm, args[0]);
   const bool waits = to != nullptr && relation_find(vm, *to, Relation::Kind::Monitoring, kNone, args[1]) != 0;
-  if (waits && !message_send(vm, *to, args[2])) return raise_oom(vm, 16);
-  return keyword(vm, Atom::Ok);
+  return waits ? send_message(vm, to, args[2]) : keyword(vm, Atom::Ok);
 }
 Term native_SendAfter(Vm& vm, Args args) {
   if (!pid_argument(vm, args, 0) || !number::is_integer_like(vm, args[1])) return raise_args(vm, Atom::Badarg, args);
@@ -132,7 +151,8 @@ Term native_SendAfter(Vm& vm, Args args) {
   if (ms.negative || ms.count > 1 || ms.low() > ~u64{0} / 1'000'000 - vm.root->now_ns)
     return raise_args(vm, Atom::Badarg, args);
   u64 fragments = 0;
-  const Term copy = copy_to_fragment(vm, args[2], fragments);
+  const Term copy = copy_to_fragment(vm, args[2], fragments, Bytebufs::Refused);
+  if (copy == kUnbound) return raise(vm, Atom::NotSendable, {{Atom::Value, args[2]}});
   const u64 timer = copy == kNone ? 0 : timer_add(vm, vm.root->now_ns + ms.low() * 1'000'000, args[0], copy, fragments);
   if (timer == 0) return raise_oom(vm, 16);
   return immediate(Immediate::Timer, vm.root->timers_made);
@@ -179,7 +199,7 @@ Term native_MonitorOf(Vm& vm, Args args) {
   Process* other = process_of(vm, args[0]);
   if (other == nullptr) {
     const Term down = make_tuple(vm, {keyword(vm, Atom::Down), ref, args[0], keyword(vm, Atom::Noproc)});
-    return message_send(vm, *vm.process, down) ? ref : raise_oom(vm, 8);
+    return message_send(vm, *vm.process, down) == Sent::Done ? ref : raise_oom(vm, 8);
   }
   if (!relation_add(vm, *vm.process, Relation::Kind::Monitoring, args[0], ref) ||
       !relation_add(vm, *other, Relation::Kind::MonitoredBy, vm.process->pid, ref)) {
@@ -285,18 +305,52 @@ Term native_ProcessInfo(Vm& vm, Args args) {
                       : process->status == Status::Runnable ? Atom::Runnable
                       : process->status == Status::Waiting  ? Atom::Waiting
                                                             : Atom::Suspended;
-  const u64 stack = process->heap_end - process->frame + 8;
+  const RareRecord record = process->rare == 0 ? RareRecord{} : *vm.at<RareRecord>(process->rare);
+  u64 message_bytes = 0;
+  for (u64 at = process->mailbox_first; at != 0; at = vm.at<Message>(at)->next) {
+    message_bytes += sizeof(Message);
+    const u64 fragment = vm.at<Message>(at)->fragments;
+    if (fragment != 0) message_bytes += vm.at<Fragment>(fragment)->bytes;
+  }
+  u64 binary_bytes = 0;
+  for (u64 at = process->shared_first; at != 0; at = vm.at<SharedObject>(at)->next) {
+    binary_bytes += vm.at<SharedObject>(at)->count;
+  }
+  Term names = kEmptyList;
+  for (u64 at = process->names; at != 0; at = vm.at<NameHeld>(at)->next) {
+    names = make_pair(vm, vm.at<NameHeld>(at)->name, names);
+  }
+  u64 fragment_bytes = 0;
+  for (u64 at = process->fragments; at != 0; at = vm.at<Fragment>(at)->next) {
+    fragment_bytes += vm.at<Fragment>(at)->bytes;
+  }
+  const u64 block_bytes = process->heap_end - process->heap_low;
+  const auto bytes = [&](u64 count) { return number::make_unsigned(vm, count); };
   return make_info(vm, {{Atom::Status, keyword(vm, status)},
-                        {Atom::HeapSize, small(static_cast<i64>(process->heap_end - process->heap_low))},
-                        {Atom::HeapUsed, small(static_cast<i64>(process->hp - process->heap_low))},
-                        {Atom::StackSize, small(static_cast<i64>(stack))},
-                        {Atom::MajorGcCount, small(process->gc_count)},
-                        {Atom::MailboxLen, small(static_cast<i64>(process->mailbox_count))},
+                        {Atom::HeapSize, bytes(block_bytes)},
+                        {Atom::HeapUsed, bytes(process->hp - process->heap_low)},
+                        {Atom::OldHeapSize, bytes(record.old_end - record.old_low)},
+                        {Atom::OldHeapUsed, bytes(record.old_top - record.old_low)},
+                        {Atom::StackSize, bytes(process->heap_end - process->frame + 8)},
+                        {Atom::MinorGcCount, bytes(record.minor_count)},
+                        {Atom::MajorGcCount, bytes(process->gc_count)},
+                        {Atom::TotalReclaimed, bytes(process->reclaimed_words * 8)},
+                        {Atom::MailboxLen, bytes(process->mailbox_count)},
+                        {Atom::MessageBytes, bytes(message_bytes)},
+                        {Atom::BinaryBytes, bytes(binary_bytes)},
+                        {Atom::Memory, bytes(sizeof(Process) + block_bytes + record.old_end - record.old_low +
+                                             fragment_bytes + message_bytes)},
+                        {Atom::Name, is_pair(names) ? head(vm, names) : kNil},
                         {Atom::Priority, small(process->priority)},
                         {Atom::Links, links},
                         {Atom::Monitors, monitors},
-                        {Atom::Reductions, small(static_cast<i64>(process->reductions))},
+                        {Atom::Reductions, bytes(process->reductions)},
                         {Atom::TrapExit, boolean((process->marks & kTrapExit) != 0)}});
+}
+/// The process may use the memory that is kept back: a supervisor, which must be able to restart what ran out of it.
+Term native_UseReserve(Vm& vm, Args) {
+  vm.process->marks |= kUsesReserve;
+  return keyword(vm, Atom::Ok);
 }
 Term native_YieldNow(Vm& vm, Args) {
   Process& process = *vm.process;
