@@ -17,7 +17,9 @@
 namespace lonala {
 namespace {
 
-constexpr u64 kGenerationsBytesMin = u64{16} << 10;  // smaller blocks are collected as a whole
+constexpr u64 kGenerationsBytesMin = u64{256} << 10;  // smaller blocks are collected as a whole
+constexpr u64 kYoungShareBytesMax = u64{4} << 20;
+constexpr u64 kOldGrowth = 3;  // times the old generation that a new block of it has room for: fewer full collections
 constexpr u64 kWordsPerReduction = 16;
 constexpr int kPoison = 0xEB;
 
@@ -28,12 +30,15 @@ constexpr RareRecord kNoRecord{};
 struct Collection {
   Vm& vm;
   Process& process;
-  u64 young;         // next free byte of the new block
-  u64 old;           // next free byte of the old generation
-  u64 mature_end;    // objects of the block below it go to the old generation
-  u64 old_from;      // the old generation that is being left, in a full collection
-  u64 old_from_end;  // 0: it stays
+  u64 young;       // next free byte of the new block
+  u64 old;         // next free byte of the old generation
+  u64 mature_end;  // objects of the block below it go to the old generation
+  u64 block_bytes;
+  u64 old_low;  // the old generation, which a full collection leaves
+  u64 old_bytes;
   bool full;
+  bool all_mature;       // what lies elsewhere goes to the old generation too
+  bool scattered;        // there are objects elsewhere: in fragments, in a block grown out of, in values
   bool frees_values;     // parts of retired values are copied
   u64 adopted = 0;       // references to shared binaries that came from values
   u64 shared_bytes = 0;  // that the process refers to
@@ -42,15 +47,18 @@ struct Collection {
 
   /// Where an object goes: a next free byte, or null if it stays.
   u64* destination(u64 offset, bool& from_value) {
-    if (offset >= process.heap_low && offset < process.heap_end) return offset < mature_end ? &old : &young;
-    if (offset >= process.extra_low && offset < process.extra_end) return &young;
+    if (offset - process.heap_low < block_bytes) return offset < mature_end ? &old : &young;
     if (is_literal(vm, offset)) return nullptr;
-    const PageUse use = page_use(vm, offset);
-    if (use == PageUse::Fragment) return &young;
-    if (!full) return nullptr;
-    if (offset >= old_from && offset < old_from_end) return &old;
-    from_value = frees_values && value_is_retired(vm, offset);
-    return from_value ? &young : nullptr;
+    if (offset - old_low < old_bytes) return full ? &old : nullptr;
+    return scattered ? destination_scattered(offset, from_value) : nullptr;
+  }
+
+  /// The same for what lies neither in the block nor in the old generation.
+  u64* destination_scattered(u64 offset, bool& from_value) {
+    const bool moves =
+        (offset >= process.extra_low && offset < process.extra_end) || page_use(vm, offset) == PageUse::Fragment;
+    if (!moves) from_value = frees_values && value_is_retired(vm, offset);
+    return !moves && !from_value ? nullptr : all_mature ? &old : &young;
   }
 
   void forward(Term& term) {
@@ -158,10 +166,13 @@ void release_young(Vm& vm, Process& process) {
   process.fragment_words = 0;
 }
 
+/// What goes to the old generation: nothing, objects below the high-water mark, or all.
+enum class Promotes : u8 { None, Mature, All };
+
 struct Plan {
   bool full;
   bool frees_values;
-  bool promotes;    // objects below the high-water mark go to the old generation
+  Promotes promotes;
   u64 young_bytes;  // of the new block
   u64 old_bytes;    // of a new old generation; 0: the present one stays, or none is needed
 };
@@ -190,10 +201,15 @@ bool move_to(Vm& vm, Process& process, const Plan& plan) {
                         .process = process,
                         .young = block,
                         .old = old_start,
-                        .mature_end = plan.promotes ? std::max(before.high_water, process.heap_low) : process.heap_low,
-                        .old_from = before.old_low,
-                        .old_from_end = leaves_old ? before.old_top : 0,
+                        .mature_end = plan.promotes == Promotes::None  ? process.heap_low
+                                      : plan.promotes == Promotes::All ? process.heap_end
+                                                                       : std::max(before.high_water, process.heap_low),
+                        .block_bytes = process.heap_end - process.heap_low,
+                        .old_low = before.old_low,
+                        .old_bytes = before.old_top - before.old_low,
                         .full = plan.full,
+                        .all_mature = plan.promotes == Promotes::All,
+                        .scattered = plan.frees_values || process.fragments != 0 || process.extra_low != 0,
                         .frees_values = plan.frees_values,
                         .borrowed = Scratch<CopyEntry>(vm)};
   for (u64 at = end - stack_bytes; at < end; at += 8) collection.forward(*vm.words(at));
@@ -242,41 +258,64 @@ bool move_to(Vm& vm, Process& process, const Plan& plan) {
   return true;
 }
 
-/// Bytes of the block that survived a collection.
-u64 mature_bytes(const Process& process, const RareRecord& record) {
-  return record.high_water > process.heap_low ? record.high_water - process.heap_low : 0;
-}
-
 /// Bytes that a collection may have to put into the new block.
 u64 young_most(const Process& process) {
   return process.hp - process.heap_low + (process.extra_end - process.extra_low) + process.fragment_words * 8;
 }
 
+Promotes promotion(const Vm& vm, const Process& process, const RareRecord& record) {
+  if (!has_generations(vm, process)) return Promotes::None;
+  return record.grows != 0 ? Promotes::All : Promotes::Mature;
+}
+
+/// Bytes that a collection may have to put into the old generation, and into the new block.
+struct Most {
+  u64 old;
+  u64 young;
+};
+Most most_of(const Process& process, const RareRecord& record, Promotes promotes) {
+  const u64 all = young_most(process);
+  u64 mature = promotes == Promotes::All ? all : 0;
+  if (promotes == Promotes::Mature && record.high_water > process.heap_low) {
+    mature = std::min(record.high_water, process.hp) - process.heap_low;
+  }
+  return {mature, all - mature};
+}
+
+/// A young block in proportion to the old generation: what dies soon is not promoted.
+u64 young_share(const RareRecord& record) { return std::min(record.old_top - record.old_low, kYoungShareBytesMax); }
+
 bool collect_full(Vm& vm, Process& process, u64 need_bytes, bool frees_values) {
   const RareRecord before = record_of(vm, process);
   const u64 stack_bytes = process.heap_end - stack_low(process);
-  const bool generations = has_generations(vm, process);
-  const u64 mature = generations ? mature_bytes(process, before) : 0;
-  const u64 old_most = before.old_top - before.old_low + mature;
+  const Promotes promotes = promotion(vm, process, before);
+  const Most most = most_of(process, before, promotes);
+  const u64 old_most = before.old_top - before.old_low + most.old;
   // Room for all that may be live, and for twice what was live last time, so that the work is O(1) a word allocated.
   const u64 values = frees_values ? vm.root->retired_bytes : 0;
+  const u64 room = std::max({most.young, promotes == Promotes::All ? 0 : 2 * process.live_bytes, young_share(before)});
   Plan plan{.full = true,
             .frees_values = frees_values,
-            .promotes = generations,
-            .young_bytes = std::max(young_most(process) - mature, 2 * process.live_bytes) + stack_bytes + need_bytes,
-            .old_bytes = old_most == 0 ? 0 : heap_block_bytes(old_most + old_most / 2)};
-  plan.young_bytes = heap_block_bytes(plan.young_bytes + values);
-  if (!move_to(vm, process, plan)) return false;
+            .promotes = promotes,
+            .young_bytes = heap_block_bytes(room + stack_bytes + need_bytes + values),
+            .old_bytes = old_most == 0 ? 0 : heap_block_bytes(kOldGrowth * old_most + values)};
+  if (!move_to(vm, process, plan)) {  // perhaps without room to grow
+    if (old_most == 0) return false;
+    plan.old_bytes = heap_block_bytes(old_most + values);
+    if (!move_to(vm, process, plan)) return false;
+  }
   process.gc_count += 1;
   process.live_bytes = process.hp - process.heap_low;
   if (process.rare == 0) return true;
   RareRecord& record = *vm.at<RareRecord>(process.rare);
   record.minors = 0;
+  record.grows = 0;
   const u64 old_live = record.old_top - record.old_low;
-  if (record.old_low != 0 && 4 * old_live < record.old_end - record.old_low) {
-    plan.promotes = plan.frees_values = false;  // all of it again, into blocks that fit
+  if (record.old_low != 0 && 4 * kOldGrowth * old_live < record.old_end - record.old_low) {
+    plan.promotes = Promotes::None;  // all of it again, into blocks that fit
+    plan.frees_values = false;
     plan.young_bytes = process.heap_end - process.heap_low;
-    plan.old_bytes = old_live == 0 ? 0 : heap_block_bytes(2 * old_live);
+    plan.old_bytes = old_live == 0 ? 0 : heap_block_bytes(kOldGrowth * old_live);
     if (plan.old_bytes < record.old_end - record.old_low) move_to(vm, process, plan);
   }
   return true;
@@ -285,21 +324,26 @@ bool collect_full(Vm& vm, Process& process, u64 need_bytes, bool frees_values) {
 bool collect_minor(Vm& vm, Process& process, u64 need_bytes) {
   const RareRecord before = record_of(vm, process);
   const u64 stack_bytes = process.heap_end - stack_low(process);
-  const u64 mature = mature_bytes(process, before);
-  if (before.old_low != 0 && mature > before.old_end - before.old_top) {
+  const Promotes promotes = promotion(vm, process, before);
+  const Most most = most_of(process, before, promotes);
+  if (before.old_low != 0 && most.old > before.old_end - before.old_top) {
     return collect_full(vm, process, need_bytes, true);
   }
+  const u64 room = std::max({most.young, promotes == Promotes::All ? 0 : 2 * process.live_bytes, young_share(before)});
   const Plan plan{.full = false,
                   .frees_values = false,
-                  .promotes = true,
-                  .young_bytes = heap_block_bytes(std::max(young_most(process) - mature, 2 * process.live_bytes) +
-                                                  stack_bytes + need_bytes),
-                  .old_bytes = before.old_low == 0 && mature != 0 ? heap_block_bytes(2 * mature) : 0};
+                  .promotes = promotes,
+                  .young_bytes = heap_block_bytes(room + stack_bytes + need_bytes),
+                  .old_bytes = before.old_low == 0 && most.old != 0 ? heap_block_bytes(2 * most.old) : 0};
   if (!move_to(vm, process, plan)) return false;
   RareRecord* record = rare_record(vm, process);
   if (record != nullptr) {
     record->minors += 1;
     record->minor_count += 1;
+    // When most survived, a heap is being built up: then aging would only copy it once more.
+    const u64 old_start = plan.old_bytes != 0 ? record->old_low : before.old_top;
+    const u64 kept = process.hp - process.heap_low + (record->old_top - old_start);
+    record->grows = kept > (most.young + most.old) / 2;
   }
   process.live_bytes = process.hp - process.heap_low;
   return true;
@@ -308,9 +352,12 @@ bool collect_minor(Vm& vm, Process& process, u64 need_bytes) {
 /// Gives the block back that is four times too large.
 void shrink(Vm& vm, Process& process, u64 need_bytes) {
   const u64 stack_bytes = process.heap_end - stack_low(process);
-  const u64 bytes = heap_block_bytes(2 * (process.live_bytes + stack_bytes) + need_bytes);
+  const RareRecord& record = record_of(vm, process);
+  const u64 room = std::max(2 * (process.live_bytes + stack_bytes), young_share(record));
+  const u64 bytes = heap_block_bytes(room + need_bytes);
   if (bytes * 4 > process.heap_end - process.heap_low) return;
-  move_to(vm, process, {.full = false, .frees_values = false, .promotes = false, .young_bytes = bytes, .old_bytes = 0});
+  move_to(vm, process,
+          {.full = false, .frees_values = false, .promotes = Promotes::None, .young_bytes = bytes, .old_bytes = 0});
 }
 
 /// Whether it is at a safepoint: a suspended session may compile.

@@ -181,6 +181,7 @@ struct RareRecord {
   u64 max_heap_bytes;   // 0: none
   u64 fullsweep_after;  // minor collections between two full ones
   u64 minors;           // since the last full one
+  u64 grows;            // most of what was new survived the last one
   u64 minor_count;
   u64 binary_bytes;  // of shared binaries made or taken since the last full collection
   u64 binary_limit;  // beyond it the next collection is a full one

@@ -29,21 +29,21 @@ Process* dequeue_at(Vm& vm, u32 priority) {
   return process;
 }
 
-i32 highest_below(const Root& root, i32 limit) {
-  for (i32 priority = limit - 1; priority >= 0; --priority) {
-    if ((root.ready_bits[priority / 64] >> (priority % 64) & 1) != 0) return priority;
+/// The highest priority below `limit` at which a process waits, or -1.
+i32 highest_below(const Root& root, u32 limit) {
+  for (u32 word = (limit + 63) / 64; word > 0; --word) {
+    const u64 below = limit - (word - 1) * 64;  // bits of this word that count
+    const u64 bits = root.ready_bits[word - 1] & (below >= 64 ? ~u64{0} : (u64{1} << below) - 1);
+    if (bits != 0) return static_cast<i32>((word - 1) * 64 + 63 - static_cast<u32>(std::countl_zero(bits)));
   }
   return -1;
 }
 
 Process* dequeue(Vm& vm) {
   Root& root = *vm.root;
-  i32 best = -1;
-  for (i32 word = kPrioritiesMax / 64 - 1; word >= 0 && best < 0; --word) {
-    if (root.ready_bits[word] != 0) best = word * 64 + 63 - std::countl_zero(root.ready_bits[word]);
-  }
+  const i32 best = highest_below(root, kPrioritiesMax);
   if (best < 0) return nullptr;
-  const i32 lower = highest_below(root, best);
+  const i32 lower = highest_below(root, static_cast<u32>(best));
   if (lower < 0) {
     root.slices_passing_over = 0;
     return dequeue_at(vm, static_cast<u32>(best));
