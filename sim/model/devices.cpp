@@ -425,16 +425,15 @@ void Devices::timer_call(port::Timer operation, UserFrame& frame, u64 now) {
       armed_ns_ = frame.mr[0];
       queue_timer(now);
       return answer(frame, ResultLabel::None, 0);
+    case port::Timer::Cancel:
+      if (timer_entry_ != kNoEntry) world_.cancel(timer_entry_);
+      timer_entry_ = kNoEntry;
+      armed_ns_ = kNever;
+      lines_[kLineTimer].latched = false;
+      return answer(frame, ResultLabel::None, 0);
+    case port::Timer::SetWall: clock_.set_wall(now, frame.mr[0]); return answer(frame, ResultLabel::None, 0);
   }
-  case port::Timer::Cancel:
-    if (timer_entry_ != kNoEntry) world_.cancel(timer_entry_);
-    timer_entry_ = kNoEntry;
-    armed_ns_ = kNever;
-    lines_[kLineTimer].latched = false;
-    return answer(frame, ResultLabel::None, 0);
-  case port::Timer::SetWall: clock_.set_wall(now, frame.mr[0]); return answer(frame, ResultLabel::None, 0);
-}
-answer(frame, ResultLabel::IllegalOperation, 0);
+  answer(frame, ResultLabel::IllegalOperation, 0);
 }
 
 void Devices::queue_timer(u64 now) {
