@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "sim/host/cli/cli.h"
+#include "sim/host/nearest.h"
 #include "sim/host/scenario/sandbox.h"
 
 namespace sim::host::scenario {
@@ -427,7 +427,7 @@ std::span<const std::string_view> library_names(std::string_view library) {
   return {};
 }
 
-std::string suggest(std::string_view word, const std::vector<std::string>& names) { return cli::nearest(word, names); }
+std::string suggest(std::string_view word, const std::vector<std::string>& names) { return nearest(word, names); }
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& names) {
   const std::string near = suggest(word, names);
