@@ -443,7 +443,7 @@ u64 heap_block_bytes(u64 bytes) { return block_capacity(std::max<u64>(bytes, 256
 bool collect(Vm& vm, u64 need_bytes) {
   Process& process = *vm.process;
   bool full = (process.flags & kCollectFull) != 0;
-  if (vm.root->gc_stress != 0) full = (vm.root->collections & 1) == 0;
+  if (vm.root->gc_stress != 0) full = full || (vm.root->collections & 1) == 0;
   process.flags &= static_cast<u8>(~(kCollect | kCollectFull));
   while (!collect_process(vm, process, need_bytes, full ? How::Full : How::Minor)) {
     if ((process.marks & kOverLimit) != 0 || !relieve_once(vm)) return false;

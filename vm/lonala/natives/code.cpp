@@ -225,10 +225,13 @@ Term native_Raise(Vm& vm, Args args) {
   vm.process->pending = make_tuple(vm, {keyword(vm, Atom::Error), args[0], args[1]});
   return kRaised;
 }
-Term native_GarbageCollect(Vm& vm, Args) {
+/// (garbage-collect) or (garbage-collect :full)
+Term native_GarbageCollect(Vm& vm, Args args) {
+  if (args.count == 1 && args[0] != keyword(vm, Atom::Full)) return raise_args(vm, Atom::Badarg, args);
   Process& process = *vm.process;
   hold_fuel(process);  // at the next function entry
   process.flags |= kCollect;
+  if (args.count == 1) process.flags |= kCollectFull;
   return keyword(vm, Atom::Ok);
 }
 
