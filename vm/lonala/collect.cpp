@@ -215,6 +215,10 @@ bool move_to(Vm& vm, Process& process, const Plan& plan) {
   for (u64 at = end - stack_bytes; at < end; at += 8) collection.forward(*vm.words(at));
   collection.forward(process.pending);
   collection.forward(process.bindings);
+  if (process.rare != 0) {
+    RareRecord& record = *vm.at<RareRecord>(process.rare);
+    for (Term* term : {&record.spaces, &record.staged, &record.made, &record.expected}) collection.forward(*term);
+  }
   u64 young_scanned = block;
   u64 old_scanned = old_start;
   while (young_scanned < collection.young || old_scanned < collection.old) {

@@ -177,6 +177,8 @@ RareRecord* rare_record(Vm& vm, Process& process) {
   RareRecord& record = *vm.at<RareRecord>(process.rare);
   record = {};
   record.fullsweep_after = kFullsweepAfter;
+  record.spaces = record.expected = kEmptyList;
+  record.staged = record.made = kEmptyMap;
   return &record;
 }
 

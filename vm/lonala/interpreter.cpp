@@ -316,7 +316,7 @@ L_LoadConstant:
 L_LoadVar : {
   const VarRecord* var = vm.at<VarRecord>(u64{pc[1]} << 3);
   Term loaded = var->value;
-  if (__builtin_expect((var->flags & kVarProcessBound) != 0 || loaded == kUnbound, 0)) {
+  if (__builtin_expect((var->flags & kVarOwn) != 0 || loaded == kUnbound, 0)) {
     SAVE();
     loaded = var_bound_value(vm, var_term(u64{pc[1]} << 3));
     RELOAD();
@@ -342,7 +342,8 @@ L_CallVar : {
   if (__builtin_expect(callee->match != B(), 0)) {
     count = B();
     value = var->value;
-    if (is_immediate(value, Immediate::Native) && payload_of(value) != static_cast<u64>(NativeId::Apply)) {
+    if (is_immediate(value, Immediate::Native) && payload_of(value) != static_cast<u64>(NativeId::Apply) &&
+        (var->flags & kVarOwn) == 0) {
       SAVE();
       value = call_native(vm, static_cast<u32>(payload_of(value)), Args{&bp[first - 1], count});
       RELOAD();
@@ -352,7 +353,7 @@ L_CallVar : {
       pc += 2;
       NEXT();
     }
-    if (value == kUnbound || (var->flags & kVarProcessBound) != 0) {
+    if (value == kUnbound || (var->flags & kVarOwn) != 0) {
       SAVE();
       value = var_bound_value(vm, var_term(u64{pc[1]} << 3));
       RELOAD();
@@ -386,7 +387,7 @@ L_TailVar : {
   for (u32 i = 1; i <= count; ++i) bp[255 - i] = bp[first - i];
   if (__builtin_expect(callee->match != count, 0)) {
     value = var->value;
-    if (value == kUnbound || (var->flags & kVarProcessBound) != 0) {
+    if (value == kUnbound || (var->flags & kVarOwn) != 0) {
       SAVE();
       value = var_bound_value(vm, var_term(u64{pc[1]} << 3));
       RELOAD();

@@ -47,7 +47,9 @@ constexpr u64 kVarMacro = 1;
 constexpr u64 kVarPrivate = 2;
 constexpr u64 kVarProcessBound = 4;
 constexpr u64 kVarGuard = 8;
-constexpr u64 kVarInline = 16;  // the interpreter has an instruction for its first value
+constexpr u64 kVarStaged = 32;                          // some process stages a change of it
+constexpr u64 kVarOwn = kVarProcessBound | kVarStaged;  // a process may have a value of its own
+constexpr u64 kVarInline = 16;                          // the interpreter has an instruction for its first value
 
 /// A global variable. `entry` leads calls: the code of a plain function, or a stub that takes the general way.
 struct VarRecord {
@@ -58,16 +60,18 @@ struct VarRecord {
   Term meta;   // map or nil
   u64 version;
   u64 flags;
-  u64 native_index;  // of the instruction or native it began as, for kVarInline
+  u32 native_index;  // of the instruction or native it began as, for kVarInline
+  u32 staged;        // transactions that stage a change
 };
 
 struct NamespaceRecord {
   Term name;  // symbol
   Term doc;
-  u64 vars;     // name table: symbol → own var
-  u64 refers;   // name table: symbol → var
-  u64 aliases;  // name table: symbol → namespace
-  u64 next;     // in order of creation
+  u64 vars;      // name table: symbol → own var
+  u64 refers;    // name table: symbol → var
+  u64 aliases;   // name table: symbol → namespace
+  u64 next;      // in order of creation
+  u64 replaced;  // what the last transaction replaced
 };
 
 /// An open-addressing table from atoms to terms, grown by doubling.
@@ -185,6 +189,12 @@ struct RareRecord {
   u64 minor_count;
   u64 binary_bytes;  // of shared binaries made or taken since the last full collection
   u64 binary_limit;  // beyond it the next collection is a full one
+  // A transaction in progress; the terms are roots.
+  Term transaction;  // its ref, or 0
+  Term spaces;       // list of namespaces
+  Term staged;       // map variable → [value meta undefined?]
+  Term made;         // map [namespace name] → variable that it has made
+  Term expected;     // list of [namespace name version]
 };
 constexpr u64 kFullsweepAfter = 65535;
 constexpr u64 kBinaryLimitBytes = u64{256} << 10;

@@ -5,6 +5,7 @@
 #include "vm/lonala/errors.h"
 #include "vm/lonala/natives/natives.h"
 #include "vm/lonala/reader.h"
+#include "vm/lonala/transactions.h"
 #include "vm/lonala/values.h"
 
 #include "base/enforce.h"
@@ -36,7 +37,7 @@ Term namespace_intern(Vm& vm, Term name) {
   const u64 offset = literal_acquire(vm, sizeof(NamespaceRecord));
   if (offset == 0) return raise_oom(vm, 8);
   NamespaceRecord& record = *vm.at<NamespaceRecord>(offset);
-  record = {name, kNil, make_table(vm), make_table(vm), make_table(vm), 0};
+  record = {name, kNil, make_table(vm), make_table(vm), make_table(vm), 0, 0};
   if (record.vars == 0 || record.refers == 0 || record.aliases == 0) return raise_oom(vm, 8);
   const Term space = immediate(Immediate::Namespace, offset >> 3);
   if (!table_put(vm, vm.root->namespaces, name, space)) return raise_oom(vm, 8);
@@ -57,9 +58,11 @@ Term current_namespace(Vm& vm) {
   return is_namespace(value) ? value : namespace_find(vm, symbol(vm, Atom::LonaCore));
 }
 
-Term var_find(const Vm& vm, Term space, Term name) {
+Term var_find(Vm& vm, Term space, Term name) {
   NamespaceRecord& record = namespace_record(vm, space);
-  return table_get(vm, *table_of(vm, record.vars), name);
+  const Term var = table_get(vm, *table_of(vm, record.vars), name);
+  if (var == kNone) return stages_in(vm, space) ? staged_new(vm, space, name) : kNone;
+  return (var_record(vm, var).flags & kVarStaged) != 0 && staged_of(vm, var).undefined ? kNone : var;
 }
 
 Term var_intern(Vm& vm, Term space, Term name) {
@@ -67,8 +70,13 @@ Term var_intern(Vm& vm, Term space, Term name) {
   if (found != kNone) return found;
   const u64 offset = literal_acquire(vm, sizeof(VarRecord));
   if (offset == 0) return raise_oom(vm, 8);
-  *vm.at<VarRecord>(offset) = {vm.root->stub_general, kUnbound, name, space, kNil, 0, 0, 0};
+  *vm.at<VarRecord>(offset) = {vm.root->stub_general, kUnbound, name, space, kNil, 0, 0, 0, 0};
   const Term var = var_term(offset);
+  if (stages_in(vm, space)) {  // others see it when the transaction commits
+    const Term undefined = table_get(vm, *table_of(vm, namespace_record(vm, space).vars), name);
+    if (undefined != kNone) return undefined;
+    return stage_new(vm, space, name, var) ? var : raise_oom(vm, 8);
+  }
   if (!table_put(vm, *table_of(vm, namespace_record(vm, space).vars), name, var)) return raise_oom(vm, 8);
   return var;
 }
@@ -95,13 +103,17 @@ bool refer_one(Vm& vm, Term into, Term name, Term var) {
 bool refer_all(Vm& vm, Term into, Term from) {
   bool ok = true;
   table_each(vm, *table_of(vm, namespace_record(vm, from).vars), [&](Term name, Term var) {
-    if ((var_record(vm, var).flags & kVarPrivate) == 0) ok = ok && refer_one(vm, into, name, var);
+    if ((var_flags(vm, var) & kVarPrivate) == 0) ok = ok && refer_one(vm, into, name, var);
   });
   return ok;
 }
 
 Term var_value(Vm& vm, Term var) {
   const VarRecord& record = var_record(vm, var);
+  if ((record.flags & kVarStaged) != 0) {
+    const Staged staged = staged_of(vm, var);
+    if (staged.found) return staged.value;
+  }
   if ((record.flags & kVarProcessBound) != 0 && vm.process != nullptr && vm.process->bindings != kNil) {
     const Term bound = map_get(vm, vm.process->bindings, var);
     if (bound != kNone) return bound;
@@ -114,7 +126,16 @@ Term var_bound_value(Vm& vm, Term var) {
   return value == kUnbound ? raise(vm, Atom::Unbound, {{Atom::Var, var}}) : value;
 }
 
-void var_set(Vm& vm, Term var, Term value) {
+void var_update_entry(Vm& vm, Term var) {
+  VarRecord& record = var_record(vm, var);
+  record.entry = vm.root->stub_general;
+  if ((record.flags & kVarOwn) != 0 || !is_boxed(vm, record.value, Type::Function)) return;
+  const u64 code = static_cast<u64>(small_value(vm.object(record.value)[1]));
+  const FunctionHeader& function = *vm.at<FunctionHeader>(code);
+  if (function.match != kMatchNever && function.self == 0) record.entry = code;
+}
+
+Term var_replace(Vm& vm, Term var, Term value) {
   VarRecord& record = var_record(vm, var);
   if ((record.flags & kVarInline) != 0 && value != record.value) {
     record.flags &= ~kVarInline;
@@ -123,28 +144,46 @@ void var_set(Vm& vm, Term var, Term value) {
   const Term before = record.value;
   record.value = value;
   record.version += 1;
-  if (before != value) value_retire(vm, before);
-  record.entry = vm.root->stub_general;
-  if ((record.flags & kVarProcessBound) == 0 && is_boxed(vm, value, Type::Function)) {
-    const u64 code = static_cast<u64>(small_value(vm.object(value)[1]));
-    const FunctionHeader& function = *vm.at<FunctionHeader>(code);
-    if (function.match != kMatchNever && function.self == 0) record.entry = code;
-  }
+  var_update_entry(vm, var);
+  return before;
 }
 
-void var_set_meta(Vm& vm, Term var, Term meta) {
+void var_set(Vm& vm, Term var, Term value) {
+  const Term before = var_replace(vm, var, value);
+  if (before != value) value_retire(vm, before);
+}
+
+namespace {
+u64 flags_of_meta(Vm& vm, Term meta) {
+  u64 flags = 0;
+  if (flag(vm, meta, Atom::Macro)) flags |= kVarMacro;
+  if (flag(vm, meta, Atom::Private)) flags |= kVarPrivate;
+  if (flag(vm, meta, Atom::Guard)) flags |= kVarGuard;
+  if (flag(vm, meta, Atom::ProcessBound)) flags |= kVarProcessBound;
+  return flags;
+}
+}  // namespace
+
+Term var_meta(Vm& vm, Term var) {
+  const VarRecord& record = var_record(vm, var);
+  const Staged staged = (record.flags & kVarStaged) != 0 ? staged_of(vm, var) : Staged{};
+  return staged.found ? staged.meta : record.meta;
+}
+
+u64 var_flags(Vm& vm, Term var) {
+  const VarRecord& record = var_record(vm, var);
+  const Staged staged = (record.flags & kVarStaged) != 0 ? staged_of(vm, var) : Staged{};
+  if (!staged.found) return record.flags;
+  return (record.flags & (kVarStaged | kVarProcessBound)) | flags_of_meta(vm, staged.meta);
+}
+
+void var_set_meta(Vm& vm, Term var, Term meta, Superseded superseded) {
   VarRecord& record = var_record(vm, var);
-  const u64 kept = record.flags & (kVarInline | kVarProcessBound);
-  if (record.meta != meta) value_retire(vm, record.meta);
+  const u64 kept = record.flags & (kVarInline | kVarProcessBound | kVarStaged);
+  if (record.meta != meta && superseded == Superseded::Retired) value_retire(vm, record.meta);
   record.meta = meta;
-  record.flags = kept;
-  if (flag(vm, meta, Atom::Macro)) record.flags |= kVarMacro;
-  if (flag(vm, meta, Atom::Private)) record.flags |= kVarPrivate;
-  if (flag(vm, meta, Atom::Guard)) record.flags |= kVarGuard;
-  if (flag(vm, meta, Atom::ProcessBound)) {
-    record.flags |= kVarProcessBound;
-    record.entry = vm.root->stub_general;
-  }
+  record.flags = kept | flags_of_meta(vm, meta);
+  var_update_entry(vm, var);
   // A later public definition in lona.core is seen everywhere, as if it had been referred from the start.
   const Term core = namespace_find(vm, symbol(vm, Atom::LonaCore));
   if (record.space != core) return;
@@ -165,6 +204,7 @@ Term var_define(Vm& vm, Term var, Term value) {
     process.bindings = bindings;
     return var;
   }
+  if (stages_in(vm, record.space)) return stage_value(vm, var, value);
   const Term copy = copy_to_value(vm, value);
   if (copy == kNone) return raise_oom(vm, 8);
   var_set(vm, var, copy);

@@ -13,7 +13,7 @@ Term current_namespace(Vm& vm);
 /// The own var of a namespace, made if need be.
 Term var_intern(Vm& vm, Term space, Term name);
 /// The own var, or kNone.
-Term var_find(const Vm& vm, Term space, Term name);
+Term var_find(Vm& vm, Term space, Term name);
 /// The var that a symbol means in a namespace, or kNone: own, then referred; by alias or full name if qualified.
 Term var_resolve(Vm& vm, Term space, Term symbol);
 /// Refers every public var of `from` into `into`.
@@ -23,10 +23,18 @@ bool refer_one(Vm& vm, Term into, Term name, Term var);
 Term var_value(Vm& vm, Term var);
 /// The same; kRaised (`:unbound`) if it has none.
 Term var_bound_value(Vm& vm, Term var);
-/// Sets the value (already copied to literals) and what follows from it.
+/// Metadata map or nil, as the running process sees it.
+Term var_meta(Vm& vm, Term var);
+/// The flags, as the running process sees them.
+u64 var_flags(Vm& vm, Term var);
+/// Sets the value (already copied) and what follows from it; the one before is the answer, or is retired.
+Term var_replace(Vm& vm, Term var, Term value);
 void var_set(Vm& vm, Term var, Term value);
-/// Sets metadata (already copied) and the flags in it.
-void var_set_meta(Vm& vm, Term var, Term meta);
+/// Sets metadata (already copied) and the flags in it; what it supersedes is retired unless somebody keeps it.
+enum class Superseded : u8 { Retired, Kept };
+void var_set_meta(Vm& vm, Term var, Term meta, Superseded superseded = Superseded::Retired);
+/// Where calls of the variable lead, after its value or flags changed.
+void var_update_entry(Vm& vm, Term var);
 /// `def` at run time: copies, sets, honours process-bound vars. kRaised or the var.
 Term var_define(Vm& vm, Term var, Term value);
 

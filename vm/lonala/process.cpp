@@ -11,6 +11,7 @@
 #include "vm/lonala/relations.h"
 #include "vm/lonala/scheduler.h"
 #include "vm/lonala/timers.h"
+#include "vm/lonala/transactions.h"
 
 #include "base/enforce.h"
 
@@ -118,6 +119,7 @@ void process_end(Vm& vm, Process& process, Term reason) {
   process.status = Status::Exiting;
   // The reason may lie in the heap of this process or of the sender: it stays valid until the end of this function.
   vm.root->reserve_open += 1;
+  transaction_abandon(vm, process);
   while (process.names != 0) {
     const u64 offset = process.names;
     const NameHeld held = *vm.at<NameHeld>(offset);

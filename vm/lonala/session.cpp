@@ -13,6 +13,7 @@
 #include "vm/lonala/reader.h"
 #include "vm/lonala/scheduler.h"
 #include "vm/lonala/timers.h"
+#include "vm/lonala/transactions.h"
 
 #include "base/enforce.h"
 
@@ -125,6 +126,7 @@ void session_reset(Vm& vm) {
   process.flags &= static_cast<u8>(~(kExiting | kSignalled | kAtReceive | kOutOfMemory));
   process.marks &= static_cast<u16>(~(kFormFailed | kOverLimit));
   vm.process = &process;
+  transaction_abandon(vm, process);
 }
 
 Process& session_process(const Vm& vm) { return *process_of(vm, vm.root->session); }

@@ -15,7 +15,7 @@ namespace {
 /// The native a var started with and still holds, for those that have instructions; else NativeId::End.
 NativeId inline_native(const Vm& vm, Term var) {
   const VarRecord& record = var_record(vm, var);
-  if ((record.flags & kVarInline) == 0) return NativeId::End;
+  if ((record.flags & (kVarInline | kVarStaged)) != kVarInline) return NativeId::End;
   return static_cast<NativeId>(payload_of(record.value));
 }
 
@@ -152,7 +152,7 @@ Term Compiler::expand(Function& f, Term form, bool& expanded) {
   bool captured = false;
   if (name_record(vm_, name).space_bytes == 0 && resolve_local(f, name, r, captured, index)) return form;
   const Term var = var_resolve(vm_, current_namespace(vm_), name);
-  if (var == kNone || (var_record(vm_, var).flags & kVarMacro) == 0) return form;
+  if (var == kNone || (var_flags(vm_, var) & kVarMacro) == 0) return form;
   expanded = true;
   Scratch<Term> arguments(vm_);
   for (Term rest = tail(vm_, form); is_pair(rest); rest = tail(vm_, rest)) arguments.push(head(vm_, rest));

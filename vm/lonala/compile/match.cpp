@@ -361,7 +361,7 @@ bool Compiler::guard_allowed(Function& f, Term form, u32 depth) {
   bool captured = false;
   const bool local = name_record(vm_, name).space_bytes == 0 && resolve_local(f, name, r, captured, index);
   const Term var = local ? kNone : var_resolve(vm_, current_namespace(vm_), name);
-  if (var == kNone || (var_record(vm_, var).flags & kVarGuard) == 0) return fail(form, "not allowed in a guard");
+  if (var == kNone || (var_flags(vm_, var) & kVarGuard) == 0) return fail(form, "not allowed in a guard");
   for (Term list = tail(vm_, form); is_pair(list); list = tail(vm_, list)) {
     if (!guard_allowed(f, head(vm_, list), depth + 1)) return false;
   }

@@ -8,6 +8,7 @@
 #include "vm/lonala/literal_text.h"
 #include "vm/lonala/equality.h"
 #include "vm/lonala/namespaces.h"
+#include "vm/lonala/transactions.h"
 #include "vm/lonala/values.h"
 #include "vm/lonala/natives/natives.h"
 #include "vm/lonala/printer.h"
@@ -169,7 +170,8 @@ Term native_SetVarMeta(Vm& vm, Args args) {
   Term meta = map_put(vm, args[1], keyword(vm, Atom::Name), record.name);
   if (meta != kRaised) meta = map_put(vm, meta, keyword(vm, Atom::Ns), namespace_record(vm, record.space).name);
   if (meta == kRaised) return meta;
-  if (equal(vm, meta, record.meta)) return var;
+  if (equal(vm, meta, var_meta(vm, var))) return var;
+  if (stages_in(vm, record.space)) return stage_meta(vm, var, meta);
   const Term copy = copy_to_value(vm, meta);
   if (copy == kNone) return raise_oom(vm, 8);
   var_set_meta(vm, var, copy);

@@ -6,6 +6,7 @@
 #include "vm/lonala/collections/vector.h"
 #include "vm/lonala/equality.h"
 #include "vm/lonala/literal_text.h"
+#include "vm/lonala/namespaces.h"
 #include "vm/lonala/natives/natives.h"
 #include "vm/lonala/number/number.h"
 
@@ -439,7 +440,7 @@ Term native_SetPatternRest(Vm& vm, Args args) {
   return tuple_of_list(vm, list_of_collection(vm, rest));
 }
 
-Term native_Meta(Vm& vm, Args args) { return metadata_of(vm, args[0]); }
+Term native_Meta(Vm& vm, Args args) { return is_var(args[0]) ? var_meta(vm, args[0]) : metadata_of(vm, args[0]); }
 Term native_WithMeta(Vm& vm, Args args) {
   if (args[1] != kNil && !is_map(vm, args[1])) return raise_type(vm, args, Atom::Map);
   const Term made = with_metadata(vm, args[0], args[1]);

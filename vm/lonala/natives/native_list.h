@@ -198,6 +198,13 @@
   X(VarVersion, "lona.core", "var-version", 1, 1) \
   X(Meta, "lona.core", "meta", 1, 1) \
   X(WithMeta, "lona.core", "with-meta", 2, 2) \
+  X(TxBegin, "lona.core", "tx-begin*", 1, 1) \
+  X(TxDef, "lona.core", "tx-def", 3, 4) \
+  X(TxUndef, "lona.core", "tx-undef", 2, 3) \
+  X(TxExpect, "lona.core", "tx-expect", 3, 4) \
+  X(TxEnd, "lona.core", "tx-end*", 2, 2) \
+  X(NsSnapshot, "lona.core", "ns-snapshot", 1, 1) \
+  X(NsRollback, "lona.core", "ns-rollback", 1, 1) \
   X(CompileForm, "lona.core", "compile*", 1, 1) \
   X(ReadString, "lona.core", "read-string", 1, 1) \
   X(ReadAll, "lona.core", "read-all", 1, 1) \
