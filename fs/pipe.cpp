@@ -1,5 +1,6 @@
 #include "fs/pipe.h"
 
+#include "base/check.h"
 #include "base/parse.h"
 
 #include "base/enforce.h"
@@ -96,6 +97,9 @@ void PipeFs::close(OpenFile& open) {
   Pipe* pipe = MUST(pipe_of(open.node));
   if (open.can_read()) pipe->readers -= 1;
   if (open.can_write()) pipe->writers -= 1;
+  if (open.can_write() && pipe->writers == 0 && pipe->readers != 0 && pipe->ring.empty())
+    MARK("pipe.closed-when-empty");
+  if (open.can_read() && pipe->readers == 0 && pipe->writers != 0) MARK("pipe.closed-under-writer");
   wake(*pipe);
   if (pipe->readers != 0 || pipe->writers != 0) return;
   delete_pipe(*pipe);  // P1
@@ -105,6 +109,10 @@ void PipeFs::delete_pipe(Pipe& pipe) {
   pipes_.remove(pipe);
   pipe.~Pipe();
   memory_.release(&pipe, sizeof(Pipe));
+}
+
+void PipeFs::check_bytes(const Pipe& pipe) {
+  ALWAYS("pipe.bytes", pipe.written_bytes == pipe.read_bytes + pipe.ring.size(), pipe.written_bytes);
 }
 
 void PipeFs::wake(const Pipe& pipe) {
@@ -119,6 +127,8 @@ Result<ReadReply> PipeFs::read(OpenFile& open, const ReadRequest& request) {
     return fail(ErrorCode::WouldBlock);
   }
   const u64 count = pipe->ring.pop(request.room);
+  pipe->read_bytes += count;
+  check_bytes(*pipe);
   if (count != 0) wake(*pipe);
   return ReadReply{.data = request.room.first(count)};
 }
@@ -129,6 +139,8 @@ Result<WriteReply> PipeFs::write(OpenFile& open, const WriteRequest& request) {
   const u64 needed = std::min<u64>(request.data.size(), kPipeAtomicBytes);  // P2
   if (pipe->readers == 0 || pipe->ring.free() < needed) return fail(ErrorCode::WouldBlock);
   const u64 count = pipe->ring.push(request.data);
+  pipe->written_bytes += count;
+  check_bytes(*pipe);
   if (count != 0) wake(*pipe);
   return WriteReply{.count = static_cast<u32>(count)};
 }

@@ -53,6 +53,8 @@ class PipeFs final : public FileSystem {
     bool had_reader = false;  // before the first one, a writer waits
     bool had_writer = false;
     i64 created_ns = 0;
+    u64 written_bytes = 0;
+    u64 read_bytes = 0;
     base::ByteRing ring;
     base::Vector<u8> storage;
     explicit Pipe(base::Vector<u8> bytes) : ring(bytes.span()), storage(std::move(bytes)) {}
@@ -66,6 +68,7 @@ class PipeFs final : public FileSystem {
   Result<Pipe*> make_pipe(const Caller& caller);
   void delete_pipe(Pipe& pipe);
   void wake(const Pipe& pipe);
+  static void check_bytes(const Pipe& pipe);
 
   base::Allocator& memory_;
   Clock& clock_;

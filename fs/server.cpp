@@ -1,5 +1,6 @@
 #include "fs/server.h"
 
+#include "base/check.h"
 #include "schema/codec.h"
 
 #include "base/enforce.h"
@@ -143,7 +144,9 @@ Outcome Server::run(Result<typename Method::Reply> (Server::*handler)(Target, co
 
 template <class Reply>
 Outcome Server::success(const Reply& reply, base::MutableBytes out) {
-  return Outcome{.bytes = MUST(schema::encode(reply, out))};
+  const auto encoded = schema::encode(reply, out);
+  ALWAYS("fs.answer-fits", encoded.ok());
+  return Outcome{.bytes = MUST(encoded)};
 }
 
 Outcome Server::failure(const Error& error, base::MutableBytes out) {

@@ -1,4 +1,5 @@
 // fs/server_directory.cpp — the methods of Directory: paths, permissions, opening, creating, removing.
+#include "base/check.h"
 #include "fs/path.h"
 #include "fs/permission.h"
 #include "fs/server.h"
@@ -190,6 +191,7 @@ Result<u32> Server::make_open(const Folder& folder, const Attributes& node, u16 
   open.folder = 0;
   open.name.clear();
   open_count_ += 1;
+  WATERMARK("fs.opens", open_count_);
   return slot;
 }
 

@@ -1,6 +1,7 @@
 // fs/server_file.cpp — the methods of File: data, positions, waiting, locks, polls, holders.
 #include <algorithm>
 
+#include "base/check.h"
 #include "fs/permission.h"
 #include "fs/server.h"
 
@@ -193,6 +194,7 @@ Result<void> Server::park(Parked& parked, u32 open, u32 tag) {
   parked.open = open;
   parked.tag = tag;
   parked_.push_back(parked);
+  WATERMARK("fs.parked", parked_.count());
   parked_now_ = true;
   return {};
 }
@@ -265,6 +267,7 @@ Result<F::Flush::Reply> Server::flush(u32 slot, const F::Flush::Request& request
   for (Parked* parked = parked_.front(); parked != nullptr;) {
     Parked* next = parked_.next(*parked);
     if (parked->tag == request.tag && opens_[parked->open].session == opens_[slot].session) {
+      MARK("fs.flushed");
       finish_parked(*parked, ErrorCode::Interrupted);
     }
     parked = next;

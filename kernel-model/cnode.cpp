@@ -135,6 +135,7 @@ Result<Step> transfer_operation(Kernel& kernel, Invocation& call, Ref<Slot> targ
   const u8 mask = static_cast<u8>(argument(kernel, call, 4) & kRightsAll);
   Cap derived = TRY(derive(kernel, source, mask));
   if (label == Invoke::CNodeMint) derived = TRY(mint(derived, argument(kernel, call, 5)));
+  ALWAYS_IN(kernel, "cap.copy-narrows", (derived.rights & ~kernel.at(source).cap.rights) == 0, derived.rights);
   const auto kind = label == Invoke::CNodeMint ? base::EventKind::CapMint : base::EventKind::CapCopy;
   commit_copy(kernel, source, target, derived, kind);
   return Step::Done;

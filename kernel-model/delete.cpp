@@ -206,7 +206,10 @@ Step delete_slot(Kernel& kernel, Ref<Slot> slot) {
   ASSERT(owner);
   // Each round removes a cap, a Zombie or up to 64 empty slots: at most as many rounds as the node has slots, and more.
   while (kernel.at(owner).reap_head || !kernel.at(slot).cap.is_null()) {
-    if (ends_here(kernel, owner)) return Step::Preempted;
+    if (ends_here(kernel, owner)) {
+      MARK_IN(kernel, "cdt.delete-cut");
+      return Step::Preempted;
+    }
     if (kernel.at(owner).reap_head) {
       reap_unit(kernel, owner);
     } else {
@@ -222,7 +225,10 @@ Step revoke(Kernel& kernel, Ref<Slot> slot) {
   const u32 object = kernel.at(slot).cap.object;
   u64 deleted = 0;
   while (kernel.at(owner).reap_head || kernel.at(slot).first_child != 0) {
-    if (ends_here(kernel, owner)) return Step::Preempted;
+    if (ends_here(kernel, owner)) {
+      MARK_IN(kernel, "cdt.revoke-cut");
+      return Step::Preempted;
+    }
     if (kernel.at(owner).reap_head) {
       reap_unit(kernel, owner);
       continue;

@@ -41,6 +41,7 @@ void send(Kernel& kernel, Ref<Tcb> thread, Ref<Endpoint> endpoint_ref, const Sen
       kernel.emit(base::EventKind::IpcNbRefused, endpoint_ref.offset);
       return;
     }
+    MARK_IN(kernel, "ipc.queued");
     kernel.emit(base::EventKind::IpcQueued, endpoint_ref.offset, options.badge, 0, 0, 0, tcb.thread_id);
     block(kernel, thread, ThreadState::BlockedOnSend, endpoint_ref.offset, options.badge);
     tcb.blocked_badge = options.badge;
@@ -91,6 +92,7 @@ void receive(Kernel& kernel, Ref<Tcb> thread, Ref<Endpoint> endpoint_ref, Ref<Re
   Tcb& tcb = kernel.at(thread);
   if (reply && kernel.at(reply).tcb) end_reply(kernel, reply);
   if (tcb.bound_notification && kernel.at(tcb.bound_notification).state == NotificationState::Active) {
+    MARK_IN(kernel, "notification.bound-polled");
     take_word(kernel, thread, tcb.bound_notification);
     return;
   }

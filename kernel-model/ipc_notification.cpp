@@ -37,6 +37,7 @@ void signal(Kernel& kernel, Ref<Notification> ref, u64 badge) {
       const Ref<Tcb> bound = notification.bound_tcb;
       if (bound && kernel.at(bound).state == ThreadState::BlockedOnReceive) {
         Tcb& tcb = kernel.at(bound);
+        MARK_IN(kernel, "notification.bound-woken");
         leave_queue(kernel, Ref<Endpoint>{tcb.blocked_on}, bound);
         if (tcb.reply) unlink_reply(kernel, tcb.reply);
         wake_with(kernel, notification, bound, badge);

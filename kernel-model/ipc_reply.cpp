@@ -50,6 +50,7 @@ void lose_reply(Kernel& kernel, Ref<Tcb> caller, Ref<Reply> reply) {
     tcb.state = ThreadState::Inactive;
     return;
   }
+  MARK_IN(kernel, "ipc.reply-lost");
   complete(kernel, caller, ResultLabel::ReplyLost);
   sched::wake(kernel, caller);
 }

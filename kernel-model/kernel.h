@@ -2,6 +2,7 @@
 // globals, reads no clock and allocates nothing; all of its state lies in the node's memory.
 #pragma once
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/digest.h"
 #include "base/event_log.h"
 #include "base/result.h"
@@ -68,6 +69,8 @@ class MachinePort {
   virtual void vspace_gone(Ref<VSpace> vspace) = 0;
   /// The line was armed or masked; level-triggered devices raise again on arm.
   virtual void irq_armed(u32 line, bool armed) = 0;
+  /// A property of the kernel was evaluated: for whoever judges the run (base/check.h).
+  virtual void checked(u32, base::CheckSays, u64) {}
 
  protected:
   ~MachinePort() = default;
@@ -168,6 +171,9 @@ class Kernel {
   void charge(u64 ns) { entry_.cost += ns; }
   u64 now() const { return entry_.now + entry_.cost; }
   u32 current_core() const { return entry_.core; }
+
+  /// What ALWAYS_IN, MARK_IN and their like call.
+  void tell_check(u32 property, base::CheckSays says, u64 value = 0) { machine_.checked(property, says, value); }
 
   /// For tests: off, every call takes the general path, with the same result.
   void set_fast_path(bool on) { fast_path_ = on; }

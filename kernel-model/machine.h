@@ -11,8 +11,11 @@ struct NativeThread {
   kernel::UserFrame* frame = nullptr;   // arguments and results of `trap`
   kernel::IpcBuffer* buffer = nullptr;  // null: the thread has no IPC buffer
   void* runtime = nullptr;              // the program's own word: its runtime keeps its state here
+  void* checks = nullptr;               // likewise: where it keeps what it has reported (base/check.h)
 };
 NativeThread& self();
+/// Whether a native thread is calling: what programs are made of also runs in tests on the host.
+bool is_native_thread();
 
 /// Executes the system call in `self().frame` and returns when the kernel has completed it.
 void trap();

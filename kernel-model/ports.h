@@ -31,6 +31,7 @@ enum class World : u64 {
   /// A program that a plan drives: mr0 = its client id, mr1 = bytes of its last order's result in msg → mr0 = bytes of the
   /// next order in msg, mr1 = 1 when there are no more orders.
   Puppet = 4,
+  Report = 5,  // mr0 = number of a property | base::CheckSays << 32, mr1 = value; base/check.h
 };
 /// Network: one end of a link. A frame begins with the 6 bytes of the address it is for and those of its sender
 /// (IEEE 802.3); it raises the interrupt of every end it reaches while it waits there.

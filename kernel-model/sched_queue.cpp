@@ -96,6 +96,7 @@ void wait_for_budget(Kernel& kernel, Ref<Tcb> thread) {
   CoreState& core = kernel.core(tcb.core);
   tree_insert(kernel, core.release_root, tcb.sc);
   tcb.queue_kind = kQueueRelease;
+  if (exhausted.level > 0) MARK_IN(kernel, "budget.inherited-out");
   kernel.emit(base::EventKind::BudgetOut, exhausted.node.offset, exhausted.level, sc.wait_until, 0, 0, tcb.thread_id);
   if (tcb.core != kernel.current_core() && tree_first(kernel, core.release_root) == tcb.sc) poke(kernel, tcb.core);
 }

@@ -79,8 +79,10 @@ bool steal(Kernel& kernel) {
   ASSERT(first < count);
   for (u32 i = 0; i < count; ++i) {
     const u32 victim = order[(first + i) % count];
+    const u32 queued = kernel.core(victim).queued_count;
     const u32 moved = steal_from(kernel, victim, thief);
     if (moved == 0) continue;
+    SOMETIMES_IN(kernel, "sched.pulled-last", queued == 1);
     kernel.charge(kernel.costs().steal * moved);
     kernel.core(thief).steals += moved;
     kernel.emit(base::EventKind::SchedPull, 0, victim, thief, moved);

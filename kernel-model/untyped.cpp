@@ -159,6 +159,7 @@ Step reset(Kernel& kernel, Ref<Slot> slot) {
     return Step::Done;
   }
   const u64 before = cap.data;
+  MARK_IN(kernel, "untyped.reset");
   while (cap.data > 0) {  // ≤ size / kResetChunkBytes rounds
     if (kernel.entry().units > 0 && cspace::must_stop(kernel)) {
       kernel.emit(base::EventKind::MemZero, cap.object, before - cap.data);

@@ -32,13 +32,15 @@ std::string_view name_of(Verdict verdict);
 /// One thing that went wrong, at one event.
 struct Finding {
   std::string property;  // "fs.ack-durable"; of an assertion its text, of a stall "stalled"
-  std::string kind;      // always never eventually leads-to hot invariant history expect assert stalled silent status
-  std::string role;      // of the thread at the event: its name without its number; empty for the world
-  std::string details;   // for a person; no part of the signature
+  std::string
+      kind;  // always never at-most-once eventually leads-to hot invariant history expect assert stalled silent status
+  std::string role;     // of the thread at the event: its name without its number; empty for the world
+  std::string details;  // for a person; no part of the signature
   std::string
       signature;    // property, kind, role, kinds of the role's last three events: no number, address, seed or time
   u64 moment = 0;   // sequence of the event
   u64 time_ns = 0;  // virtual
+  u64 held_at = 0;  // of an invariant that is checked now and then: it held after this event; 0: `moment` is exact
   bool is_liveness = false;
 };
 

@@ -183,6 +183,12 @@ void Machine::set_observers(WorldConfig& config) {
   if (on_input) {
     config.sinks.input = [](void* self, const InputRecord& record) { static_cast<Machine*>(self)->on_input(record); };
   }
+  if (on_check) {
+    config.sinks.checked = [](void* self, const CheckRecord& record) { static_cast<Machine*>(self)->on_check(record); };
+  }
+  if (on_entered) {
+    config.sinks.entered = [](void* self, u32 node) { static_cast<Machine*>(self)->on_entered(node); };
+  }
   if (on_action) {
     config.script.action = [](void* self, World& world, u64 id) { static_cast<Machine*>(self)->on_action(world, id); };
   }

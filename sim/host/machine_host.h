@@ -56,6 +56,8 @@ class Machine {
   using EventSeen = std::function<void(const base::Event& event)>;
   using InputTaken = std::function<void(const InputRecord& record)>;
 
+  using CheckSeen = std::function<void(const CheckRecord& record)>;
+  using KernelLeft = std::function<void(u32 node)>;
   using ChoiceMade = std::function<void(const ChoiceRecord& record)>;
   using Action = std::function<void(World& world, u64 id)>;
   using Puppet = std::function<u64(World& world, const PuppetCall& call, base::MutableBytes order)>;
@@ -71,6 +73,8 @@ class Machine {
   EventSeen on_event;
   InputTaken on_input;
   ChoiceMade on_choice;
+  CheckSeen on_check;     // each property that was evaluated
+  KernelLeft on_entered;  // after each kernel entry
   FaultStruck on_fault;
   /// The plan's own code (Script of config.h): unlike the observers above, part of what defines the run.
   Action on_action;

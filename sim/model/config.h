@@ -1,6 +1,7 @@
 // sim/model/config.h — what defines a world: nodes, costs, seed, image and script, with the host's sinks beside it.
 // The sinks are judges: they see a run and can never change one.
 #pragma once
+#include "base/check.h"
 #include "base/digest.h"
 #include "base/events.h"
 #include "kernel-model/costs.h"
@@ -81,6 +82,16 @@ struct InputRecord {
   bool secret = false;  // the guest did not show what was typed
 };
 
+/// A property that was evaluated, in base::kProperties.
+struct CheckRecord {
+  u32 node = 0;
+  u32 thread = 0;  // thread_id
+  u32 property = 0;
+  base::CheckSays says = base::CheckSays::Hit;
+  u64 value = 0;
+  u64 time = 0;
+};
+
 /// Where a world tells what happened. Any function may be null.
 struct Sinks {
   void* context = nullptr;
@@ -94,6 +105,10 @@ struct Sinks {
   void (*choice)(void* context, const ChoiceRecord& record) = nullptr;
   /// Each time a thread gets a core, by its actor_key; only with `schedule.on`.
   void (*step)(void* context, u64 actor) = nullptr;
+  /// Each evaluation of a property that reached the world, behind its event if it has one.
+  void (*checked)(void* context, const CheckRecord& record) = nullptr;
+  /// After each kernel entry of a node, when its kernel is in a state that invariants speak of.
+  void (*entered)(void* context, u32 node) = nullptr;
   /// Each fault that fired, was lessened or withheld, or was spared by an override.
   void (*fault)(void* context, const InjectRecord& record) = nullptr;
 };

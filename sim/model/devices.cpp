@@ -480,6 +480,21 @@ void Devices::world_call(port::World operation, UserFrame& frame, IpcBuffer* buf
     }
     case port::World::Stats: return stats(frame, buffer);
     case port::World::Puppet: return puppet(frame, buffer, thread);
+    case port::World::Report: {
+      const u32 property = static_cast<u32>(frame.mr[0]);
+      const u32 says = static_cast<u32>(frame.mr[0] >> 32);
+      if (property >= base::kPropertyCount || says > static_cast<u32>(base::CheckSays::Level) ||
+          !base::fits(base::kProperties[property].form, static_cast<base::CheckSays>(says))) {
+        return answer(frame, ResultLabel::InvalidArgument, 0);
+      }
+      world_.report_check({.node = node_.number(),
+                           .thread = node_.kernel().at(thread).thread_id,
+                           .property = property,
+                           .says = static_cast<base::CheckSays>(says),
+                           .value = frame.mr[1],
+                           .time = now});
+      return answer(frame, ResultLabel::None, 0);
+    }
   }
   answer(frame, ResultLabel::IllegalOperation, 0);
 }

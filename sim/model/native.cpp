@@ -62,6 +62,7 @@ void drop_fiber(Fiber& fiber) {
   fiber.charge_left = 0;
   fiber.state = FiberState::None;
   fiber.thread.runtime = nullptr;
+  fiber.thread.checks = nullptr;
 }
 
 void abandon_fiber(kernel::CrashKind kind, u64 code) {
@@ -80,6 +81,7 @@ namespace machine {
 using sim::running;
 
 NativeThread& self() { return running.fiber->thread; }
+bool is_native_thread() { return running.fiber != nullptr; }
 
 void trap() {
   running.heartbeat += 1;

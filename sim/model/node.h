@@ -88,6 +88,7 @@ class Node final : public kernel::MachinePort {
   void thread_gone(kernel::Ref<kernel::Tcb> thread) override;
   void vspace_gone(kernel::Ref<kernel::VSpace> vspace) override;
   void irq_armed(u32 line, bool armed) override;
+  void checked(u32 property, base::CheckSays says, u64 value) override;
 
  private:
   /// What the kernel is told; its list of devices lies in `devices`.

@@ -334,6 +334,8 @@ void World::enter_fault(Node& node, Core& core) {
   trace_.log().cause = 0;
   if (exit.next) core.cause = trace_.count();  // `sched.run`, the last of every entry that has a thread to run
   apply(node, core, exit);
+  if (config_.sinks.entered != nullptr) [[unlikely]]
+    config_.sinks.entered(config_.sinks.context, node.number());
   if (explorer_ != nullptr) [[unlikely]]
     disturb(node, core);
   if (faults_ != nullptr) [[unlikely]]

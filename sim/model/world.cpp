@@ -266,6 +266,22 @@ void World::emit_kernel(Node& node, const base::EventRecord& record) {
   emit(node.number(), kernel_time(node), record, trace_.log().cause);
 }
 
+void World::report_check(const CheckRecord& record) {
+  ASSERT(record.property < base::kPropertyCount);
+  u64& word = checks_hit_[record.property / 64];
+  const u64 bit = u64{1} << record.property % 64;
+  const bool failed = record.says == base::CheckSays::Failed;
+  if (failed || (word & bit) == 0) {
+    emit(record.node, record.time,
+         {.kind = failed ? EventKind::CheckFailed : EventKind::CheckHit,
+          .thread = record.thread,
+          .a = record.property,
+          .b = record.value});
+  }
+  if (!failed) word |= bit;
+  if (config_.sinks.checked != nullptr) config_.sinks.checked(config_.sinks.context, record);
+}
+
 // ── Input ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 u64 World::input_time(u64 wanted) const {

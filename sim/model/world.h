@@ -144,6 +144,8 @@ class World {
   u64 kernel_time(Node& node) const { return in_entry_ ? node.kernel().now() : now_; }
   /// An event from inside a kernel entry, or its boot.
   void emit_kernel(Node& node, const base::EventRecord& record);
+  /// A property was evaluated (base/check.h): an event if it failed or is hit for the first time in this world.
+  void report_check(const CheckRecord& record);
   EntryHandle push(const QueueEntry& entry) {
     ASSERT(entry.time >= now_);  // W1
     return queue_.push(entry);
@@ -241,7 +243,8 @@ class World {
   u64 now_ = 0;
   u64 tick_ = kInputTickNs;  // the next multiple of 1 ms after the last core looked at
   u64 host_counter_ = 0;
-  u32 host_entries_ = 0;  // of host input, in the queue
+  u64 checks_hit_[base::kPropertyCount / 64 + 1] = {};  // bit: the property was hit in this world
+  u32 host_entries_ = 0;                                // of host input, in the queue
   u64 plan_counter_ = 0;
   u32 plan_entries_ = 0;  // in the queue
   u32 up_count_ = 0;

@@ -302,10 +302,10 @@ TEST_CASE("with buffered, a crash takes back what brute force says it may", "[ju
 }
 
 TEST_CASE("a spent budget of states says unknown", "[judge][simulation.T50]") {
-  // Sixteen writers at once and a value nobody wrote: all orders are wrong, and there are many.
+  // Twelve writers at once and a value nobody wrote: all orders are wrong, and there are many.
   History history("spent");
   std::vector<u64> open;
-  for (u32 i = 0; i < 16; ++i) {
+  for (u32 i = 0; i < 12; ++i) {
     open.push_back(history.begin({"w" + std::to_string(i), "write", "x", {"v" + std::to_string(i)}}));
   }
   const u64 read = history.begin({"reader", "read", "x", {}});

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/format.h"
 #include "fs/text_tree.h"
 #include "kernel-model/ports.h"
@@ -213,12 +214,18 @@ void Services::fault(ServiceRecord& record, std::string_view reason) {
   char text[160];
   if (manifest.restart_max != 0 && record.restarts == manifest.restart_max) {
     note(record, "failed");
+    MARK("supervisor.gave-up");
     log_line(base::format(text, "init: {} failed: {} restarts", record.name.view(), record.restarts));
     return halt(record, ServiceState::Failed);
   }
   record.restarts += 1;
+  ALWAYS("supervisor.bounded", manifest.restart_max == 0 || record.restarts <= manifest.restart_max, record.restarts);
+  const u64 last_ns = record.backoff_ns;
   record.backoff_ns =
       record.backoff_ns == 0 ? manifest.backoff_ns : std::min(record.backoff_ns * 2, manifest.backoff_max_ns);
+  ALWAYS("supervisor.backoff-grows", record.backoff_ns > last_ns || record.backoff_ns == manifest.backoff_max_ns,
+         record.backoff_ns);
+  HOT("supervisor.down", number_of(record));
   record.start_at_ns = now + record.backoff_ns;
   record.state = ServiceState::Backoff;
   note(record, "backoff", base::format(text, "{}", record.backoff_ns / kNsPerMs));
@@ -236,6 +243,7 @@ void Services::begin_stop(ServiceRecord& record, AfterStop after) {
 
 /// Leaves the service without a server: the stand-in answers for it.
 void Services::halt(ServiceRecord& record, ServiceState state) {
+  COLD("supervisor.down", number_of(record));
   record.state = state;
   stand_in_for(record);
 }
@@ -343,6 +351,7 @@ bool Services::advance(ServiceRecord& record, u64 now) {
     case ServiceState::Starting:
       if (is_ready(record)) {
         record.state = ServiceState::Running;
+        COLD("supervisor.down", number_of(record));
         record.started_ns = now;
         // Not all at once: the first ones follow one another by a second.
         const u64 place = static_cast<u64>(&record - records_.data()) % 10;

@@ -119,6 +119,7 @@ class Services {
   void note(const ServiceRecord& record, std::string_view event, std::string_view detail = {});
 
   Process& process_;
+  u64 number_of(const ServiceRecord& record) const { return static_cast<u64>(&record - records_.data()); }
   base::Vector<ServiceRecord> records_;
   base::Vector<base::String> log_;
   base::Vector<Staged> staged_;

@@ -80,6 +80,7 @@ Result<void> Manager::start_servers(const kernel::BootInfo& boot) {
   init.may_grant = true;
   const std::string_view devices[] = {"power", "timer0", "vt0"};  // in the order of user/init/services.h
   TRY(grant_devices(init, devices));
+  TRY(grant_probe(init));
   ASSERT(init.pid == 1);
   if (find_program("ramfs") != nullptr) {
     // The first file server, which holds the boot image: init finds it as the service `boot`.
@@ -99,6 +100,7 @@ Result<void> Manager::start_servers(const kernel::BootInfo& boot) {
                                               .served = served}));
     const std::string_view image[] = {"image"};
     TRY(grant_devices(files, image));
+    TRY(grant_probe(files));
     services_.push_back({.name = base::String(memory_, "boot"), .slot = served, .pid = files.pid});
     release(files);
   }
@@ -141,6 +143,12 @@ void Manager::find_devices(const kernel::BootInfo& boot) {
       const u32 copied = slots_.take();
       MUST_OK(copy(own(copied), own(device.frame), kernel::kRightsAll));
       if (map_own(copied, kOwnDevicesAddress).ok()) timer_address_ = kOwnDevicesAddress;
+    }
+    if (device.kind == kernel::DeviceKind::World && probe_.window == 0) {
+      const u32 copied = slots_.take();
+      MUST_OK(copy(own(copied), own(device.frame), kernel::kRightsAll));
+      if (map_own(copied, kOwnWorldAddress).ok()) probe_.window = kOwnWorldAddress;
+      start_probe(probe_);
     }
     devices_.push_back(device);
   }
@@ -192,6 +200,18 @@ Result<void> Manager::grant_devices(ProcessRecord& record, std::span<const std::
       MUST_OK(copy(slot_in(record, kSlotProbe), own(device->frame), kernel::kRightsAll));
     }
   }
+  return {};
+}
+
+Result<void> Manager::grant_probe(ProcessRecord& record) {
+  const Device* const world = find_device("world");
+  if (world == nullptr) return {};
+  const u32 copied = slots_.take();
+  if (copied == 0) return fs::fail(ErrorCode::OutOfMemory);
+  MUST_OK(copy(own(copied), own(world->frame), kernel::kRightsAll));
+  record.objects.copies.push_back(copied);
+  TRY(map_for(record, copied, kProbeAddress, kernel::kRightRead | kernel::kRightWrite, kernel::kMapDevice));
+  copy(slot_in(record, kSlotProbe), own(world->frame), kernel::kRightsAll);  // refused to who was granted the device
   return {};
 }
 

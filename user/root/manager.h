@@ -12,6 +12,7 @@
 #include "user/root/boot.h"
 #include "user/root/records.h"
 #include "user/root/trees.h"
+#include "user/runtime/probe.h"
 
 namespace user::root {
 
@@ -25,7 +26,8 @@ constexpr u64 badge_of(u32 pid, u32 index) { return u64{index} << 32 | pid; }
 // ── Addresses in the manager's own space ─────────────────────────────────────────────────────────────────────
 constexpr u64 kBuffersAddress = u64{1} << 37;  // the frames with all IPC buffers, 2 MiB each
 constexpr u32 kBuffersPerFrame = 256;
-constexpr u64 kOwnDevicesAddress = 0xC000'0000;  // windows of timer, console and world
+constexpr u64 kOwnDevicesAddress = 0xC000'0000;  // window of the timer
+constexpr u64 kOwnWorldAddress = kOwnDevicesAddress + 0x1000;
 
 enum class NativeEntryNumber : u32 { Root = 0, Program = 1, Worker = 2 };
 constexpr u64 kStackBytes = 256 << 10;
@@ -133,6 +135,8 @@ class Manager {
   Result<void> check_devices(std::span<const std::string_view> names) const;
   static bool is_grant_without_device(std::string_view name);
   Result<void> grant_devices(ProcessRecord& record, std::span<const std::string_view> names);
+  /// The world device's window, through which a program's properties are told; nothing where the node has none.
+  Result<void> grant_probe(ProcessRecord& record);
   void release(ProcessRecord& record);
   /// The process's threads stop now; its status is told once what has to be printed is.
   void terminate(ProcessRecord& record, u32 code, u32 note, std::string_view cause, bool files_closed);
@@ -369,7 +373,8 @@ class Manager {
   Load load_;
   u64 load_until_ns_ = 0;     // what load_ counts in
   u64 load_consumed_ns_ = 0;  // of the processors, up to then
-  u64 timer_address_ = 0;     // 0: the node has no timer device
+  Probe probe_{.window = 0};
+  u64 timer_address_ = 0;  // 0: the node has no timer device
   base::Vector<u8> request_;
   base::Vector<schema::process::Mount> mounts_;  // of the answer under way
   base::Vector<ProcessRecord*> table_;

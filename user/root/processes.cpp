@@ -1,6 +1,7 @@
 // user/root/processes.cpp — the life of a process: spawn, release, stop, the end, and who is told about it.
 #include "user/root/manager.h"
 
+#include "base/check.h"
 #include "base/format.h"
 
 #include "base/enforce.h"
@@ -81,6 +82,7 @@ Result<ProcessRecord*> Manager::spawn(ProcessRecord* parent, const SpawnRequest&
   // ── point of no return ──
   table_[index] = &record;
   by_pid_.insert(record);
+  WATERMARK("root.processes", by_pid_.size());
   realm->members.push_back(record);
   record.arguments.assign(request.arguments);
   record.start.assign(request.files);
@@ -264,6 +266,7 @@ void Manager::terminate(ProcessRecord& record, u32 code, u32 note, std::string_v
   }
   const u32 pending = files_closed || never_ran ? 0 : static_cast<u32>(buffer_of(record).user_data);
   if (pending != 0) {
+    MARK("process.ended-in-call");
     enqueue({.kind = schema::process::JobKind::Flush,
              .pid = record.pid,
              .index = record.index,
@@ -416,6 +419,9 @@ schema::process::Process::Wait::Reply Manager::wait_reply(const ProcessRecord& c
   return reply;
 }
 
+/// Pids come round again; with its start a process has one key for ever.
+static u64 wait_key(const ProcessRecord& child) { return child.start_ns << 16 ^ child.pid; }
+
 void Manager::answer_wait(ProcessRecord& parent, ProcessRecord& child) {
   const u32 reply = parent.waiting.reply;
   parent.waiting = {};
@@ -424,6 +430,7 @@ void Manager::answer_wait(ProcessRecord& parent, ProcessRecord& child) {
     child.stop_unreported = false;
     return;
   }
+  AT_MOST_ONCE("process.waited", wait_key(child));
   parent.zombies.remove(child);
   child.parent = nullptr;
   reap(child);
@@ -433,6 +440,7 @@ Result<Answer> Manager::wait(ProcessRecord& record, const schema::process::Proce
   const WaitRequest wait{.pid = request.pid, .group = request.group, .stopped = request.stopped};
   for (ProcessRecord& child : record.zombies) {
     if (!matches(child, wait)) continue;
+    AT_MOST_ONCE("process.waited", wait_key(child));
     const Answer answer = success(wait_reply(child));
     record.zombies.remove(child);
     child.parent = nullptr;

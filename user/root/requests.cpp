@@ -382,7 +382,8 @@ Result<Process::Spawn::Reply> Manager::on_spawn(ProcessRecord& record, const Pro
     slots_.give(served);
   }
   ProcessRecord& child = *TRY(spawned);
-  const Result<void> granted = grant_devices(child, {devices, request.devices.size()});
+  Result<void> granted = grant_devices(child, {devices, request.devices.size()});
+  if (granted.ok() && record.may_grant && served != 0) granted = grant_probe(child);  // a service of the image
   if (!granted.ok()) {
     child.no_wait_record = true;
     terminate(child, 0, 0, {}, true);

@@ -7,6 +7,7 @@
 #include "kernel-model/machine.h"
 #include "schema/process.capnp.h"
 #include "user/runtime/notes.h"
+#include "user/runtime/probe.h"
 #include "user/runtime/process.h"
 #include "user/runtime/shared.h"
 
@@ -67,6 +68,7 @@ struct Process::State {
   base::String inherited;  // what the parent's file half left for ours
   FileHalf* files = nullptr;
   NoteHandler handlers[kNotesMax];
+  Probe probe;
 };
 
 /// For the parts of the runtime: a process's state. Programs have no business with it.

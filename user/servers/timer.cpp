@@ -3,6 +3,7 @@
 // Bounds      kStoresMax × 1024 alarms; one per client.
 // Invariants  T1 every alarm is in both trees, its notification in its place of a store.  T2 the device is armed for the
 //             first alarm whenever there is one.
+#include "base/check.h"
 #include "base/tree.h"
 #include "kernel-model/ports.h"
 #include "schema/process.capnp.h"
@@ -201,6 +202,7 @@ void TimerServer::serve() {
   sys::Received received = sys::recv(kSlotServed, kSlotReply);
   for (;;) {
     if (received.info.from_kernel()) {
+      WATERMARK("timer.alarms", by_time_.size());
       fire();
       sys::invoke(kSlotGrants, sys::Invoke::IrqHandlerAck, {});
       received = sys::recv(kSlotServed, kSlotReply);

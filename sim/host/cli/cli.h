@@ -52,13 +52,14 @@ int replay_verb(Context& context);
 int recording_verb(Context& context);
 int campaign_verb(Context& context);
 int lint_verb(Context& context);
+int properties_verb(Context& context);
 int version_verb(Context& context);
 int help_verb(Context& context);
 /// Children of `verify`; not listed.
 int variant_verb(Context& context);
 
 extern const Verb kRunVerb, kLiveVerb, kReplayVerb, kVerifyVerb, kCampaignVerb, kDigestVerb, kRecordingVerb,
-    kFaultsVerb, kLintVerb, kBootVerb, kLonalaVerb, kDoctorVerb, kVersionVerb, kHelpVerb;
+    kFaultsVerb, kPropertiesVerb, kLintVerb, kBootVerb, kLonalaVerb, kDoctorVerb, kVersionVerb, kHelpVerb;
 
 constexpr std::string_view kVersion = "0.1.0";
 constexpr u32 kCoresDefault = 1;

@@ -66,6 +66,11 @@ std::vector<Use> uses_in(const Source& source) {
     const auto macro = kMacros.find(earlier);
     if (before == "(" && macro != kMacros.end()) {
       uses.push_back({macro->second, tokens[at].text, &source, tokens[at].line});
+    } else if (before == "," && at >= 4 && tokens[at - 3].text == "(" && tokens[at - 4].text.ends_with("_IN")) {
+      // MARK_IN(kernel, "…"): the kernel tells of itself.
+      const std::string& name = tokens[at - 4].text;
+      const auto told = kMacros.find(name.substr(0, name.size() - 3));
+      if (told != kMacros.end()) uses.push_back({told->second, tokens[at].text, &source, tokens[at].line});
     } else if (before == "," && (earlier == "seed" || earlier == "seed_")) {
       uses.push_back({"stream", tokens[at].text, &source, tokens[at].line});
     }
