@@ -64,7 +64,7 @@ RunReport run_isolated(u64 seed, HostLimits limits = {}) {
 RunReport full_report() {
   RunReport report;
   report.verdict = Verdict::Stalled;
-  report.finding = Finding{"fs.ack", "always", "fxfs", "details", "a b c", 17, 18, true};
+  report.finding = Finding{"fs.ack", "always", "fxfs", "details", "a b c", 17, 18, 16, true};
   report.root = {1, 2};
   report.events = 3;
   report.virtual_ns = 4;

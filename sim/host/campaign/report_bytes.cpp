@@ -89,7 +89,8 @@ void walk(Visit& visit, T& item) {
         item.tainted, item.strategy, item.drawn, item.hits, item.faults, item.features, item.choices, item.fired,
         item.operations, item.unused, item.console);
   } else if constexpr (std::same_as<Type, Finding>) {
-    all(item.property, item.kind, item.role, item.details, item.signature, item.moment, item.time_ns, item.is_liveness);
+    all(item.property, item.kind, item.role, item.details, item.signature, item.moment, item.time_ns, item.held_at,
+        item.is_liveness);
   } else if constexpr (std::same_as<Type, Hit>) {
     all(item.name, item.form, item.count, item.low, item.high);
   } else if constexpr (std::same_as<Type, FaultTally>) {
