@@ -184,8 +184,12 @@ void Recorder::sync() {
 }
 
 void Recorder::finish(const std::string& result, base::Digest root) {
+  finish(Verdict{.result = result, .property = {}, .moment = machine_->world().trace().count(), .signature = {}}, root);
+}
+
+void Recorder::finish(const Verdict& verdict, base::Digest root) {
   sim::World& world = machine_->world();
-  append(Verdict{.result = result, .moment = world.trace().count()});
+  append(verdict);
   append(End{world.trace().count(), root, state_of(world), machine_->ran_until()});
   if (file_ >= 0) fdatasync(file_);
   dirty_ = false;

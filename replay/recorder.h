@@ -37,6 +37,8 @@ class Recorder {
   void sync();
   /// Verdict and end; the file is complete then. `root` is what World::finish returned.
   void finish(const std::string& result, base::Digest root);
+  /// The same with what was found wrong.
+  void finish(const Verdict& verdict, base::Digest root);
 
   bool is_open() const { return file_ >= 0; }
   const std::string& path() const { return path_; }

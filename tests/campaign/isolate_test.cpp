@@ -134,6 +134,7 @@ TEST_CASE("whatever becomes of a run's process is a report", "[campaign][isolate
   CHECK(silent.verdict == Verdict::Silent);
   CHECK(silent.finding->role == "worker");
   CHECK(silent.finding->moment == 991);
+  CHECK(silent.finding->time_ns == 5);
 }
 
 TEST_CASE("a run that takes too much of the host has no verdict", "[campaign][isolate][simulation.T11]") {
@@ -147,7 +148,7 @@ TEST_CASE("a run that takes too much of the host has no verdict", "[campaign][is
 
 TEST_CASE("every job of a pool is answered once, also when a worker dies", "[campaign][pool]") {
   Trouble trouble;
-  Pool pool(trouble, 2, {});
+  Pool pool({&trouble}, 2, {});
   std::vector<u64> answers(40);
   u64 next = 100;
   u64 answered = 0;

@@ -11,6 +11,8 @@ namespace {
 constexpr u64 kTellUs = 100'000;
 constexpr int kWaitMs = 50;
 constexpr u64 kPilotSeed = 0;
+constexpr u32 kHoldsIndex = 1;  // of the pool's cases
+constexpr u32 kFailsIndex = 2;
 
 }  // namespace
 
@@ -78,13 +80,16 @@ bool Campaign::feed(Pool& pool, const std::set<u64>& done) {
       continue;
     }
     pool.give({.number = seed, .setup = setup_of(seed)});
+    if (has_canary(seed) && canaries_.are_there()) {
+      pool.give({.number = seed, .which = canary_fails(seed) ? kFailsIndex : kHoldsIndex, .setup = setup_of(seed)});
+    }
     return true;
   }
   return false;
 }
 
 bool Campaign::is_over() const {
-  if (stopped_ || progress_.clusters.size() >= options_.clusters_max) return true;
+  if (stopped_ || progress_.wrong_canaries > 0 || progress_.clusters.size() >= options_.clusters_max) return true;
   if (options_.until_failure && progress_.failures > 0) return true;
   return options_.time_ms != 0 && now_us() - started_us_ >= options_.time_ms * 1000;
 }
@@ -96,7 +101,45 @@ void Campaign::tell(const Found* new_cluster) {
   if (on_progress && !on_progress(progress_, new_cluster)) stopped_ = true;
 }
 
+void Campaign::take_canary(Done done, Results& results) {
+  const bool should_fail = done.job.which == kFailsIndex;
+  done.job.setup.overrides = "canary";  // beside the seed's own run
+  results.add(done, should_fail ? kCanaryFails : kCanaryHolds);
+  progress_.canaries += 1;
+  const Verdict expected = should_fail ? Verdict::Failed : Verdict::Held;
+  if (done.report.verdict != expected) progress_.wrong_canaries += 1;
+}
+
+/// The first run of each cluster that has not been through this, the most frequent cluster first.
+void Campaign::minimise_clusters(Pool& pool, Results& results) {
+  for (const auto& [cluster, failing] : results.not_minimised()) {
+    if (stopped_) return;
+    RunSetup setup = setup_of(failing.seed);
+    if (!failing.overrides.empty()) {
+      setup.sched.clear();
+      setup.overrides = failing.overrides;
+    }
+    Minimiser minimiser(pool, 0, options_.minimise_options);
+    if (!options_.recordings.empty()) {
+      minimiser.name_recording = [this](const Finding& finding) {
+        return options_.recordings + "/" + recording_name(finding);
+      };
+    }
+    minimiser.on_progress = [this](u64, const ItemCounts&) {
+      tell(nullptr);
+      return !stopped_;
+    };
+    const Minimal minimal = minimiser.minimise(setup);
+    if (minimal.error.empty()) {
+      results.set_minimal(cluster, minimal.overrides, minimal.is_minimal ? "minimal" : "budget-spent");
+    }
+    if (minimal.is_split) progress_.splits += 1;
+    if (on_minimal) on_minimal(cluster, minimal);
+  }
+}
+
 void Campaign::take(Done done, Results& results) {
+  if (done.job.which != 0) return take_canary(std::move(done), results);
   results.add(done, "uniform");
   progress_.runs += 1;
   progress_.virtual_ns += done.report.virtual_ns;
@@ -113,7 +156,9 @@ void Campaign::take(Done done, Results& results) {
 }
 
 std::string Campaign::run(const std::string& path) {
-  Pool pool(case_, options_.jobs, options_.limits);
+  std::vector<Case*> cases = {&case_};
+  if (canaries_.are_there()) cases.insert(cases.end(), {canaries_.holds, canaries_.fails});
+  Pool pool(std::move(cases), options_.jobs, options_.limits);
   Results results(path);
   if (std::string wrong = results.begin(key()); !wrong.empty()) return wrong;
   const std::set<u64> done = results.seeds_done();
@@ -131,6 +176,10 @@ std::string Campaign::run(const std::string& path) {
   }
   results.commit();
   tell(nullptr);
+  if (options_.minimise && !stopped_ && progress_.wrong_canaries == 0) {
+    while (pool.pending() > 0) pool.wait(kWaitMs);
+    minimise_clusters(pool, results);
+  }
   if (on_results) on_results(results.database());
   return {};
 }

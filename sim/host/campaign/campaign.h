@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 
+#include "sim/host/campaign/minimise.h"
 #include "sim/host/campaign/results.h"
 
 namespace sim::host::campaign {
@@ -28,7 +29,21 @@ struct CampaignOptions {
   u64 until = 600'000'000'000;  // virtual ns: a run that is not over then has no verdict
   u64 events_max = 50'000'000;
   HostLimits limits;
+  bool minimise = false;  // each cluster's first run, once all seeds are run
+  MinimiseOptions minimise_options;
+  std::string recordings;  // folder for what is left of them; empty: no recordings
 };
+
+/// Runs whose outcome is known before: if one comes out otherwise, nothing the campaign says can be believed.
+struct Canaries {
+  Case* holds = nullptr;
+  Case* fails = nullptr;
+  bool are_there() const { return holds != nullptr && fails != nullptr; }
+};
+/// Which of a campaign's seeds have a canary beside them, and which kind.
+constexpr u64 kCanaryEvery = 64;
+constexpr bool has_canary(u64 seed) { return seed % kCanaryEvery == 1; }
+constexpr bool canary_fails(u64 seed) { return seed / kCanaryEvery % 2 == 0; }
 
 struct Found {
   Finding finding;
@@ -46,16 +61,22 @@ struct Progress {
   u64 virtual_ns = 0;
   u64 failures = 0;
   u64 limits = 0;
+  u64 canaries = 0;
+  u64 wrong_canaries = 0;
+  u64 splits = 0;  // equal runs that came out differently
   std::map<std::string, Found> clusters;
 };
 
 class Campaign {
  public:
-  Campaign(Case& which, const CampaignOptions& options) : case_(which), options_(options) {}
+  Campaign(Case& which, const Canaries& canaries, const CampaignOptions& options)
+      : case_(which), canaries_(canaries), options_(options) {}
 
   /// Called about ten times a second and at each new cluster; false ends the campaign.
   std::function<bool(const Progress& progress, const Found* new_cluster)> on_progress;
 
+  /// Called for each cluster that was minimised, or could not be.
+  std::function<void(const std::string& cluster, const Minimal& minimal)> on_minimal;
   /// Called once when all is written.
   std::function<void(Database& database)> on_results;
 
@@ -72,10 +93,13 @@ class Campaign {
   void make_pilot(Pool& pool);
   bool feed(Pool& pool, const std::set<u64>& done);
   void take(Done done, Results& results);
+  void take_canary(Done done, Results& results);
+  void minimise_clusters(Pool& pool, Results& results);
   bool is_over() const;
   void tell(const Found* new_cluster);
 
   Case& case_;
+  Canaries canaries_;
   CampaignOptions options_;
   Progress progress_;
   u64 steps_ = 0;  // how often a thread gets a core in a fair run; 0: not counted

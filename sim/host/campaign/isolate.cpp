@@ -70,6 +70,10 @@ RunReport report_of_death(int wait_status, const std::string& last_words) {
   finding.details = last_words.substr(0, last_words.find('\n'));
   finding.moment = number_after(last_words, "last event #");
   report.events = finding.moment;
+  // "last event #991 at 5 ns"
+  const auto event = last_words.find("last event #");
+  if (event != std::string::npos) finding.time_ns = number_after(last_words.substr(event), " at ");
+  report.virtual_ns = finding.time_ns;
   const int code = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;
   if (code == kWatchdog) {
     report.verdict = Verdict::Silent;

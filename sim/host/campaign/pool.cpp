@@ -24,7 +24,8 @@ constexpr u64 kJobsPerWorker = 2;
 
 }  // namespace
 
-Pool::Pool(Case& which, u32 workers, const HostLimits& limits) : case_(which), limits_(limits), workers_(workers) {
+Pool::Pool(std::vector<Case*> cases, u32 workers, const HostLimits& limits)
+    : cases_(std::move(cases)), limits_(limits), workers_(workers) {
   for (Worker& worker : workers_) start(worker);
 }
 
@@ -76,13 +77,22 @@ void Pool::work(int socket) {
     while (!take_message(received, message)) {
       if (!read_some(socket, received)) _exit(kHeld);
     }
-    const std::optional<RunSetup> setup = setup_of(message);
-    if (!setup) _exit(kOwnFailure);
-    const Isolated run = isolation.run(case_, *setup, limits_);
+    u32 which = 0;
+    if (message.size() < sizeof which) _exit(kOwnFailure);
+    std::memcpy(&which, message.data(), sizeof which);
+    const std::optional<RunSetup> setup = setup_of(std::string_view(message).substr(sizeof which));
+    if (!setup || which >= cases_.size()) _exit(kOwnFailure);
+    const Isolated run = isolation.run(*cases_[which], *setup, limits_);
     std::string answer(reinterpret_cast<const char*>(&run.wall_us), sizeof run.wall_us);
     answer += bytes_of(run.report);
     if (!send_message(socket, answer)) _exit(kHeld);
   }
+}
+
+bool Pool::send(const Worker& worker, const Job& job) {
+  std::string message(reinterpret_cast<const char*>(&job.which), sizeof job.which);
+  message += bytes_of(job.setup);
+  return send_message(worker.socket, message);
 }
 
 bool Pool::has_room() const {
@@ -94,7 +104,7 @@ void Pool::give(Job job) {
   Worker& idlest = *std::min_element(workers_.begin(), workers_.end(), [](const Worker& left, const Worker& right) {
     return left.jobs.size() < right.jobs.size();
   });
-  send_message(idlest.socket, bytes_of(job.setup));  // a worker that is gone is noticed by `wait`
+  send(idlest, job);  // a worker that is gone is noticed by `wait`
   idlest.jobs.push_back(std::move(job));
 }
 
@@ -127,7 +137,7 @@ Done Pool::bury(Worker& worker) {
   Done done{std::move(worker.jobs.front()), report_of_death(status, ""), 0};
   worker.jobs.pop_front();
   start(worker);
-  for (const Job& job : worker.jobs) send_message(worker.socket, bytes_of(job.setup));
+  for (const Job& job : worker.jobs) send(worker, job);
   return done;
 }
 

@@ -16,6 +16,7 @@ namespace sim::host::campaign {
 
 struct Job {
   u64 number = 0;  // the caller's
+  u32 which = 0;   // index of its case
   RunSetup setup;
 };
 
@@ -27,8 +28,8 @@ struct Done {
 
 class Pool {
  public:
-  /// `which` outlives the pool. Made before databases are opened.
-  Pool(Case& which, u32 workers, const HostLimits& limits);
+  /// `cases` outlive the pool. Made before databases are opened.
+  Pool(std::vector<Case*> cases, u32 workers, const HostLimits& limits);
   /// Ends the workers and what they run.
   ~Pool();
   Pool(const Pool&) = delete;
@@ -51,10 +52,11 @@ class Pool {
   };
   void start(Worker& worker);
   [[noreturn]] void work(int socket);
+  static bool send(const Worker& worker, const Job& job);
   std::optional<Done> answer_of(Worker& worker);
   Done bury(Worker& worker);
 
-  Case& case_;
+  std::vector<Case*> cases_;
   HostLimits limits_;
   std::vector<Worker> workers_;
 };

@@ -156,7 +156,8 @@ void Results::add(const Done& done, std::string_view arm) {
   const RunSetup& setup = done.job.setup;
   const RunReport& report = done.report;
   std::string cluster;
-  if (is_failure(report.verdict) && report.finding) {
+  const bool is_canary = arm == kCanaryHolds || arm == kCanaryFails;
+  if (is_failure(report.verdict) && report.finding && !is_canary) {
     cluster = cluster_id(*report.finding);
     const Finding& finding = *report.finding;
     statements_->cluster.bind_all(cluster, finding.property, finding.kind, finding.role, finding.signature, setup.seed)
@@ -180,6 +181,30 @@ void Results::add(const Done& done, std::string_view arm) {
   }
   open_runs_ += 1;
   if (open_runs_ >= kRunsPerTransaction) commit();
+}
+
+std::vector<std::pair<std::string, Results::Failing>> Results::not_minimised() {
+  std::vector<std::pair<std::string, Failing>> list;
+  Statement clusters(
+      database_,
+      "SELECT cluster.id, min(seed) FROM run JOIN cluster ON run.cluster = cluster.id WHERE campaign = ? "
+      "AND minimal IS NULL GROUP BY cluster.id ORDER BY count(*) DESC, cluster.id");
+  clusters.bind(campaign_);
+  Statement first(
+      database_,
+      "SELECT seed, overrides FROM run WHERE campaign = ? AND cluster = ? ORDER BY overrides <> '', seed LIMIT 1");
+  while (clusters.step()) {
+    first.bind_all(campaign_, clusters.text(0));
+    if (first.step()) list.push_back({clusters.text(0), {first.number(0), first.text(1)}});
+    first.reset();
+  }
+  return list;
+}
+
+void Results::set_minimal(const std::string& cluster, const std::string& overrides, std::string_view state) {
+  Statement(database_, "UPDATE cluster SET minimal = ?, state = ? WHERE id = ?")
+      .bind_all(overrides, state, cluster)
+      .run();
 }
 
 void Results::tick() {
@@ -211,6 +236,12 @@ INSERT OR IGNORE INTO main.fault SELECT * FROM more.fault;
 INSERT OR IGNORE INTO main.mutant SELECT * FROM more.mutant;
 INSERT OR IGNORE INTO main.run SELECT * FROM more.run;
 )sql";
+
+/// Without canaries.
+u64 count_runs(Database& database) {
+  Statement runs(database, "SELECT count(*) FROM main.run WHERE arm NOT LIKE 'canary-%'");
+  return runs.step() ? runs.number(0) : 0;
+}
 
 /// Undoes what was begun, on every way out.
 class Attached {
@@ -278,10 +309,9 @@ Merged merge(Results& into, const std::string& from) {
     return merged;
   }
   split.reset();
+  const u64 before = count_runs(database);
   database.execute(kCopyRows);
-  Statement changed(database, "SELECT changes()");  // of the last statement, which copied the runs
-  if (changed.step()) merged.runs = changed.number(0);
-  changed.reset();
+  merged.runs = count_runs(database) - before;
   attached.keep();
   return merged;
 }

@@ -27,6 +27,11 @@ struct CampaignKey {
   std::string id() const;
 };
 
+/// Arms of runs whose outcome is known before; they are no part of what a campaign says.
+constexpr std::string_view kCanaryHolds = "canary-holds";
+constexpr std::string_view kCanaryFails = "canary-fails";
+constexpr std::string_view kUniform = "uniform";
+
 /// Name of a cluster: a hash of what failed, how and where; no number, address, seed or time.
 std::string cluster_id(const Finding& finding);
 /// Whether a report belongs into a cluster.
@@ -45,6 +50,14 @@ class Results {
 
   /// One run. `arm`: how it was chosen (uniform, canary, a mutation).
   void add(const Done& done, std::string_view arm);
+  /// Clusters of this campaign that were not minimised, the most frequent first, with their first runs.
+  struct Failing {
+    u64 seed = 0;
+    std::string overrides;
+  };
+  std::vector<std::pair<std::string, Failing>> not_minimised();
+  void set_minimal(const std::string& cluster, const std::string& overrides, std::string_view state);
+
   /// Commits when it is time; to be called often.
   void tick();
   void commit();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "sim/host/campaign/statistics.h"
 #include "sim/host/machine.h"
 #include "sim/host/text.h"
 
@@ -21,6 +22,7 @@ std::string family_of(const std::string& strategy) {
 void read_runs(Database& database, CampaignSummary& summary) {
   std::map<std::string, StrategyRow> strategies;
   std::map<std::string, std::set<std::string>> clusters;
+  std::map<std::string, u64> uniform;  // runs of each cluster among those that were chosen by seed alone
   Statement extremes(database, "SELECT min(seed), max(seed) FROM run WHERE campaign = ?");
   extremes.bind(summary.id);
   if (extremes.step()) {
@@ -35,9 +37,19 @@ void read_runs(Database& database, CampaignSummary& summary) {
   while (runs.step()) {
     const u64 seed = runs.number(0);
     const std::string verdict = runs.text(2);
+    const std::string arm = runs.text(1);
     const bool failed = kFailures.contains(verdict);
+    if (arm == kCanaryHolds || arm == kCanaryFails) {
+      summary.canaries += 1;
+      if (verdict != (arm == kCanaryHolds ? "held" : "failed")) summary.wrong_canaries += 1;
+      continue;
+    }
     summary.runs += 1;
-    if (runs.text(1) == "uniform") summary.uniform_runs += 1;
+    if (arm == kUniform) {
+      summary.uniform_runs += 1;
+      summary.uniform_failures += failed ? 1 : 0;
+      if (failed) uniform[runs.text(7)] += 1;
+    }
     summary.verdicts[verdict] += 1;
     summary.events += runs.number(3);
     summary.virtual_ns += runs.number(4);
@@ -59,6 +71,9 @@ void read_runs(Database& database, CampaignSummary& summary) {
     summary.bands[band].failures += failed ? 1 : 0;
     summary.bands[band].limits += verdict == "limit" ? 1 : 0;
   }
+  Seen kinds{.runs = summary.uniform_runs};
+  for (const auto& [cluster, count] : uniform) kinds.add(count);
+  summary.statements = statements_about(kinds, summary.uniform_failures, "failure");
   for (auto& [family, row] : strategies) {
     row.clusters = clusters[family].size();
     summary.strategies.push_back(row);
@@ -172,6 +187,7 @@ std::vector<CampaignSummary> summarize(Database& database, const std::string& id
 }
 
 int exit_code(const CampaignSummary& summary) {
+  if (summary.wrong_canaries > 0) return kBelowBar;
   const auto has = [&](const char* verdict) { return summary.verdicts.contains(verdict); };
   if (has("broken")) return kOwnFailure;
   if (has("failed") || has("silent") || has("stalled")) return kPropertyFailed;

@@ -68,6 +68,9 @@ struct CampaignSummary {
   std::string build;
   u64 runs = 0;
   u64 uniform_runs = 0;
+  u64 uniform_failures = 0;
+  u64 canaries = 0;
+  u64 wrong_canaries = 0;  // that came out otherwise than their seed says: the campaign is void
   std::map<std::string, u64> verdicts;
   u64 virtual_ns = 0;
   u64 events = 0;
@@ -93,6 +96,15 @@ std::vector<CampaignSummary> summarize(Database& database, const std::string& id
 /// The command line that repeats one run of a campaign named `scenario`.
 std::string reproduction_of(const std::string& scenario, const RunSetup& setup);
 
+/// What an overrides file says beside its head: lines that a failure needs, and how many only take something away.
+struct Needed {
+  std::vector<std::string> lines;
+  u64 spared = 0;
+};
+Needed needed_of(const std::string& overrides);
+/// What is left of a cluster's first run after minimising, for people; several lines.
+std::string minimal_text(const ClusterSummary& cluster);
+
 /// Exit code of a finished campaign: what is worst in it. A `sometimes` without a hit counts from 1000 runs on.
 int exit_code(const CampaignSummary& summary);
 constexpr u64 kRunsForCoverage = 1000;
@@ -101,6 +113,10 @@ std::string text_of(const CampaignSummary& summary);
 /// One document, schema orrery.campaign/1, keys sorted.
 std::string json_of(const std::vector<CampaignSummary>& summaries);
 std::string junit_of(const std::vector<CampaignSummary>& summaries);
+
+/// One page that needs nothing else: styles and pictures are inside, nothing is loaded.
+std::string html_of(const std::vector<CampaignSummary>& summaries);
+std::string escaped(std::string_view text);  // for HTML and XML
 
 /// "2 d 21 h", "31.204 s": a length of time for people.
 std::string length_of(u64 ns);

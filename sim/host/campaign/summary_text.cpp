@@ -9,20 +9,7 @@ namespace sim::host::campaign {
 namespace {
 
 constexpr u64 kNeverHitShown = 40;
-
-std::string xml(std::string_view text) {
-  std::string escaped;
-  for (const char character : text) {
-    switch (character) {
-      case '&': escaped += "&amp;"; break;
-      case '<': escaped += "&lt;"; break;
-      case '>': escaped += "&gt;"; break;
-      case '"': escaped += "&quot;"; break;
-      default: escaped += static_cast<u8>(character) < 0x20 && character != '\n' ? ' ' : character;
-    }
-  }
-  return escaped;
-}
+constexpr u64 kNeededShown = 12;
 
 std::string decimal(double value, int digits) {
   char text[40];
@@ -51,6 +38,8 @@ nlohmann::json json_of(const CampaignSummary& summary) {
       {"uniform_runs", summary.uniform_runs},
       {"verdicts", summary.verdicts},
       {"virtual_ns", summary.virtual_ns},
+      {"canaries", summary.canaries},
+      {"wrong_canaries", summary.wrong_canaries},
       {"wall_us", summary.wall_us},
   };
   document["clusters"] = nlohmann::json::array();
@@ -101,6 +90,48 @@ nlohmann::json json_of(const CampaignSummary& summary) {
 
 }  // namespace
 
+std::string escaped(std::string_view text) {
+  std::string safe;
+  for (const char character : text) {
+    switch (character) {
+      case '&': safe += "&amp;"; break;
+      case '<': safe += "&lt;"; break;
+      case '>': safe += "&gt;"; break;
+      case '"': safe += "&quot;"; break;
+      default: safe += static_cast<u8>(character) < 0x20 && character != '\n' ? ' ' : character;
+    }
+  }
+  return safe;
+}
+
+Needed needed_of(const std::string& overrides) {
+  Needed needed;
+  for (std::size_t at = overrides.find('\n'); at != std::string::npos && at + 1 < overrides.size();) {
+    const std::size_t end = std::min(overrides.find('\n', at + 1), overrides.size());
+    const std::string line = overrides.substr(at + 1, end - at - 1);
+    if (line.ends_with(" spare")) {
+      needed.spared += 1;
+    } else {
+      needed.lines.push_back(line);
+    }
+    at = end;
+  }
+  return needed;
+}
+
+std::string minimal_text(const ClusterSummary& cluster) {
+  const Needed needed = needed_of(cluster.minimal);
+  std::string text = "after shrinking: ";
+  text +=
+      needed.lines.empty() ? "no choice and no fault" : std::to_string(needed.lines.size()) + " of choices and faults";
+  text += needed.lines.size() > 1 ? " are needed" : " is needed";
+  if (needed.spared > 0) text += ", " + grouped(needed.spared) + " operations or faults can go";
+  if (cluster.state != "minimal") text += "   (budget spent)";
+  for (u64 i = 0; i < needed.lines.size() && i < kNeededShown; ++i) text += "\n    " + needed.lines[i];
+  if (needed.lines.size() > kNeededShown) text += "\n    …";
+  return text;
+}
+
 std::string grouped(u64 number) {
   std::string digits = std::to_string(number);
   for (u64 at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, 1, ' ');
@@ -126,12 +157,17 @@ std::string text_of(const CampaignSummary& summary) {
             " runs/s a worker";
   }
   text += "\n";
+  if (summary.wrong_canaries > 0) {
+    text += "VOID    " + grouped(summary.wrong_canaries) + " of " + grouped(summary.canaries) +
+            " canaries came out otherwise than their seeds say: nothing below can be believed\n";
+  }
   for (const ClusterSummary& cluster : summary.clusters) {
     text += "FAILED  " + cluster.kind + " " + cluster.property;
     if (!cluster.role.empty()) text += "   " + cluster.role;
     text += "   seed " + std::to_string(cluster.first_seed) + more(cluster) + "   at " + seconds(cluster.virtual_ns) +
             " #" + std::to_string(cluster.events) + "   cluster " + cluster.id + "\n";
     text += "  " + cluster.reproduction + "\n";
+    if (!cluster.minimal.empty()) text += "  " + minimal_text(cluster) + "\n";
   }
   const u64 sometimes = summary.declared("sometimes");
   if (sometimes > 0) {
@@ -157,7 +193,7 @@ std::string junit_of(const std::vector<CampaignSummary>& summaries) {
   std::string text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n";
   for (const CampaignSummary& summary : summaries) {
     const u64 tests = summary.clusters.size() + (summary.verdicts.contains("held") ? 1 : 0);
-    const std::string name = xml(summary.scenario);
+    const std::string name = escaped(summary.scenario);
     text += "  <testsuite name=\"" + name + "\" tests=\"" + std::to_string(tests) + "\" failures=\"" +
             std::to_string(summary.clusters.size()) + "\" time=\"" +
             decimal(static_cast<double>(summary.wall_us) / 1e6, 3) + "\">\n";
@@ -166,10 +202,10 @@ std::string junit_of(const std::vector<CampaignSummary>& summaries) {
               std::to_string(summary.runs) + " runs held\"/>\n";
     }
     for (const ClusterSummary& cluster : summary.clusters) {
-      text += "    <testcase classname=\"" + name + "\" name=\"" + xml(cluster.kind + " " + cluster.property) +
-              "\">\n      <failure type=\"" + xml(cluster.verdict) + "\" message=\"" +
-              xml(cluster.property + " in " + std::to_string(cluster.runs) + " runs") + "\">" +
-              xml(cluster.reproduction + "\n" + cluster.signature) + "</failure>\n    </testcase>\n";
+      text += "    <testcase classname=\"" + name + "\" name=\"" + escaped(cluster.kind + " " + cluster.property) +
+              "\">\n      <failure type=\"" + escaped(cluster.verdict) + "\" message=\"" +
+              escaped(cluster.property + " in " + std::to_string(cluster.runs) + " runs") + "\">" +
+              escaped(cluster.reproduction + "\n" + cluster.signature) + "</failure>\n    </testcase>\n";
     }
     text += "  </testsuite>\n";
   }

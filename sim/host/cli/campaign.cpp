@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -45,7 +46,9 @@ struct CampaignFlags {
   std::string memory_max;
   std::string run_time_max;
   std::string junit;
+  std::string html;
   bool until_failure = false;
+  bool minimise = false;
   bool json = false;
   bool quiet = false;
 
@@ -72,7 +75,9 @@ void CampaignFlags::add_to(CLI::App& app) {
   app.add_option("--memory-max", memory_max);
   app.add_option("--run-time-max", run_time_max);
   app.add_option("--junit", junit);
+  app.add_option("--html", html);
   app.add_flag("--until-failure", until_failure);
+  app.add_flag("--minimise", minimise);
   app.add_flag("--json", json);
   app.add_flag("-q,--quiet", quiet);
 }
@@ -150,6 +155,9 @@ std::string CampaignFlags::read(CampaignOptions& options) const {
     }
   }
   options.until_failure = until_failure;
+  options.minimise = minimise;
+  const std::filesystem::path folder = std::filesystem::path(out).parent_path();
+  options.recordings = folder.empty() ? "." : folder.string();
   options.checks = checks;
   options.sched = sched;
   StrategyConfig config;
@@ -203,6 +211,20 @@ class Reporter {
       is_line_open_ = terminal_;
     }
     return interrupted == 0;
+  }
+  void see_minimal(const Minimal& minimal) {
+    if (quiet_) return;
+    close_line();
+    if (!minimal.error.empty()) {
+      std::fprintf(stderr, "orrery campaign: not minimised: %s\n", minimal.error.c_str());
+      return;
+    }
+    const Finding& finding = *minimal.report.finding;
+    std::fprintf(stderr, "shrunk  %s %s   %s of %s operations, %s of %s faults, %s of %s choices   recording: %s\n",
+                 finding.kind.c_str(), finding.property.c_str(), grouped(minimal.after.operations).c_str(),
+                 grouped(minimal.before.operations).c_str(), grouped(minimal.after.faults).c_str(),
+                 grouped(minimal.before.faults).c_str(), grouped(minimal.after.choices).c_str(),
+                 grouped(minimal.before.choices).c_str(), minimal.recording.c_str());
   }
   void finish(const Progress& progress) {
     close_line();
@@ -278,9 +300,11 @@ int report_verb(Context& context) {
   CLI::App app;
   std::string file;
   std::string junit;
+  std::string html;
   bool json = false;
   app.add_option("file", file);
   app.add_option("--junit", junit);
+  app.add_option("--html", html);
   app.add_flag("--json", json);
   if (const int code = parse_flags(app, context, kCampaignVerb); code >= 0) return code;
   if (file.empty()) return usage_error(kCampaignVerb, "report FILE.db: a file is needed");
@@ -294,6 +318,7 @@ int report_verb(Context& context) {
   }
   if (json) std::fputs(json_of(summaries).c_str(), stdout);
   if (!junit.empty() && !write_file(junit, junit_of(summaries))) return kUnreadable;
+  if (!html.empty() && !write_file(html, html_of(summaries))) return kUnreadable;
   if (summaries.empty()) std::fprintf(stderr, "orrery campaign report: %s: there is no campaign in it\n", file.c_str());
   return code;
 }
@@ -317,9 +342,12 @@ int run_campaigns(Context& context) {
   for (const std::string& name : flags.cases) {
     const OpenedCase opened = open_case(name, flags.machine, context.guest, kCampaignVerb);
     if (opened.which == nullptr) return opened.code;
-    Campaign campaign(*opened.which, options);
+    const std::unique_ptr<Case> holds = canary_case(false, flags.machine, context.guest);
+    const std::unique_ptr<Case> fails = canary_case(true, flags.machine, context.guest);
+    Campaign campaign(*opened.which, {holds.get(), fails.get()}, options);
     Reporter reporter(flags, campaign, options);
     campaign.on_progress = [&](const Progress& progress, const Found* found) { return reporter.see(progress, found); };
+    campaign.on_minimal = [&](const std::string&, const Minimal& minimal) { reporter.see_minimal(minimal); };
     campaign.on_results = [&](Database& database) {
       for (CampaignSummary& summary : summarize(database, campaign.key().id())) summaries.push_back(std::move(summary));
     };
@@ -328,6 +356,7 @@ int run_campaigns(Context& context) {
       return kUnreadable;
     }
     reporter.finish(campaign.progress());
+    if (campaign.progress().splits > 0) code = kNotDeterministic;
     if (interrupted != 0) break;
   }
   for (const CampaignSummary& summary : summaries) {
@@ -336,6 +365,7 @@ int run_campaigns(Context& context) {
   }
   if (flags.json) std::fputs(json_of(summaries).c_str(), stdout);
   if (!flags.junit.empty() && !write_file(flags.junit, junit_of(summaries))) return kUnreadable;
+  if (!flags.html.empty() && !write_file(flags.html, html_of(summaries))) return kUnreadable;
   if (interrupted != 0) return interrupted == SIGINT ? kInterrupted : kTerminated;
   return code;
 }
@@ -346,12 +376,13 @@ const Verb kCampaignVerb = {
     "campaign", "a scenario or script over many seeds; what fails, sorted by what failed",
     "usage: orrery campaign SCENARIO|SCRIPT... [--seeds A..B] [--jobs N] [--time TIME] [--out FILE.db]\n"
     "       orrery campaign merge OUT.db IN.db...\n"
-    "       orrery campaign report FILE.db [--json] [--junit FILE]\n"
+    "       orrery campaign report FILE.db [--html FILE] [--json] [--junit FILE]\n"
     "  --seeds A..B        which seeds (default 1..1000; with --time as many as it allows)\n"
     "  --jobs N            worker processes (default: one a processor)\n"
     "  --shard i/n         only the seeds with (seed - A) mod n = i - 1\n"
     "  --time TIME         stop after this time of the host, for example 60s\n"
     "  --until-failure     stop at the first failure\n"
+    "  --minimise          then shrink the first run of each different failure, into recordings beside FILE.db\n"
     "  --clusters-max N    stop after so many different failures (default 20)\n"
     "  --sched S           how choices of the schedule are answered, as in `orrery run` (default mix)\n"
     "  --checks CADENCE    when invariants are checked\n"
@@ -361,13 +392,15 @@ const Verb kCampaignVerb = {
     "  --memory-max SIZE   the same in memory of the host (default: no limit)\n"
     "  --cores N --memory SIZE --image FILE   the world of a script, as in `orrery run`\n"
     "  --out FILE.db       keep the results; runs that are there are not made again (default: not kept)\n"
+    "  --html FILE         the result as one page that needs nothing else\n"
     "  --junit FILE        the result for a build server\n"
     "  --json              one document on stdout, schema orrery.campaign/1\n"
     "  -q, --quiet         no progress\n"
     "example: orrery campaign tests/determinism/shell.fsh --seeds 1..500 --jobs 2 --out results.db\n"
-    "exit:    0 all runs held   1 a run failed   2 usage   3 a liveness property failed   4 merge: one run, two roots\n"
-    "         5 Orrery's own failure   8 unreadable file, or results of another model   9 a `sometimes` was never hit\n"
-    "         11 a run reached a limit   130 143 interrupted; what was run is kept\n",
+    "exit:    0 all runs held   1 a run failed   2 usage   3 a liveness property failed   4 one run, two outcomes\n"
+    "         5 Orrery's own failure   8 unreadable file, or results of another model   9 a `sometimes` was never "
+    "hit,\n"
+    "         or a canary came out wrong   11 a run reached a limit   130 143 interrupted; what was run is kept\n",
     campaign_verb};
 
 int campaign_verb(Context& context) {

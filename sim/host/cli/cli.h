@@ -51,6 +51,7 @@ int lonala_verb(Context& context);
 int replay_verb(Context& context);
 int recording_verb(Context& context);
 int campaign_verb(Context& context);
+int minimise_verb(Context& context);
 int lint_verb(Context& context);
 int properties_verb(Context& context);
 int version_verb(Context& context);
@@ -58,8 +59,9 @@ int help_verb(Context& context);
 /// Children of `verify`; not listed.
 int variant_verb(Context& context);
 
-extern const Verb kRunVerb, kLiveVerb, kReplayVerb, kVerifyVerb, kCampaignVerb, kDigestVerb, kRecordingVerb,
-    kFaultsVerb, kPropertiesVerb, kLintVerb, kBootVerb, kLonalaVerb, kDoctorVerb, kVersionVerb, kHelpVerb;
+extern const Verb kRunVerb, kLiveVerb, kReplayVerb, kVerifyVerb, kCampaignVerb, kMinimiseVerb, kDigestVerb,
+    kRecordingVerb, kFaultsVerb, kPropertiesVerb, kLintVerb, kBootVerb, kLonalaVerb, kDoctorVerb, kVersionVerb,
+    kHelpVerb;
 
 constexpr std::string_view kVersion = "0.1.0";
 constexpr u32 kCoresDefault = 1;

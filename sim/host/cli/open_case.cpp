@@ -1,17 +1,70 @@
 // sim/host/cli/open_case.cpp — see open_case.h.
 #include "sim/host/cli/open_case.h"
 
+#include <cstdio>
+
+#include "sim/host/cli/record.h"
 #include "sim/host/cli/script_case.h"
 
 namespace sim::host::cli {
+namespace {
+
+constexpr std::string_view kRecordingSuffix = ".orrery";
+
+std::string size_text(u64 bytes) {
+  return bytes % (u64{1} << 20) == 0 ? std::to_string(bytes >> 20) + "M" : std::to_string(bytes);
+}
+
+OpenedCase open_recording(const std::string& path, const Guest& guest, const Verb& verb) {
+  replay::Recording recording;
+  if (const int code = load_recording(verb, path, recording); code >= 0) return {nullptr, code, {}};
+  const auto refuse = [&path](const std::string& why, int code) {
+    std::fprintf(stderr, "orrery: %s: %s\n", path.c_str(), why.c_str());
+    return OpenedCase{nullptr, code, {}};
+  };
+  replay::PlanRead plan = replay::machine_of(recording, guest.image, guest.entries);
+  if (!plan.error.empty()) return refuse(plan.error, kUnreadable);
+  if (plan.options.nodes != 1 || plan.options.console != ConsoleKind::Script ||
+      !recording.all<replay::Input>().empty()) {
+    return refuse("it is no recording of a console script", kUnsupported);
+  }
+  ScriptRun run;
+  run.flags.cores = std::to_string(plan.options.cores);
+  run.flags.memory = size_text(plan.options.ram_bytes);
+  run.flags.seed = std::to_string(recording.header().seed);
+  if (const std::string wrong = run.flags.check(); !wrong.empty()) return refuse(wrong, kUnreadable);
+  run.script = plan.options.script;
+  run.script_name = recording.header().sources.empty() ? path : recording.header().sources.front();
+  Guest own = guest;
+  own.image = plan.options.image;
+  OpenedCase opened{std::make_unique<ScriptCase>(std::move(run), std::move(own)), kHeld, {}};
+  opened.setup.seed = recording.header().seed;
+  for (const replay::Overrides* overrides : recording.all<replay::Overrides>())
+    opened.setup.overrides = overrides->text;
+  return opened;
+}
+
+}  // namespace
 
 OpenedCase open_case(const std::string& path, const MachineFlags& flags, const Guest& guest, const Verb& verb) {
+  if (path.ends_with(kRecordingSuffix)) return open_recording(path, guest, verb);
   ScriptRun run;
   run.flags = flags;
   run.script_name = path;
   Guest own = guest;
-  if (const int code = prepare(run, own, verb); code >= 0) return {nullptr, code};
-  return {std::make_unique<ScriptCase>(std::move(run), std::move(own)), kHeld};
+  if (const int code = prepare(run, own, verb); code >= 0) return {nullptr, code, {}};
+  return {std::make_unique<ScriptCase>(std::move(run), std::move(own)), kHeld, {}};
+}
+
+std::unique_ptr<Case> canary_case(bool fails, const MachineFlags& flags, const Guest& guest) {
+  ScriptRun run;
+  run.flags = flags;
+  run.script = fails ? "exit 1\n" : "exit 0\n";
+  run.script_name = "canary";
+  Guest own = guest;
+  // Flags and image are those of the case, which were found good.
+  if (!run.flags.check().empty() || load_image(run.flags.image, own.image) >= 0) return nullptr;
+  return std::make_unique<ScriptCase>(std::move(run), std::move(own));
 }
 
 }  // namespace sim::host::cli

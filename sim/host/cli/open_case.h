@@ -9,9 +9,15 @@ namespace sim::host::cli {
 struct OpenedCase {
   std::unique_ptr<Case> which;
   int code = kHeld;
+  RunSetup setup;  // of a recording: the seed and the overrides it was made with
 };
 
-/// Reads what `path` names (- is standard input): a console script in a world of one node that `flags` shape.
+/// Reads what `path` names (- is standard input): a console script in a world of one node that `flags` shape, or a
+/// recording of one (*.orrery), which needs no other file.
 OpenedCase open_case(const std::string& path, const MachineFlags& flags, const Guest& guest, const Verb& verb);
+
+/// A run whose outcome is known before, in a world of the same shape: a script that ends with status 0, or with 1.
+/// Null when `flags` are wrong.
+std::unique_ptr<Case> canary_case(bool fails, const MachineFlags& flags, const Guest& guest);
 
 }  // namespace sim::host::cli

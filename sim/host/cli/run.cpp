@@ -88,7 +88,11 @@ int run_verb(Context& context) {
   if (const int code = prepare(run, guest, kRunVerb); code >= 0) return code;
 
   MachineOptions options = options_of(run, guest);
-  if (const int code = sched.read(kRunVerb, run.flags.seed_value, options.schedule); code >= 0) return code;
+  SparedLines spared;
+  if (const int code = sched.read(kRunVerb, run.flags.seed_value, options.schedule, spared); code >= 0) return code;
+  std::vector<std::string> unused_lines;
+  if (!spared.empty()) options.script = spared.apply(options.script, unused_lines);
+  for (const std::string& line : unused_lines) std::fprintf(stderr, "unused: %s\n", line.c_str());
   Machine machine(std::move(options));
   ChoiceLog choices;
   if (!sched.choices.empty()) choices.attach(machine);

@@ -11,14 +11,14 @@ namespace {
 
 constexpr std::string_view kReplay = "replay:";
 
-int read_overrides(const Verb& verb, const std::string& path, u64 seed, Schedule& schedule) {
+int read_overrides(const Verb& verb, const std::string& path, u64 seed, Schedule& schedule, SparedLines& spared) {
   const std::string name(verb.name);
   std::string text;
   if (!read_file(path, text)) {
     std::fprintf(stderr, "orrery %s: %s: cannot be read\n", name.c_str(), path.c_str());
     return kUnreadable;
   }
-  std::string wrong = parse_schedule(text, schedule);
+  std::string wrong = parse_schedule(spared.take_all(text), schedule);
   if (wrong.empty() && schedule.seed && *schedule.seed != seed) {
     wrong = "it is for seed " + std::to_string(*schedule.seed) + ", the run has seed " + std::to_string(seed);
   }
@@ -37,14 +37,14 @@ void SchedFlags::add_to(CLI::App& app) {
   app.add_option("--fault", faults)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
-int SchedFlags::read(const Verb& verb, u64 seed, Schedule& schedule) const {
+int SchedFlags::read(const Verb& verb, u64 seed, Schedule& schedule, SparedLines& spared) const {
   schedule.on = !sched.empty() || !overrides.empty() || !single.empty() || !choices.empty();
   const bool is_replay = sched.starts_with(kReplay);
   if (is_replay && !overrides.empty())
     return usage_error(verb, "--sched replay:FILE and --overrides FILE are the same");
   const std::string file = is_replay ? sched.substr(kReplay.size()) : overrides;
   if (!file.empty()) {
-    if (const int code = read_overrides(verb, file, seed, schedule); code >= 0) return code;
+    if (const int code = read_overrides(verb, file, seed, schedule, spared); code >= 0) return code;
   }
   if (!sched.empty() && !is_replay) {
     if (const std::string wrong = parse_strategy(sched, schedule.first); !wrong.empty()) {
@@ -52,6 +52,7 @@ int SchedFlags::read(const Verb& verb, u64 seed, Schedule& schedule) const {
     }
   }
   for (const std::string& line : single) {
+    if (spared.take(line)) continue;
     if (const std::string wrong = parse_choice(line, schedule); !wrong.empty()) {
       return usage_error(verb, "--override " + quote(line) + ": " + wrong);
     }

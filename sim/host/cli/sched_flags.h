@@ -3,6 +3,7 @@
 #include <map>
 
 #include "sim/host/cli/cli.h"
+#include "sim/host/script_lines.h"
 
 namespace sim::host::cli {
 
@@ -14,8 +15,9 @@ struct SchedFlags {
   std::string choices;              // FILE to write
 
   void add_to(CLI::App& app);
-  /// Reads all of them into `schedule` for a run with `seed`: −1 to go on, or the exit code after saying what is wrong.
-  int read(const Verb& verb, u64 seed, Schedule& schedule) const;
+  /// Reads all of them into `schedule` for a run with `seed`, and what they say about a script's lines into `spared`: −1
+  /// to go on, or the exit code after saying what is wrong.
+  int read(const Verb& verb, u64 seed, Schedule& schedule, SparedLines& spared) const;
   /// As they are written in a reproduction line.
   std::string text() const;
 };

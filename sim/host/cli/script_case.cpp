@@ -6,6 +6,7 @@
 
 #include "replay/edit.h"
 #include "sim/host/contain.h"
+#include "sim/host/script_lines.h"
 #include "sim/host/watch.h"
 
 namespace sim::host::cli {
@@ -13,10 +14,10 @@ namespace {
 
 Finding status_finding(const Watch& watch, World& world) {
   Finding finding;
-  finding.property = "status " + std::to_string(world.status());
+  finding.property = "exit " + std::to_string(world.status());
   finding.kind = "status";
   finding.role = watch.last_role();
-  finding.details = "the guest ended with " + finding.property;
+  finding.details = "the guest ended with status " + std::to_string(world.status());
   finding.signature = watch.last_kinds(finding.role);
   return finding;
 }
@@ -75,11 +76,16 @@ std::string ScriptCase::reproduction(const RunSetup& setup) const {
 }
 
 RunReport ScriptCase::run(const RunSetup& setup) {
+  RunReport report;
   MachineOptions options = options_of(run_, guest_);
   options.seed = setup.seed;
-  if (const std::string wrong = read_schedule(setup, options.schedule); !wrong.empty()) return refused(wrong);
+  SparedLines spared;
+  RunSetup schedule = setup;
+  schedule.overrides = spared.take_all(setup.overrides);
+  if (const std::string wrong = read_schedule(schedule, options.schedule); !wrong.empty()) return refused(wrong);
+  if (setup.keep_lists) report.operations = operations_of(options.script);
+  if (!spared.empty()) options.script = spared.apply(options.script, report.unused);
   Machine machine(std::move(options));
-  RunReport report;
   if (setup.keep_console) {
     machine.on_output = [&report](u32, base::Bytes bytes) {
       report.console.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -133,9 +139,16 @@ RunReport ScriptCase::run(const RunSetup& setup) {
   report.tainted = world.tainted();
   report.strategy = strategy_of(machine);
   report.drawn = "cores=" + std::to_string(run_.flags.cores_value) + " memory=" + run_.flags.memory;
-  report.unused.assign(unused.begin(), unused.end());
+  report.unused.insert(report.unused.end(), unused.begin(), unused.end());
   report.root = world.finish();
-  if (recorder.is_open()) recorder.finish(replay::result_text(outcome, world), report.root);
+  if (recorder.is_open()) {
+    replay::Verdict verdict{.result = replay::result_text(outcome, world), .moment = report.events};
+    if (report.finding) {
+      verdict.property = report.finding->property;
+      verdict.signature = report.finding->signature;
+    }
+    recorder.finish(verdict, report.root);
+  }
   return report;
 }
 
