@@ -93,6 +93,7 @@ Result<void> FileTable::reopen(Fd fd) {
       directory, {.id = open.id, .flags = open.flags, .token = open.token, .change = open.change});
   if (!reply.ok()) return fs::fail(ErrorCode::ServerRestarted);
   open.lost = open.lost || reply->lost;
+  open.signals = false;
   open.kind = reply->kind;
   const u32 slot = slot_of_descriptor(fd);
   Names::remove_slot(slot);
@@ -254,6 +255,22 @@ Result<u8> FileTable::ready(Fd fd, u8 want) {
   return TRY(ask<File::Poll>(fd, {.want = want}, Repeat::Always)).ready;
 }
 
+Result<u8> FileTable::signal_when_readable(Fd fd) {
+  Descriptor* open = TRY(in_use(fd));
+  if (open->signals) return u8{0};
+  TRY(mint_signal(kSignalReady));
+  const auto reply =
+      call<File::Poll>(slot_of_descriptor(fd), {.want = kReadable, .signal = schema::CapIndex::of(0)}, {kSlotScratch});
+  unmint_signal();
+  if (!reply.ok()) return reply.take_failure();
+  open->signals = reply->ready == 0;
+  return reply->ready;
+}
+
+void FileTable::signal_came() {
+  for (Descriptor& open : descriptors_) open.signals = false;
+}
+
 Result<void> FileTable::sync(Fd fd) {
   Descriptor* open = TRY(in_use(fd));
   const auto reply = ask<File::Sync>(fd, {}, Repeat::Never);
@@ -282,6 +299,7 @@ Result<Fd> FileTable::duplicate(Fd fd, Fd target) {
   if (!copied.ok()) return fs::fail(ErrorCode::AccessRevoked);
   descriptors_[target] = descriptors_[fd];
   descriptors_[target].close_on_exec = false;
+  descriptors_[target].signals = false;
   return target;
 }
 

@@ -14,7 +14,8 @@ struct Descriptor {
   bool in_use = false;
   bool close_on_exec = false;
   bool is_console = false;
-  bool lost = false;  // changes were lost in a restart: the next sync or close says so, once
+  bool signals = false;  // its server signals when it can be read
+  bool lost = false;     // changes were lost in a restart: the next sync or close says so, once
   schema::file::Kind kind = schema::file::Kind::File;
   u16 flags = 0;
   u32 member = 0;  // of the namespace, whose Directory can open it again; 0: none
@@ -43,6 +44,10 @@ class FileTable final : public FileHalf {
   Result<void> sync(Fd fd);
   /// Which of fs::kReady* hold now.
   Result<u8> ready(Fd fd, u8 want);
+  /// What `ready` says; if that is nothing, kSignalReady comes once the file can be read.
+  Result<u8> signal_when_readable(Fd fd);
+  /// kSignalReady has come: whose file it was is not told, so all are asked about anew.
+  void signal_came();
   Result<FileStat> stat_fd(Fd fd);
   Result<Process::Pipe> pipe();
   Result<Fd> dup(Fd fd, Fd lowest);

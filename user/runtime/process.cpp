@@ -228,32 +228,58 @@ Result<void> Process::sleep(u64 ns) {
   TRY(find_timer(state_));
   const auto now = ask_timer<Timer::Now>({});
   if (!now.ok()) return now.take_failure();
-  const u64 until = now.value().uptime + ns;
-  // The notification goes with a badge of its own, so that a note is told apart from the alarm.
-  const sys::Answer minted = sys::invoke(
-      kSlotCNode, sys::Invoke::CNodeMint,
-      {kSlotScratch, kSlotDepth, kSlotNotification, kSlotDepth, kernel::kRightWrite, kSignalTimer}, {kSlotCNode});
+  TRY(wait_for_signal(state_, 0, now.value().uptime + ns));
+  return {};
+}
+
+Result<void> mint_signal(u64 badge) {
+  const sys::Answer minted =
+      sys::invoke(kSlotCNode, sys::Invoke::CNodeMint,
+                  {kSlotScratch, kSlotDepth, kSlotNotification, kSlotDepth, kernel::kRightWrite, badge}, {kSlotCNode});
   if (!minted.ok()) return fs::fail(ErrorCode::IoError);
-  Result<void> result = {};
-  for (bool alarm = false; !alarm && result.ok();) {
-    // A signal that is no note and no alarm: the timer server was restarted, and the alarm is set again.
-    const auto armed = ask_timer<Timer::Arm>({.uptime = until, .signal = schema::CapIndex::of(0)}, {kSlotScratch});
-    if (!armed.ok()) {
-      result = armed.error();
-      break;
+  return {};
+}
+
+void unmint_signal() { sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {kSlotScratch, kSlotDepth}); }
+
+Result<u64> wait_for_signal(ProcessState& state, u64 wanted, u64 until_ns) {
+  if ((state.kept_signals & wanted) != 0) {
+    const u64 kept = state.kept_signals & wanted;
+    state.kept_signals &= ~kept;
+    return kept;
+  }
+  const bool timed = until_ns != ~u64{0};
+  if (timed) {
+    TRY(find_timer(state));
+    // The notification goes with a badge of its own, so that a note is told apart from the alarm.
+    TRY(mint_signal(kSignalTimer));
+    wanted |= kSignalTimer;
+  }
+  Result<u64> result = u64{0};
+  while (result.ok() && *result == 0) {
+    if (timed) {
+      // A signal that is nothing we know: the timer server was restarted, and the alarm is set again.
+      const auto armed = ask_timer<Timer::Arm>({.uptime = until_ns, .signal = schema::CapIndex::of(0)}, {kSlotScratch});
+      if (!armed.ok()) {
+        result = armed.error();
+        break;
+      }
     }
     sys::buffer().user_data = kSlotNotification;  // what it waits for, for /proc
     const u64 badge = sys::wait(kSlotNotification).badge;
     sys::buffer().user_data = 0;
-    alarm = (badge & kSignalTimer) != 0;
-    if (!alarm && run_pending_notes(state_)) {
+    result = badge & wanted;
+    state.kept_signals |= badge & ~wanted & kSignalReady;
+    if (*result == 0 && run_pending_notes(state)) result = Error(ErrorCode::Interrupted);
+  }
+  if (timed) {
+    if (!result.ok() || (*result & kSignalTimer) == 0) {
       static_cast<void>(ask_timer<Timer::Cancel>({}));
       // The alarm may have come meanwhile: the next sleep must not end with it.
-      static_cast<void>(sys::poll(kSlotNotification));
-      result = fs::Error{ErrorCode::Interrupted};
+      state.kept_signals |= sys::poll(kSlotNotification).badge & kSignalReady;
     }
+    unmint_signal();
   }
-  sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {kSlotScratch, kSlotDepth});
   return result;
 }
 

@@ -1,5 +1,6 @@
 // user/runtime/process_files.cpp — the calls of Process that have to do with files and names. Notes that came meanwhile
 // are handled where each call ends.
+#include "fs/file_system.h"
 #include "schema/process.capnp.h"
 #include "user/runtime/call.h"
 #include "user/runtime/files.h"
@@ -94,14 +95,14 @@ Result<void> Process::dup_to(Fd fd, Fd target) {
   return with_notes(state_, [&](FileTable& files) { return files.dup_to(fd, target); });
 }
 Result<bool> Process::wait_readable(Fd fd, u64 timeout_ns) {
-  constexpr u64 kStepNs = 10'000'000;  // between two looks
-  const u64 until_ns = uptime_ns() + std::min(timeout_ns, u64{1} << 62);
+  const u64 until_ns = timeout_ns == ~u64{0} ? timeout_ns : uptime_ns() + std::min(timeout_ns, u64{1} << 62);
   for (;;) {
-    const u8 ready = TRY(with_notes(state_, [&](FileTable& files) { return files.ready(fd, 1); }));
+    // First without a signal: what is ready needs none, and a file whose server was restarted is opened again.
+    u8 ready = TRY(with_notes(state_, [&](FileTable& files) { return files.ready(fd, fs::kReadyRead); }));
+    if (ready == 0 && until_ns != ~u64{0} && uptime_ns() >= until_ns) return false;
+    if (ready == 0) ready = TRY(files_of(state_).signal_when_readable(fd));
     if (ready != 0) return true;
-    const u64 now_ns = uptime_ns();
-    if (now_ns >= until_ns) return false;
-    TRY(sleep(std::min(kStepNs, until_ns - now_ns)));
+    if ((TRY(wait_for_signal(state_, kSignalReady, until_ns)) & kSignalReady) != 0) files_of(state_).signal_came();
   }
 }
 bool Process::is_console(Fd fd) { return files_of(state_).is_console(fd); }

@@ -61,6 +61,7 @@ struct Process::State {
   Identity identity;
   u16 umask = 022;
   bool has_timer = false;  // kSlotTimer is filled
+  u64 kept_signals = 0;    // kSignalReady came while nobody waited for it
   bool in_handler = false;
   base::String argument_text;  // each ended by 0
   base::Vector<std::string_view> args;
@@ -81,6 +82,13 @@ using ProcessState = ProcessAccess::State;
 
 /// The state of the calling thread's process.
 inline ProcessState& current_state() { return *static_cast<ProcessState*>(machine::self().runtime); }
+
+/// Waits in the kernel until one of the bits `wanted` is signalled, or for the moment `until_ns` (~0: there is none). Which of them it
+/// was, kSignalTimer for the moment. Errors: Interrupted when a note came first; those of the timer server.
+Result<u64> wait_for_signal(ProcessState& state, u64 wanted, u64 until_ns);
+/// The process's notification with this badge, in kSlotScratch until `unmint_signal`.
+Result<void> mint_signal(u64 badge);
+void unmint_signal();
 
 /// Runs the handlers of pending notes; true if there was one. Called where a system call has ended.
 bool run_pending_notes(ProcessState& state);
