@@ -178,5 +178,8 @@
   X(OldHeapSize, "old-heap-size") \
   X(OldHeapUsed, "old-heap-used") \
   X(MessageBytes, "message-bytes") \
-  X(BinaryBytes, "binary-bytes")
+  X(BinaryBytes, "binary-bytes") \
+  X(Source, "source") \
+  X(Reason, "reason") \
+  X(Stack, "stack")
 // clang-format on

@@ -26,12 +26,12 @@ struct FunctionHeader {
   u8 parameters;  // before the rest parameter
   u8 variadic;
   u8 captures;
-  u8 self;  // register that gets the function itself, or 0
-  u32 line;
+  u8 self;          // register that gets the function itself, or 0
+  u32 line;         // of the top-level form it is part of
   Term name;        // symbol
   Term source;      // parameter names, for arglists: tuple of symbols, or nil
   u32 guard_count;  // GuardRange after the code
-  u32 unused;
+  u32 file;         // name record of the file it comes from, >> 3; 0 for none
   const u32* code() const { return reinterpret_cast<const u32*>(this + 1); }
   u32* code() { return reinterpret_cast<u32*>(this + 1); }
 };

@@ -268,6 +268,7 @@ raised_in_call : {  // in a frame whose own code has not begun: the error is the
 }
 raised : {
   SAVE();
+  process.code = vm.offset(pc);  // where it happened, for who asks
   u64 frame = process.frame;
   if ((process.flags & kExiting) == 0 && unwind_to_guard(vm, frame, vm.offset(pc))) {
     process.pending = kNil;

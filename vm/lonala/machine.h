@@ -292,7 +292,8 @@ struct Ports {
   virtual bool read_file(std::string_view path, base::MutableBytes out) = 0;
   /// The machine has worked up to `now_ns` of its clock: pays for it, and gives the time to go on with, never earlier.
   virtual u64 worked(u64 now_ns) { return now_ns; }
-  /// No process can run before `until_ns`: waits, and gives the time it is then. Earlier than that: something came up.
+  /// No process can run before `until_ns`: waits, and gives the time it is then. Earlier than that: something came up; later, if
+  /// that moment has passed.
   virtual u64 wait(u64 until_ns) { return until_ns; }
   /// Whether somebody wants the session's form to end; true once for each time somebody did.
   virtual bool interrupted() { return false; }

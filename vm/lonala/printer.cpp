@@ -17,7 +17,7 @@ namespace {
 
 /// What is still to be written, innermost last.
 struct Item {
-  enum class What : u8 { Value, Text, List, Tuple, Vector, Bits } what;
+  enum class What : u8 { Value, Text, Close, List, Tuple, Vector, Bits } what;
   const char* text;  // a literal, for Text
   Term term;
   u64 index;
@@ -25,7 +25,7 @@ struct Item {
 
 class Printer {
  public:
-  Printer(Vm& vm, Text& out) : vm_(vm), out_(out), items_(vm) {}
+  Printer(Vm& vm, Text& out, PrintLimits limits) : vm_(vm), out_(out), limits_(limits), items_(vm) {}
 
   void run(Term term) {
     value(term);
@@ -35,21 +35,28 @@ class Printer {
       switch (item.what) {
         case Item::What::Value: value(item.term); break;
         case Item::What::Text: out_.add(std::string_view(item.text)); break;
+        case Item::What::Close:
+          out_.add(std::string_view(item.text));
+          depth_ -= 1;
+          break;
         case Item::What::List:
           if (!is_pair(item.term)) break;
           if (item.index > 0) out_.add(' ');
+          if (cut(item.index)) break;
           items_.push({Item::What::List, nullptr, tail(vm_, item.term), item.index + 1});
           value(head(vm_, item.term));
           break;
         case Item::What::Tuple:
           if (item.index >= tuple_count(vm_, item.term)) break;
           if (item.index > 0) out_.add(' ');
+          if (cut(item.index)) break;
           items_.push({Item::What::Tuple, nullptr, item.term, item.index + 1});
           value(tuple_at(vm_, item.term, item.index));
           break;
         case Item::What::Vector:
           if (item.index >= vector_count(vm_, item.term)) break;
           if (item.index > 0) out_.add(' ');
+          if (cut(item.index)) break;
           items_.push({Item::What::Vector, nullptr, item.term, item.index + 1});
           value(vector_at(vm_, item.term, item.index));
           break;
@@ -59,6 +66,26 @@ class Printer {
   }
 
  private:
+  static constexpr std::string_view kMore = "…";
+
+  /// Whether this element is one too many.
+  bool cut(u64 index) {
+    if (index < limits_.length) return false;
+    out_.add(kMore);
+    return true;
+  }
+  /// Begins a collection; false: it lies too deep, and only says so.
+  bool open(const char* opener, const char* closer) {
+    out_.add(std::string_view(opener));
+    if (depth_ >= limits_.depth) {
+      out_.add(kMore);
+      out_.add(std::string_view(closer));
+      return false;
+    }
+    depth_ += 1;
+    items_.push({Item::What::Close, closer, kNil, 0});
+    return true;
+  }
   void later(const char* text) { items_.push({Item::What::Text, text, kNil, 0}); }
 
   /// The elements of a `bits*` form: segments are tuples of value, size and modifiers.
@@ -85,10 +112,12 @@ class Printer {
 
   void entries(Term map, bool set) {
     const u64 start = items_.size();
-    bool first = true;
+    u64 count = 0;
     map_each(vm_, map, [&](Term key, Term value) {
-      if (!first) later(" ");
-      first = false;
+      if (count > limits_.length) return;
+      if (count > 0) later(" ");
+      count += 1;
+      if (count > limits_.length) return later(kMore.data());
       items_.push({Item::What::Value, nullptr, key, 0});
       if (set) return;
       later(" ");
@@ -228,14 +257,10 @@ class Printer {
           items_.push({Item::What::List, nullptr, tail(vm_, term), 0});
           return;
         }
-        out_.add('(');
-        later(")");
-        items_.push({Item::What::List, nullptr, term, 0});
+        if (open("(", ")")) items_.push({Item::What::List, nullptr, term, 0});
         return;
       case Tag::Tuple:
-        out_.add('[');
-        later("]");
-        items_.push({Item::What::Tuple, nullptr, term, 0});
+        if (open("[", "]")) items_.push({Item::What::Tuple, nullptr, term, 0});
         return;
       case Tag::Pid:
         out_.add("#pid<0/");
@@ -257,20 +282,16 @@ class Printer {
       case Type::Slice: return binary(term);
       case Type::Vector:
       case Type::Trie:
-        out_.add('{');
-        later("}");
-        items_.push({Item::What::Vector, nullptr, term, 0});
+        if (open("{", "}")) items_.push({Item::What::Vector, nullptr, term, 0});
         return;
       case Type::Map:
       case Type::HashMap:
-        out_.add("%{");
-        later("}");
-        return entries(term, false);
+        if (open("%{", "}")) entries(term, false);
+        return;
       case Type::Set:
       case Type::HashSet:
-        out_.add("#{");
-        later("}");
-        return entries(term, true);
+        if (open("#{", "}")) entries(term, true);
+        return;
       case Type::Symbol: return name(name_record(vm_, plain_symbol(vm_, term)));
       case Type::Function: return function(term);
       case Type::Paddr: return address("#paddr<0x", vm_.object(term)[1]);
@@ -292,12 +313,14 @@ class Printer {
 
   Vm& vm_;
   Text& out_;
+  PrintLimits limits_;
+  u64 depth_ = 0;
   Scratch<Item> items_;
 };
 
 }  // namespace
 
-void print(Vm& vm, Text& out, Term term) { Printer(vm, out).run(term); }
+void print(Vm& vm, Text& out, Term term, PrintLimits limits) { Printer(vm, out, limits).run(term); }
 
 void display(Vm& vm, Text& out, Term term) {
   if (term == kNil) return;

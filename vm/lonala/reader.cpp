@@ -29,7 +29,7 @@ bool is_white_space(u32 c) {
 
 Reader::Reader(Vm& vm, std::string_view text, TextPlace start)
     : vm_(vm), text_(text), line_(start.line), column_(start.column), frames_(vm), values_(vm) {
-  for (u64 i = 0; i < text.size();) {
+  for (u64 i = start.valid ? text.size() : 0; i < text.size();) {
     const base::DecodedCharacter c = base::decode_utf8(text, i);
     if (!c.valid) {
       bad_byte_ = i;
@@ -128,6 +128,7 @@ Reader::Outcome Reader::next(Term& form) {
   values_.shrink(0);
   skip_space();
   form_line_ = line_;
+  form_start_ = at_;
   for (;;) {
     skip_space();
     token_line_ = line_;

@@ -13,6 +13,7 @@ struct TextPlace {
   u64 offset = 0;
   u64 line = 1;
   u64 column = 1;
+  bool valid = false;  // what follows is known to be UTF-8
 };
 
 class Reader {
@@ -26,8 +27,10 @@ class Reader {
   void skip_line();
   /// Where the form read last began, 1-based.
   u64 line() const { return form_line_; }
+  /// What was read last, as it was written.
+  std::string_view form_text() const { return text_.substr(form_start_, at_ - form_start_); }
   /// Behind what was read last.
-  TextPlace place() const { return {at_, line_, column_}; }
+  TextPlace place() const { return {at_, line_, column_, bad_byte_ == ~u64{0}}; }
 
  private:
   enum class Kind : u8 {
@@ -97,6 +100,7 @@ class Reader {
   u64 token_line_ = 1;
   u64 token_column_ = 1;
   u64 form_line_ = 1;
+  u64 form_start_ = 0;
   u64 bad_byte_ = ~u64{0};
   Scratch<Frame> frames_;
   Scratch<Term> values_;

@@ -3,6 +3,7 @@
 #include "vm/lonala/collections/map.h"
 #include "vm/lonala/compile/compiler.h"
 #include "vm/lonala/errors.h"
+#include "vm/lonala/hints.h"
 #include "vm/lonala/interpreter.h"
 #include "vm/lonala/library.h"
 #include "vm/lonala/namespaces.h"
@@ -21,6 +22,8 @@ namespace lonala {
 namespace {
 
 constexpr u8 kSessionPriority = kPriorityDefault;
+constexpr i64 kPrintLength = 200;
+constexpr i64 kPrintDepth = 12;
 constexpr u64 kTurnReductions = 10'000;  // 80 µs: how long somebody who interrupts a form waits at least
 
 /// Natives that a guard may use: they have no effect and always end.
@@ -84,7 +87,7 @@ bool load_library(Vm& vm) {
       const Reader::Outcome outcome = reader.next(form);
       if (outcome == Reader::Outcome::End) break;
       Evaluation evaluation{false, session_process(vm).pending};
-      if (outcome == Reader::Outcome::Form) evaluation = session_evaluate(vm, form);
+      if (outcome == Reader::Outcome::Form) evaluation = session_evaluate(vm, form, {source.name, reader.line(), {}});
       if (evaluation.ok) continue;
       Text out(vm);
       out.add("library ");
@@ -160,6 +163,11 @@ Vm machine_create(u8* grant, u64 bytes, Ports& ports, MachineOptions options) {
   if (!intern_natives(vm)) return failed;
   vm.root->var_ns = make_bound_var(vm, "*ns*", namespace_find(vm, symbol(vm, Atom::LonaCore)));
   if (vm.root->var_ns == kNone) return failed;
+  for (const std::string_view name : {"*1", "*2", "*3", "*e"}) {
+    if (make_bound_var(vm, name, kNil) == kNone) return failed;
+  }
+  if (make_bound_var(vm, "*print-length*", small(kPrintLength)) == kNone) return failed;
+  if (make_bound_var(vm, "*print-depth*", small(kPrintDepth)) == kNone) return failed;
   if (!load_library(vm)) return failed;
   session_reset(vm);
   enter_user(vm);
@@ -167,10 +175,10 @@ Vm machine_create(u8* grant, u64 bytes, Ports& ports, MachineOptions options) {
   return vm;
 }
 
-Evaluation session_evaluate(Vm& vm, Term form) {
+Evaluation session_evaluate(Vm& vm, Term form, const Unit& unit) {
   Process& process = session_process(vm);
   vm.process = &process;
-  const Term function = compile_form(vm, form);
+  const Term function = compile_form(vm, form, unit);
   if (function == kRaised) return {false, process.pending};
   process_start(vm, process, function);
   enqueue(vm, process);
@@ -200,16 +208,16 @@ Evaluation session_evaluate(Vm& vm, Term form) {
   return {(process.marks & kFormFailed) == 0, process.pending};
 }
 
-void describe_error(Vm& vm, Text& out, Term reason) {
+void describe_error(Vm& vm, Text& out, Term reason, PrintLimits limits) {
   const bool error = is_tuple(reason) && tuple_count(vm, reason) == 3 &&
                      tuple_at(vm, reason, 0) == keyword(vm, Atom::Error) && is_keyword(tuple_at(vm, reason, 1));
   if (!error) {
     out.add(":exit ");
-    return print(vm, out, reason);
+    return print(vm, out, reason, limits);
   }
   print(vm, out, tuple_at(vm, reason, 1));
   out.add(' ');
-  print(vm, out, tuple_at(vm, reason, 2));
+  print(vm, out, tuple_at(vm, reason, 2), limits);
 }
 
 /// Whether the reader stopped because the text did.
@@ -249,7 +257,7 @@ TextPlace session_forms(Vm& vm, std::string_view text, Piece piece, TextPlace st
       reader.skip_line();
       continue;
     }
-    session_print(vm, session_evaluate(vm, form));
+    session_print(vm, session_evaluate(vm, form, {kInputName, reader.line(), reader.form_text()}));
   }
 }
 
@@ -264,7 +272,7 @@ void tell_error(Vm& vm, Term reason) {
 }
 
 /// All forms of a text; the last one's value, kNone if there is none. After an error, which is told, the rest is not read.
-Evaluation evaluate_all(Vm& vm, std::string_view text) {
+Evaluation evaluate_all(Vm& vm, std::string_view file, std::string_view text) {
   Reader reader(vm, text);
   Evaluation last{true, kNone};
   for (;;) {
@@ -272,7 +280,8 @@ Evaluation evaluate_all(Vm& vm, std::string_view text) {
     Term form = kNil;
     const Reader::Outcome outcome = reader.next(form);
     if (outcome == Reader::Outcome::End) return last;
-    last = outcome == Reader::Outcome::Error ? Evaluation{false, vm.process->pending} : session_evaluate(vm, form);
+    last = outcome == Reader::Outcome::Error ? Evaluation{false, vm.process->pending}
+                                             : session_evaluate(vm, form, {file, reader.line(), reader.form_text()});
     if (last.ok) continue;
     tell_error(vm, last.value);
     return last;
@@ -282,7 +291,7 @@ Evaluation evaluate_all(Vm& vm, std::string_view text) {
 }  // namespace
 
 bool session_last_value(Vm& vm, std::string_view text) {
-  const Evaluation last = evaluate_all(vm, text);
+  const Evaluation last = evaluate_all(vm, kInputName, text);
   if (!last.ok) return false;
   if (last.value == kNone) return true;
   Text out(vm);
@@ -294,8 +303,8 @@ bool session_last_value(Vm& vm, std::string_view text) {
   return true;
 }
 
-u32 session_program(Vm& vm, std::string_view text, std::span<const std::string_view> arguments) {
-  if (!evaluate_all(vm, text).ok) return 1;
+u32 session_program(Vm& vm, std::string_view file, std::string_view text, std::span<const std::string_view> arguments) {
+  if (!evaluate_all(vm, file, text).ok) return 1;
   session_reset(vm);
   const Term name = symbol_named(vm, "main");
   const Term main = name == kNone ? kNone : var_find(vm, current_namespace(vm), name);
@@ -310,6 +319,161 @@ u32 session_program(Vm& vm, std::string_view text, std::span<const std::string_v
   }
   const bool is_status = is_small(result.value) && small_value(result.value) >= 0 && small_value(result.value) <= 255;
   return is_status ? static_cast<u32>(small_value(result.value)) : 0;
+}
+
+// ── For a person at a prompt ─────────────────────────────────────────────────────────────────────────────────
+
+bool session_idle(Vm& vm, u64& next_ns) {
+  advance_clock(vm, vm.ports->wait(vm.root->now_ns));  // nobody has told the machine how long nothing happened
+  next_ns = next_timer_ns(vm);
+  if (vm.root->ready_count == 0 && next_ns > vm.root->now_ns) return false;
+  static_cast<void>(run(vm, kTurnReductions));  // whatever it says, there is another turn
+  advance_clock(vm, vm.ports->worked(vm.root->now_ns));
+  return true;
+}
+
+namespace {
+
+constexpr u32 kFramesMax = 64;
+
+Term core_var(Vm& vm, std::string_view name) {
+  const Term symbol_ = symbol_named(vm, name);
+  return symbol_ == kNone ? kNone : var_find(vm, namespace_find(vm, symbol(vm, Atom::LonaCore)), symbol_);
+}
+
+u64 limit_of(Vm& vm, std::string_view name) {
+  const Term var = core_var(vm, name);
+  const Term value = var == kNone ? kNil : var_value(vm, var);
+  return is_small(value) && small_value(value) >= 0 ? static_cast<u64>(small_value(value)) : ~u64{0};
+}
+
+void bind(Vm& vm, std::string_view name, Term value) {
+  Process& process = session_process(vm);
+  const Term var = core_var(vm, name);
+  if (var == kNone) return;
+  const Term bound = map_put(vm, process.bindings == kNil ? kEmptyMap : process.bindings, var, value);
+  if (bound != kRaised) process.bindings = bound;
+}
+
+/// Where the session's form failed, innermost first: [name file line] for each function on the stack.
+Term stack_of(Vm& vm) {
+  const Process& process = session_process(vm);
+  Term list = kEmptyList;
+  u64 frame = process.frame;
+  u64 code = process.code;
+  for (u32 count = 0; count < kFramesMax; ++count) {
+    const u64 at = function_at(vm, code);
+    if (at != 0) {
+      const FunctionHeader& function = *vm.at<FunctionHeader>(at);
+      const Term file = function.file == 0 ? kNil : symbol_term(vm, u64{function.file} << 3);
+      list = make_pair(vm, make_tuple(vm, {function.name, file, small(function.line)}), list);
+    }
+    const Term link = *vm.words(frame);
+    if (!is_immediate(link, Immediate::Link) || link_words(link) == 0) break;
+    code = link_code(link) - 4;  // inside the call
+    frame += link_words(link) * 8;
+  }
+  return reverse_list(vm, list);
+}
+
+void add_name(Vm& vm, Text& out, Term atom) { out.add(name_record(vm, atom).name()); }
+
+/// `   user/area  (repl:1)`, and that there is more.
+void describe_place(Vm& vm, Text& out, Term stack, const Unit& unit) {
+  out.add("   ");
+  const u64 start = out.size();
+  if (is_pair(stack)) {
+    const Term frame = head(vm, stack);
+    print(vm, out, tuple_at(vm, frame, 0));
+    out.add("  (");
+    if (tuple_at(vm, frame, 1) != kNil) {
+      add_name(vm, out, tuple_at(vm, frame, 1));
+      out.add(':');
+    }
+    print(vm, out, tuple_at(vm, frame, 2));
+    out.add(')');
+    if (is_pair(tail(vm, stack))) {
+      constexpr u64 kHintColumn = 44;
+      for (u64 width = out.size() - start; width < kHintColumn; ++width) out.add(' ');
+      out.add(" ; (bt) shows the whole stack");
+    }
+  } else {
+    out.add(unit.file);
+    out.add(':');
+    out.add_number(unit.line);
+  }
+}
+
+}  // namespace
+
+void session_answer(Vm& vm, const Evaluation& evaluation, const Unit& unit) {
+  const PrintLimits limits{limit_of(vm, "*print-length*"), limit_of(vm, "*print-depth*")};
+  Text out(vm);
+  if (vm.root->column_zero == 0) out.add('\n');
+  if (evaluation.ok) {
+    out.add("=> ");
+    print(vm, out, evaluation.value, limits);
+    out.add('\n');
+    for (const auto& [to, from] : {std::pair{"*3", "*2"}, std::pair{"*2", "*1"}}) {
+      bind(vm, to, var_value(vm, core_var(vm, from)));
+    }
+    bind(vm, "*1", evaluation.value);
+  } else {
+    const Term reason = evaluation.value;
+    const Term stack = (session_process(vm).marks & kFormFailed) != 0 ? stack_of(vm) : kEmptyList;
+    out.add("!! ");
+    describe_error(vm, out, reason, limits);
+    out.add('\n');
+    const bool error = is_tuple(reason) && tuple_count(vm, reason) == 3 && is_map(vm, tuple_at(vm, reason, 2));
+    const Term info = error ? tuple_at(vm, reason, 2) : kEmptyMap;
+    if (error && map_get(vm, info, keyword(vm, Atom::Column)) == kNone) {  // the reader tells the place by itself
+      describe_place(vm, out, stack, unit);
+      const Term unknown = map_get(vm, info, keyword(vm, Atom::Symbol));
+      if (tuple_at(vm, reason, 1) == keyword(vm, Atom::Undefined) && unknown != kNone && is_symbol(vm, unknown)) {
+        Text near(vm);
+        nearest_names(vm, near, plain_symbol(vm, unknown));
+        if (near.size() != 0) {
+          out.add("  nearest: ");
+          out.add(near.view());
+        }
+      }
+      out.add('\n');
+    }
+    bind(vm, "*e", make_info(vm, {{Atom::Reason, reason}, {Atom::Stack, stack}}));
+  }
+  vm.root->column_zero = 1;
+  vm.ports->write(1, base::bytes_of(out.view()));
+}
+
+bool session_incomplete(Vm& vm, std::string_view text) {
+  Reader reader(vm, text);
+  for (;;) {
+    session_reset(vm);
+    Term form = kNil;
+    switch (reader.next(form)) {
+      case Reader::Outcome::End: return false;
+      case Reader::Outcome::Error: return is_incomplete(vm, vm.process->pending);
+      case Reader::Outcome::Form: break;
+    }
+  }
+}
+
+u64 session_input(Vm& vm, std::string_view text, u64 line) {
+  Reader reader(vm, text, {.line = line});
+  for (;;) {
+    session_reset(vm);
+    Term form = kNil;
+    const Reader::Outcome outcome = reader.next(form);
+    if (outcome == Reader::Outcome::End) break;
+    const Unit unit{kInputName, reader.line(), reader.form_text()};
+    if (outcome == Reader::Outcome::Error) {
+      session_answer(vm, {false, vm.process->pending}, unit);
+      reader.skip_line();
+      continue;
+    }
+    session_answer(vm, session_evaluate(vm, form, unit), unit);
+  }
+  return reader.place().line - line + 1;
 }
 
 }  // namespace lonala

@@ -2,8 +2,10 @@
 #pragma once
 #include <span>
 
+#include "vm/lonala/compile/compiler.h"
 #include "vm/lonala/heap.h"
 #include "vm/lonala/machine.h"
+#include "vm/lonala/printer.h"
 #include "vm/lonala/reader.h"
 
 namespace lonala {
@@ -26,20 +28,32 @@ struct Evaluation {
 /// Gives the session an empty stack; before each form is read.
 void session_reset(Vm& vm);
 /// Compiles and runs one form in the session.
-Evaluation session_evaluate(Vm& vm, Term form);
+Evaluation session_evaluate(Vm& vm, Term form, const Unit& unit = {});
+/// Lets the other processes run while no form does, for one turn. False: none can run before `next_ns`, ~0 for never.
+bool session_idle(Vm& vm, u64& next_ns);
 /// A result line: `=> VALUE` or `!! :kind DETAIL`, at the start of a line.
 void session_print(Vm& vm, const Evaluation& evaluation);
 /// The text after `!! `.
-void describe_error(Vm& vm, Text& out, Term reason);
+void describe_error(Vm& vm, Text& out, Term reason, PrintLimits limits = {});
 /// stdin mode: one line per form of the text. The text may come in pieces: unless it `ended`, forms that may go on behind
 /// the piece stay, and the answer tells the place where the next piece, which begins with what stayed, is to go on.
 enum class Piece : u8 { GoesOn, Ended };
+constexpr std::string_view kInputName = "repl";  // the file that forms of the session seem to come from
 TextPlace session_forms(Vm& vm, std::string_view text, Piece piece = Piece::Ended, TextPlace start = {});
 /// All forms, then the last value; false after an error, which went to the error stream.
 bool session_last_value(Vm& vm, std::string_view text);
 /// A program: all forms, then `main` if they define one, with a list of the arguments. The exit status: what it returns if
 /// that is an integer of 0 to 255, else 0; 1 after an error, which went to the error stream.
-u32 session_program(Vm& vm, std::string_view text, std::span<const std::string_view> arguments);
+u32 session_program(Vm& vm, std::string_view file, std::string_view text, std::span<const std::string_view> arguments);
+
+// ── For a person at a prompt ─────────────────────────────────────────────────────────────────────────────────
+/// As session_print, but cut by `*print-length*` and `*print-depth*`; behind an error where it happened, or what may have been meant.
+/// The value becomes `*1` and so on, an error `*e`.
+void session_answer(Vm& vm, const Evaluation& evaluation, const Unit& unit);
+/// Whether text ends within a form.
+bool session_incomplete(Vm& vm, std::string_view text);
+/// Runs text that a person typed; `line` is the number of its first line. Gives how many lines it has.
+u64 session_input(Vm& vm, std::string_view text, u64 line);
 /// The process that holds the session.
 Process& session_process(const Vm& vm);
 

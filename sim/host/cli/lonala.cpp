@@ -127,7 +127,7 @@ int lonala_verb(Context& context) {
     if (arguments.forms) {
       lonala::session_forms(vm, text);
     } else {
-      status = static_cast<int>(lonala::session_program(vm, text, rest));
+      status = static_cast<int>(lonala::session_program(vm, arguments.file, text, rest));
     }
   } else {
     const std::string text{std::istreambuf_iterator<char>(std::cin), {}};

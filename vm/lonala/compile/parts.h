@@ -45,7 +45,7 @@ enum class Place : u8 { Value, Tail };
 
 class Compiler {
  public:
-  explicit Compiler(Vm& vm) : vm_(vm) {}
+  explicit Compiler(Vm& vm, const Unit& unit = {}) : vm_(vm), unit_(unit) {}
   Term unit(Term form);
   Term expand_once(Term form);
 
@@ -108,9 +108,14 @@ class Compiler {
   }
   Term expand(Function& f, Term form, bool& expanded);
   bool is_special(Term symbol) const;
+  /// [file line text] of the unit, in literals; nil if it comes from nowhere.
+  Term origin();
   bool is_constant(Term form) const;
 
   Vm& vm_;
+  Unit unit_;
+  Term origin_ = kNone;
+  u64 file_ = 0;  // the name record of the unit's file
   u32 depth_ = 0;
   bool irrefutable_ = false;  // whether the clauses compiled last always match
   Term name_hint_ = kNone;    // the var that a function is being defined as

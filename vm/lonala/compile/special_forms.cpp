@@ -77,7 +77,7 @@ bool Compiler::define(Function& f, Term form, u32 to) {
   const Term meta = metadata_of(vm_, name);
   Scope scope(f);
   u32 pair = 0;
-  if (!reserve_many(f, 2, pair)) return false;
+  if (!reserve_many(f, 3, pair)) return false;
   // The metadata takes effect with the value; that of natives now, since they get their value here.
   const bool native = meta != kNil && map_get(vm_, meta, keyword(vm_, Atom::Native)) == kTrue;
   if (native && count == 2) {
@@ -97,10 +97,12 @@ bool Compiler::define(Function& f, Term form, u32 to) {
     f.unset.add(pair + 1);
     if (!expression(f, meta == kNil ? kEmptyMap : meta, pair + 1, Place::Value)) return false;
     f.unset.remove(pair + 1);
+    const Term from = origin();
+    if (from == kRaised || !constant(f, from, pair + 2)) return false;
     Scope call(f);
     u32 unused = 0;
     if (!reserve(f, unused)) return false;
-    emit_native(f, static_cast<u32>(NativeId::SetVarMeta), unused, pair, 2);
+    emit_native(f, static_cast<u32>(NativeId::SetVarMeta), unused, pair, 3);
   }
   if (count == 3) {
     const Term value = head(vm_, tail(vm_, tail(vm_, form)));
@@ -216,6 +218,8 @@ Term Compiler::finish_function(Function& f, u32 parameters, bool variadic, Term 
   header.captures = static_cast<u8>(f.captures.size());
   header.self = static_cast<u8>(f.self);
   header.name = name_copy;
+  header.line = static_cast<u32>(unit_.line);
+  header.file = static_cast<u32>(file_ >> 3);
   header.source = names;
   header.guard_count = static_cast<u32>(f.guards.size());
   memcpy(header.code(), f.code.data(), words * 4);
@@ -227,7 +231,21 @@ Term Compiler::finish_function(Function& f, u32 parameters, bool variadic, Term 
   return refer(object, Tag::Boxed);
 }
 
+Term Compiler::origin() {
+  if (unit_.file.empty()) return kNil;
+  if (origin_ != kNone) return origin_;
+  const Term file = make_string(vm_, unit_.file);
+  const Term text = unit_.text.empty() ? kNil : make_string(vm_, unit_.text);
+  origin_ = copy_to_literals(vm_, make_tuple(vm_, {file, small(static_cast<i64>(unit_.line)), text}));
+  if (origin_ == kNone) return raise_oom(vm_, unit_.text.size() / 8);
+  return origin_;
+}
+
 Term Compiler::unit(Term form) {
+  if (!unit_.file.empty()) {
+    file_ = name_intern(vm_, {}, unit_.file);
+    if (file_ == 0) return raise_oom(vm_, unit_.file.size() / 8);
+  }
   Function f(vm_, nullptr);
   u32 result = 0;
   if (!reserve(f, result)) return kRaised;
@@ -249,6 +267,6 @@ namespace lonala {
 
 Term macroexpand_once(Vm& vm, Term form) { return compile::Compiler(vm).expand_once(form); }
 
-Term compile_form(Vm& vm, Term form) { return compile::Compiler(vm).unit(form); }
+Term compile_form(Vm& vm, Term form, const Unit& unit) { return compile::Compiler(vm, unit).unit(form); }
 
 }  // namespace lonala

@@ -169,6 +169,12 @@ Term native_SetVarMeta(Vm& vm, Args args) {
   if ((record.flags & kVarProcessBound) != 0 && map_count(vm, args[1]) == 0) return var;
   Term meta = map_put(vm, args[1], keyword(vm, Atom::Name), record.name);
   if (meta != kRaised) meta = map_put(vm, meta, keyword(vm, Atom::Ns), namespace_record(vm, record.space).name);
+  if (args[2] != kNil) {  // [file line text]
+    if (meta != kRaised) meta = map_put(vm, meta, keyword(vm, Atom::File), tuple_at(vm, args[2], 0));
+    if (meta != kRaised) meta = map_put(vm, meta, keyword(vm, Atom::Line), tuple_at(vm, args[2], 1));
+    const Term text = tuple_at(vm, args[2], 2);
+    if (meta != kRaised && text != kNil) meta = map_put(vm, meta, keyword(vm, Atom::Source), text);
+  }
   if (meta == kRaised) return meta;
   if (equal(vm, meta, var_meta(vm, var))) return var;
   if (stages_in(vm, record.space)) return stage_meta(vm, var, meta);
@@ -178,7 +184,15 @@ Term native_SetVarMeta(Vm& vm, Args args) {
   return var;
 }
 
-Term native_CompileForm(Vm& vm, Args args) { return compile_form(vm, args[0]); }
+/// (compile* form [file line text]).
+Term native_CompileForm(Vm& vm, Args args) {
+  if (args.count == 1) return compile_form(vm, args[0]);
+  if (args.count != 4 || !is_string(vm, args[1]) || !is_small(args[2]) || !is_string(vm, args[3])) {
+    return raise_args(vm, Atom::Badarg, args);
+  }
+  const Unit unit{string_text(vm, args[1]), static_cast<u64>(small_value(args[2])), string_text(vm, args[3])};
+  return compile_form(vm, args[0], unit);
+}
 
 Term native_ReadString(Vm& vm, Args args) {
   if (!is_string(vm, args[0])) return raise_type(vm, args, Atom::String);

@@ -205,10 +205,12 @@
   X(TxEnd, "lona.core", "tx-end*", 2, 2) \
   X(NsSnapshot, "lona.core", "ns-snapshot", 1, 1) \
   X(NsRollback, "lona.core", "ns-rollback", 1, 1) \
-  X(CompileForm, "lona.core", "compile*", 1, 1) \
+  X(CompileForm, "lona.core", "compile*", 1, 4) \
   X(ReadString, "lona.core", "read-string", 1, 1) \
   X(ReadAll, "lona.core", "read-all", 1, 1) \
   X(ReadFile, "lona.core", "read-file*", 1, 1) \
+  X(ReadForm, "lona.core", "read-form*", 2, 2) \
+  X(LibraryText, "lona.core", "library-text*", 2, 2) \
   X(MacroexpandOnce, "lona.core", "macroexpand-1", 1, 1) \
   X(Gensym, "lona.core", "gensym", 0, 1) \
   X(Raise, "lona.core", "raise*", 2, 2) \
@@ -218,7 +220,7 @@
   X(ClosedOvers, "lona.core", "closed-overs*", 1, 1) \
   X(ArglistsOf, "lona.core", "arglists*", 1, 1) \
   X(Write, "lona.core", "write*", 2, 2) \
-  X(SetVarMeta, "", "set-var-meta", 2, 2) \
+  X(SetVarMeta, "", "set-var-meta", 3, 3) \
   X(MakeTuple, "", "make-tuple", 0, -1) \
   X(JoinTuple, "", "join-tuple", 1, -1) \
   X(MakeVector, "", "make-vector", 0, -1) \
@@ -255,5 +257,8 @@
   X(ProcessInfo, "lona.process", "process-info", 0, 1) \
   X(UseReserve, "lona.process", "use-reserve*", 0, 0) \
   X(YieldNow, "lona.process", "yield*", 0, 0) \
+  X(Processes, "lona.process", "processes", 0, 0) \
+  X(Registered, "lona.process", "registered", 0, 0) \
+  X(WorkDone, "lona.process", "work-done*", 0, 0) \
   X(MonotonicTime, "lona.time", "monotonic-time", 0, 0)
 // clang-format on

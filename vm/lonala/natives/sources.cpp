@@ -1,0 +1,94 @@
+// vm/lonala/natives/sources.cpp — where forms come from, and what a person at the machine asks about its processes.
+#include "vm/lonala/collections/map.h"
+#include "vm/lonala/library.h"
+#include "vm/lonala/natives/natives.h"
+#include "vm/lonala/process.h"
+#include "vm/lonala/reader.h"
+
+#include "base/enforce.h"
+
+namespace lonala {
+namespace {
+
+bool place_of(Vm& vm, Term term, TextPlace& out) {
+  if (!is_tuple(term) || tuple_count(vm, term) != 3) return false;
+  u64 numbers[3] = {};
+  for (u32 i = 0; i < 3; ++i) {
+    const Term part = tuple_at(vm, term, i);
+    if (!is_small(part) || small_value(part) < 0) return false;
+    numbers[i] = static_cast<u64>(small_value(part));
+  }
+  out = {numbers[0], numbers[1], numbers[2], true};
+  return true;
+}
+
+}  // namespace
+
+/// (read-form* text [offset line column]) => [form line text place] or nil at the end.
+Term native_ReadForm(Vm& vm, Args args) {
+  TextPlace start;
+  if (!is_string(vm, args[0])) return raise_type(vm, args, Atom::String);
+  if (!place_of(vm, args[1], start) || start.offset > string_text(vm, args[0]).size()) {
+    return raise_args(vm, Atom::Badarg, args);
+  }
+  Reader reader(vm, string_text(vm, args[0]).substr(start.offset), start);
+  Term form = kNil;
+  switch (reader.next(form)) {
+    case Reader::Outcome::Error: return kRaised;
+    case Reader::Outcome::End: return kNil;
+    case Reader::Outcome::Form: break;
+  }
+  const TextPlace next = reader.place();
+  const Term place = make_tuple(vm, {small(static_cast<i64>(start.offset + next.offset)),
+                                     small(static_cast<i64>(next.line)), small(static_cast<i64>(next.column))});
+  const Term text = make_string(vm, reader.form_text());
+  return make_tuple(vm, {form, small(static_cast<i64>(reader.line())), text, place});
+}
+
+/// (library-text* file line): the form of the library that begins in that line, as it was written; nil if there is none.
+Term native_LibraryText(Vm& vm, Args args) {
+  if (!is_string(vm, args[0])) return raise_type(vm, args, Atom::String);
+  if (!is_small(args[1])) return raise_type(vm, args, Atom::Integer);
+  for (const LibrarySource& source : library_sources()) {
+    if (source.name != string_text(vm, args[0])) continue;
+    std::string_view text = source.text;
+    for (i64 line = 1; line < small_value(args[1]) && !text.empty(); ++line) {
+      const u64 end = text.find('\n');
+      text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    }
+    Reader reader(vm, text, {.valid = true});
+    Term form = kNil;
+    return reader.next(form) == Reader::Outcome::Form ? make_string(vm, reader.form_text()) : kNil;
+  }
+  return kNil;
+}
+
+Term native_Processes(Vm& vm, Args) {
+  Term list = kEmptyList;
+  for (u64 slot = vm.root->process_high; slot > 0; --slot) {
+    const u64 word = vm.words(vm.root->processes)[slot - 1];
+    if (word != 0 && (word & 1) == 0) list = make_pair(vm, vm.at<Process>(word)->pid, list);
+  }
+  return list;
+}
+
+Term native_Registered(Vm& vm, Args) {
+  Term map = kEmptyMap;
+  table_each(vm, vm.root->names, [&](Term name, Term pid) {
+    if (process_of(vm, pid) != nullptr) map = map_put(vm, map, name, pid);
+  });
+  return map;
+}
+
+/// [ns reductions collections bytes]: what the running process has done so far, as `time` compares it.
+Term native_WorkDone(Vm& vm, Args) {
+  const Process& process = *vm.process;
+  const i64 slice = static_cast<i64>(kSliceReductions) - process.fuel - process.fuel_held;
+  const u64 reductions = process.reductions + static_cast<u64>(slice > 0 ? slice : 0);
+  const u64 bytes = process.hp - process.heap_low + process.fragment_words * 8 + vm.root->reclaimed_words * 8;
+  const u64 now_ns = vm.root->now_ns + static_cast<u64>(slice > 0 ? slice : 0) * vm.root->reduction_ns;
+  return make_tuple(vm, {small(static_cast<i64>(now_ns)), small(static_cast<i64>(reductions)),
+                         small(static_cast<i64>(vm.root->collections)), small(static_cast<i64>(bytes))});
+}
+
+}  // namespace lonala
