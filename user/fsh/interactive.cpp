@@ -10,8 +10,6 @@
 namespace user::fsh {
 namespace {
 
-constexpr u32 kColumnsDefault = 80;
-
 std::string_view last_component(std::string_view path) {
   const u64 slash = path.rfind('/');
   return path.size() <= 1 || slash == std::string_view::npos ? path : path.substr(slash + 1);
@@ -80,26 +78,6 @@ void sort_unique(base::Vector<base::String>& words) {
 
 }  // namespace
 
-ConsoleState console_state(Process& process) {
-  ConsoleState state;
-  const auto text = process.read_file("/dev/consctl", 4096);
-  if (!text.ok()) return state;
-  const u64 at = text->view().find("size ");
-  if (at == std::string_view::npos) return state;
-  std::string_view rest = text->view().substr(at + 5);
-  const u64 blank = std::min<u64>(rest.find(' '), rest.size());
-  const auto columns = base::parse_u64(rest.substr(0, blank));
-  rest.remove_prefix(std::min(blank + 1, rest.size()));
-  const auto rows = base::parse_u64(rest.substr(0, rest.find_first_not_of("0123456789")));
-  if (columns.ok() && rows.ok()) {
-    state.columns = static_cast<u32>(*columns);
-    state.rows = static_cast<u32>(*rows);
-  }
-  state.raw = text->view().find("raw on") != std::string_view::npos;
-  state.echo = text->view().find("echo off") == std::string_view::npos;
-  return state;
-}
-
 InteractiveLines::InteractiveLines(Shell& shell) : shell_(shell), editor_(shell.heap(), shell.history, *this) {}
 
 void InteractiveLines::load_history() {
@@ -135,16 +113,6 @@ void InteractiveLines::remember(std::string_view line) {
   entry.push('\n');
   (void)shell_.process().write(*file, base::bytes_of(entry.view())).ok();
   (void)shell_.process().close(*file).ok();
-}
-
-void InteractiveLines::begin_editing() { (void)shell_.process().write_file("/dev/consctl", "rawon\necho off\n").ok(); }
-
-void InteractiveLines::end_editing(const ConsoleState& before) {
-  char text[32];
-  (void)shell_.process()
-      .write_file("/dev/consctl",
-                  base::format(text, "{}\necho {}\n", before.raw ? "rawon" : "rawoff", before.echo ? "on" : "off"))
-      .ok();
 }
 
 base::String InteractiveLines::prompt(bool first) {
@@ -204,7 +172,7 @@ base::String InteractiveLines::prompt(bool first) {
 LineSource::Got InteractiveLines::next_line(base::String& line, bool first) {
   if (first) shell_.jobs().tell_changes();
   const ConsoleState console = console_state(shell_.process());
-  begin_editing();
+  begin_editing(shell_.process());
   base::String out(shell_.heap());
   editor_.begin(prompt(first), console.columns == 0 ? kColumnsDefault : console.columns, out);
   Editor::Outcome outcome = Editor::Outcome::More;
@@ -221,7 +189,7 @@ LineSource::Got InteractiveLines::next_line(base::String& line, bool first) {
         continue;
       }
       if (!count.ok() && count.error().code == ErrorCode::ServerRestarted && ++restarts <= kServerRestartsMax) {
-        begin_editing();  // a new console server knows nothing of it
+        begin_editing(shell_.process());  // a new console server knows nothing of it
         continue;
       }
       gone = gone || !count.ok() || *count == 0;
@@ -233,7 +201,7 @@ LineSource::Got InteractiveLines::next_line(base::String& line, bool first) {
     pending_start_ += 1;
   }
   (void)shell_.process().write(shell_.actual_fd(kStderr), base::bytes_of(out.view())).ok();
-  end_editing(console);
+  end_editing(shell_.process(), console);
   if (gone) return Got::End;
   switch (outcome) {
     case Editor::Outcome::Interrupted: return Got::Interrupted;
@@ -258,7 +226,7 @@ LineSource::Got InteractiveLines::next_line(base::String& line, bool first) {
 }
 
 Completion InteractiveLines::complete(std::string_view before) {
-  Completion completion{0, base::Vector<base::String>(shell_.heap())};
+  Completion completion(shell_.heap());
   u64 start = before.size();
   while (start > 0 && std::string_view(" \t;|&<>()").find(before[start - 1]) == std::string_view::npos) start -= 1;
   completion.start = start;

@@ -1,22 +1,14 @@
 // user/fsh/interactive.h — a person at the console: prompt, editing, history, completion, news of jobs.
 #pragma once
-#include "user/fsh/editor.h"
 #include "user/fsh/shell.h"
+#include "user/lib/console.h"
+#include "user/lib/editor.h"
 
 namespace user::fsh {
 
 constexpr u64 kHistoryMax = 1000;
 
-/// What the console is, from /dev/consctl; columns 0: no terminal behind it.
-struct ConsoleState {
-  u32 columns = 0;
-  u32 rows = 0;
-  bool raw = false;
-  bool echo = true;
-};
-ConsoleState console_state(Process& process);
-
-class InteractiveLines final : public LineSource, public Completer {
+class InteractiveLines final : public LineSource, public EditorClient {
  public:
   explicit InteractiveLines(Shell& shell);
   Got next_line(base::String& line, bool first) override;
@@ -25,9 +17,6 @@ class InteractiveLines final : public LineSource, public Completer {
 
  private:
   void remember(std::string_view line);
-  void begin_editing();
-  /// The console as it was before the prompt: what `stty` set stays.
-  void end_editing(const ConsoleState& before);
   base::String prompt(bool first);
   void complete_commands(std::string_view word, Completion& completion);
   void complete_paths(std::string_view word, bool directories_only, Completion& completion);

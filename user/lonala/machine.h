@@ -3,13 +3,13 @@
 // the kernel until the machine's next timer.
 #pragma once
 #include "user/lib/tool.h"
-#include "vm/lonala/session.h"
+#include "user/lonala/repl.h"
 
 namespace user::lonala_program {
 
 constexpr u64 kMemoryDefault = u64{16} << 20;
 
-class SystemPorts final : public lonala::Ports {
+class SystemPorts final : public PromptPorts {
  public:
   explicit SystemPorts(Process& process) : process_(process), out_(process, kStdout), file_(process.heap()) {}
 
@@ -21,8 +21,7 @@ class SystemPorts final : public lonala::Ports {
 
   /// The time now, for the machine to begin with.
   u64 start();
-  /// Writes what is buffered; false when something could not be written, now or before.
-  bool flush() { return out_.flush(); }
+  bool flush() override { return out_.flush(); }
 
  private:
   Process& process_;

@@ -1,6 +1,8 @@
 // user/lonala/main.cpp — lonala [-e FORM… | FILE [ARG…]]: Lonala programs, and forms from standard input.
 #include "base/parse.h"
+#include "user/lonala/console_terminal.h"
 #include "user/lonala/machine.h"
+#include "user/runtime/notes.h"
 
 #include "base/enforce.h"
 
@@ -10,9 +12,10 @@ namespace {
 
 constexpr std::string_view kUsage =
     "usage: lonala [--memory SIZE] [--gc-stress] [--forms | -e FORM… | FILE [ARG…]]\n"
+    "                 at a terminal: a prompt; else as --forms\n"
     "  -e FORM…       evaluate all forms, print the last value\n"
     "  FILE [ARG…]    load the file, then call its `main` with a list of the arguments\n"
-    "  --forms        forms from standard input, one line each: `=> VALUE` or `!! :kind DETAIL` (the default)\n"
+    "  --forms        forms from standard input, one line each: `=> VALUE` or `!! :kind DETAIL`\n"
     "  --memory SIZE  memory of the machine, 16M to 1G (default 16M)\n"
     "  --gc-stress    a full collection at every function entry";
 constexpr u64 kMemoryMax = (u64{1} << 30) - (u64{1} << 20);  // an arena less what else lies in it
@@ -86,6 +89,15 @@ i32 run_input(Tool& tool, lonala::Vm& vm, SystemPorts& ports) {
   }
 }
 
+void run_prompt(Process& process, lonala::Vm& vm, SystemPorts& ports) {
+  const auto interrupt = [](Process&, u32, void* context) { static_cast<SystemPorts*>(context)->interrupt(); };
+  // That a note cannot be handled would be the end of the process itself.
+  static_cast<void>(process.on_note(kNoteInterrupt, NoteAction::Handle, interrupt, &ports));
+  ConsoleTerminal terminal(process);
+  Repl repl(process.heap(), vm, ports, terminal);
+  repl.run();
+}
+
 i32 run(Tool& tool, const Arguments& arguments) {
   Process& process = tool.process();
   base::String text(process.heap());
@@ -106,7 +118,9 @@ i32 run(Tool& tool, const Arguments& arguments) {
     for (const std::string_view form : arguments.operands) text.append(form).push('\n');
     status = lonala::session_last_value(vm, text) ? 0 : 1;
   } else if (loads) {
-    status = static_cast<i32>(lonala::session_program(vm, text, arguments.operands.subspan(1)));
+    status = static_cast<i32>(lonala::session_program(vm, arguments.operands[0], text, arguments.operands.subspan(1)));
+  } else if (!arguments.forms && process.is_console(kStdin) && console_state(process).columns > 0) {
+    run_prompt(process, vm, ports);
   } else {
     status = run_input(tool, vm, ports);
   }

@@ -1,5 +1,5 @@
-// user/fsh/editor.cpp — the line is drawn anew after each key: back to the prompt's first row, clear, text, cursor.
-#include "user/fsh/editor.h"
+// user/lib/editor.cpp — the text is drawn anew after each key: back to the prompt's first row, clear, text, cursor.
+#include "user/lib/editor.h"
 
 #include <algorithm>
 
@@ -7,7 +7,7 @@
 
 #include "base/enforce.h"
 
-namespace user::fsh {
+namespace user {
 namespace {
 
 constexpr u8 control_key(char letter) { return static_cast<u8>(letter - '@'); }
@@ -33,6 +33,7 @@ void Editor::begin(std::string_view prompt, u32 columns, base::String& out) {
   searching_ = false;
   sequence_.clear();
   last_was_tab_ = false;
+  finished_ = false;
   columns_ = std::max(columns, 2u);
   row_ = 0;
   redraw(out);
@@ -59,9 +60,14 @@ u64 Editor::shown_prompt_width() const {
   return width;
 }
 
-void Editor::redraw(base::String& out) {
+void Editor::hide(base::String& out) {
   if (row_ > 0) out.append_format("\x1B[{}A", row_);
   out.append("\r\x1B[J");
+  row_ = 0;
+}
+
+void Editor::redraw(base::String& out) {
+  hide(out);
   std::string_view prompt = prompt_.view();
   base::String search(prompt_.allocator());
   u64 column = shown_prompt_width();
@@ -71,6 +77,8 @@ void Editor::redraw(base::String& out) {
     column = base::display_width(search.view());
   }
   out.append(prompt);
+  const u64 aligned = std::min<u64>(column, columns_ - 1);  // where further lines begin
+  const u64 partner = finished_ || searching_ ? EditorClient::kNoPartner : client_.partner(text_, cursor_);
   // Walk the text as the terminal wraps it, to know where the cursor and the end are.
   u64 row = column / columns_;
   column %= columns_;
@@ -80,6 +88,14 @@ void Editor::redraw(base::String& out) {
     if (at == cursor_) {
       cursor_row = row;
       cursor_column = column;
+    }
+    if (text_[at] == '\n') {
+      out.append("\r\n");
+      for (u64 i = 0; i < aligned; ++i) out.push(' ');
+      row += 1;
+      column = aligned;
+      at += 1;
+      continue;
     }
     const base::DecodedCharacter character = base::decode_utf8(text_, at);
     const bool shown_as_caret = character.code_point < 0x20;
@@ -95,6 +111,8 @@ void Editor::redraw(base::String& out) {
     if (shown_as_caret) {
       out.push('^');
       out.push(static_cast<char>(character.code_point + '@'));
+    } else if (at == partner) {
+      out.append("\x1B[7m").append(text_.view().substr(at, character.length)).append("\x1B[0m");
     } else {
       out.append(text_.view().substr(at, character.length));
     }
@@ -120,7 +138,11 @@ void Editor::insert(std::string_view text, base::String& out) {
   const bool at_end = cursor_ == text_.size();
   text_.insert(cursor_, text);
   cursor_ += text.size();
-  const bool plain = at_end && text.size() == 1 && text[0] >= ' ' && text[0] != 0x7F && !searching_;
+  bool plain = at_end && text.size() == 1 && text[0] >= ' ' && text[0] != 0x7F && !searching_;
+  // A marked bracket, now or until now, is drawn with the rest; so is what stands below other lines.
+  plain = plain && text_.view().find('\n') == std::string_view::npos &&
+          client_.partner(text_, cursor_) == EditorClient::kNoPartner &&
+          client_.partner(text_, cursor_ - text.size()) == EditorClient::kNoPartner;
   const u64 width = shown_prompt_width() + base::display_width(text_.view());
   if (plain && width % columns_ != 0) {
     out.append(text);  // the usual key needs no redraw
@@ -159,6 +181,35 @@ u64 Editor::word_right(u64 from) const {
   while (from < text_.size() && !is_word(text_[from])) from += 1;
   while (from < text_.size() && is_word(text_[from])) from += 1;
   return from;
+}
+
+u64 Editor::line_start(u64 from) const {
+  while (from > 0 && text_[from - 1] != '\n') from -= 1;
+  return from;
+}
+
+u64 Editor::line_end(u64 from) const {
+  while (from < text_.size() && text_[from] != '\n') from += 1;
+  return from;
+}
+
+/// To the line above or below, as far from its start; beyond the first and the last one through the history.
+void Editor::step(bool up, base::String& out) {
+  const u64 start = line_start(cursor_);
+  const u64 end = line_end(cursor_);
+  if (up ? start == 0 : end == text_.size()) return history_step(up, out);
+  u64 stops = 0;  // between the start of the line and the cursor
+  for (u64 at = start; at < cursor_; at = base::next_cursor_stop(text_, at)) stops += 1;
+  u64 at = up ? line_start(start - 1) : end + 1;
+  const u64 last = line_end(at);
+  for (; stops > 0 && at < last; --stops) at = base::next_cursor_stop(text_, at);
+  move_to(std::min(at, last), out);
+}
+
+void Editor::new_line(base::String& out) {
+  base::String line(text_.allocator(), "\n");
+  for (u64 blanks = client_.indentation(text_.view().substr(0, cursor_)); blanks > 0; --blanks) line.push(' ');
+  insert(line, out);
 }
 
 void Editor::history_step(bool older, base::String& out) {
@@ -209,7 +260,7 @@ bool Editor::search_key(u8 byte, base::String& out) {
 }
 
 void Editor::complete(base::String& out) {
-  Completion completion = completer_.complete(text_.view().substr(0, cursor_));
+  Completion completion = client_.complete(text_.view().substr(0, cursor_));
   if (completion.matches.empty()) {
     out.push('\a');
     return;
@@ -238,14 +289,22 @@ void Editor::complete(base::String& out) {
   }
   move_to(text_.size(), out);
   out.append("\r\n");
-  for (const base::String& match : completion.matches) out.append(match.view()).append("  ");
-  out.append("\r\n");
+  for (u64 i = 0; i < completion.matches.size(); ++i) {
+    out.append(completion.matches[i].view());
+    if (i < completion.notes.size()) {
+      out.append("  ").append(completion.notes[i].view()).append("\r\n");
+    } else {
+      out.append("  ");
+    }
+  }
+  if (completion.notes.empty()) out.append("\r\n");
   row_ = 0;
   redraw(out);
 }
 
 void Editor::finish_line(base::String& out) {
   searching_ = false;
+  finished_ = true;
   cursor_ = text_.size();
   redraw(out);
   out.append("\r\n");
@@ -253,12 +312,12 @@ void Editor::finish_line(base::String& out) {
 
 Editor::Outcome Editor::control(u8 byte, base::String& out) {
   switch (byte) {
-    case control_key('A'): move_to(0, out); break;
-    case control_key('E'): move_to(text_.size(), out); break;
+    case control_key('A'): move_to(line_start(cursor_), out); break;
+    case control_key('E'): move_to(line_end(cursor_), out); break;
     case control_key('B'): move_to(base::previous_cursor_stop(text_, cursor_), out); break;
     case control_key('F'): move_to(base::next_cursor_stop(text_, cursor_), out); break;
-    case control_key('P'): history_step(true, out); break;
-    case control_key('N'): history_step(false, out); break;
+    case control_key('P'): step(true, out); break;
+    case control_key('N'): step(false, out); break;
     case control_key('H'):
     case kDelete: erase(base::previous_cursor_stop(text_, cursor_), cursor_, false, out); break;
     case control_key('W'): {
@@ -268,8 +327,12 @@ Editor::Outcome Editor::control(u8 byte, base::String& out) {
       erase(start, cursor_, true, out);
       break;
     }
-    case control_key('U'): erase(0, cursor_, true, out); break;
-    case control_key('K'): erase(cursor_, text_.size(), true, out); break;
+    case control_key('U'): erase(line_start(cursor_), cursor_, true, out); break;
+    case control_key('K'): {
+      const u64 end = line_end(cursor_);
+      erase(cursor_, end == cursor_ && end < text_.size() ? end + 1 : end, true, out);
+      break;
+    }
     case control_key('Y'): insert(kept_, out); break;
     case control_key('T'):
       if (cursor_ > 0 && text_.size() > 1) {
@@ -307,7 +370,14 @@ Editor::Outcome Editor::control(u8 byte, base::String& out) {
       erase(cursor_, base::next_cursor_stop(text_, cursor_), false, out);
       break;
     case '\r':
-    case '\n': finish_line(out); return Outcome::Line;
+    case '\n':
+      if (client_.is_complete(text_)) {
+        finish_line(out);
+        return Outcome::Line;
+      }
+      // In the middle of what is not complete a line is broken where the cursor is, else one is added.
+      new_line(out);
+      break;
     default: break;  // other control keys mean nothing here
   }
   last_was_tab_ = byte == '\t';
@@ -315,13 +385,16 @@ Editor::Outcome Editor::control(u8 byte, base::String& out) {
 }
 
 void Editor::escape_sequence(std::string_view sequence, base::String& out) {
-  if (sequence == "[A" || sequence == "OA") return history_step(true, out);
-  if (sequence == "[B" || sequence == "OB") return history_step(false, out);
+  if (sequence == "[A" || sequence == "OA") return step(true, out);
+  if (sequence == "[B" || sequence == "OB") return step(false, out);
   if (sequence == "[C" || sequence == "OC") return move_to(base::next_cursor_stop(text_, cursor_), out);
   if (sequence == "[D" || sequence == "OD") return move_to(base::previous_cursor_stop(text_, cursor_), out);
-  if (sequence == "[H" || sequence == "OH" || sequence == "[1~" || sequence == "[7~") return move_to(0, out);
-  if (sequence == "[F" || sequence == "OF" || sequence == "[4~" || sequence == "[8~") return move_to(text_.size(), out);
+  if (sequence == "[H" || sequence == "OH" || sequence == "[1~" || sequence == "[7~")
+    return move_to(line_start(cursor_), out);
+  if (sequence == "[F" || sequence == "OF" || sequence == "[4~" || sequence == "[8~")
+    return move_to(line_end(cursor_), out);
   if (sequence == "[3~") return erase(cursor_, base::next_cursor_stop(text_, cursor_), false, out);
+  if (sequence == "\r" || sequence == "\n") return new_line(out);
   if (sequence == "b" || sequence == "[1;5D") return move_to(word_left(cursor_), out);
   if (sequence == "f" || sequence == "[1;5C") return move_to(word_right(cursor_), out);
   if (sequence == "d") return erase(cursor_, word_right(cursor_), true, out);
@@ -376,4 +449,4 @@ Editor::Outcome Editor::byte(u8 byte, base::String& out) {
   return Outcome::More;
 }
 
-}  // namespace user::fsh
+}  // namespace user

@@ -1,5 +1,5 @@
 // Line editing on a small terminal model: what stands on the screen and where the cursor is, key by key.
-#include "user/fsh/editor.h"
+#include "user/lib/editor.h"
 
 #include <catch2/catch.hpp>
 #include <string>
@@ -9,7 +9,7 @@
 #include "base/utf8.h"
 #include "tests/user/test_heap.h"
 
-using namespace user::fsh;
+using namespace user;
 
 namespace {
 
@@ -27,7 +27,7 @@ class Screen {
         if (number == 0) number = 1;
         if (bytes[end] == 'A') row -= std::min<u64>(row, number);
         if (bytes[end] == 'C') column += number;
-        if (bytes[end] == 'H') row = column = 0;
+        if (bytes[end] == 'H') row = column = 0;  // and `m` changes nothing that is looked at
         if (bytes[end] == 'J') {
           rows_.resize(row + 1);
           rows_[row].resize(std::min<u64>(rows_[row].size(), column));
@@ -83,11 +83,11 @@ class Screen {
   std::vector<std::vector<std::string>> rows_;
 };
 
-class Words final : public Completer {
+class Words final : public EditorClient {
  public:
   explicit Words(TestHeap& heap) : heap_(heap) {}
   Completion complete(std::string_view before) override {
-    Completion completion{0, base::Vector<base::String>(heap_)};
+    Completion completion(heap_);
     const u64 blank = before.rfind(' ');
     completion.start = blank == std::string_view::npos ? 0 : blank + 1;
     for (const char* word : {"echo", "etc/", "env", "passwd"}) {
@@ -127,7 +127,7 @@ struct Session {
 
 }  // namespace
 
-TEST_CASE("typed text is shown and edited in place", "[fsh][editor]") {
+TEST_CASE("typed text is shown and edited in place", "[editor]") {
   Session s;
   s.type("hello");
   CHECK(s.screen.line(0) == "$ hello");
@@ -141,7 +141,7 @@ TEST_CASE("typed text is shown and edited in place", "[fsh][editor]") {
   CHECK(s.editor.text() == "hello<");
 }
 
-TEST_CASE("words and line ends can be taken and put back", "[fsh][editor]") {
+TEST_CASE("words and line ends can be taken and put back", "[editor]") {
   Session s;
   s.type("one two three\x17");
   CHECK(s.editor.text() == "one two ");
@@ -162,7 +162,7 @@ TEST_CASE("words and line ends can be taken and put back", "[fsh][editor]") {
   CHECK(swap.editor.text() == "ba");
 }
 
-TEST_CASE("history goes back and forth and keeps the new line", "[fsh][editor]") {
+TEST_CASE("history goes back and forth and keeps the new line", "[editor]") {
   Session s(80, {"first", "second"});
   s.type("new\x1B[A");
   CHECK(s.editor.text() == "second");
@@ -172,7 +172,7 @@ TEST_CASE("history goes back and forth and keeps the new line", "[fsh][editor]")
   CHECK(s.editor.text() == "new");
 }
 
-TEST_CASE("Ctrl-R finds the newest line that has the text, and again an older one", "[fsh][editor]") {
+TEST_CASE("Ctrl-R finds the newest line that has the text, and again an older one", "[editor]") {
   Session s(80, {"make all", "echo make", "ls"});
   s.type("\x12mak");
   CHECK(s.editor.text() == "echo make");
@@ -183,7 +183,7 @@ TEST_CASE("Ctrl-R finds the newest line that has the text, and again an older on
   CHECK(s.editor.text() == "make all");
 }
 
-TEST_CASE("Tab inserts the one match, or what all share, and then lists them", "[fsh][editor]") {
+TEST_CASE("Tab inserts the one match, or what all share, and then lists them", "[editor]") {
   Session s;
   s.type("ec\tpa\t");
   CHECK(s.editor.text() == "echo passwd ");
@@ -196,7 +196,7 @@ TEST_CASE("Tab inserts the one match, or what all share, and then lists them", "
   CHECK(many.editor.text() == "etc/");
 }
 
-TEST_CASE("Ctrl-C drops the line, Ctrl-D ends only an empty one", "[fsh][editor]") {
+TEST_CASE("Ctrl-C drops the line, Ctrl-D ends only an empty one", "[editor]") {
   Session s;
   s.type("lost\x03");
   CHECK(s.outcome == Editor::Outcome::Interrupted);
@@ -207,7 +207,7 @@ TEST_CASE("Ctrl-C drops the line, Ctrl-D ends only an empty one", "[fsh][editor]
   CHECK(other.outcome == Editor::Outcome::End);
 }
 
-TEST_CASE("a long line wraps and the cursor finds its place in it", "[fsh][editor]") {
+TEST_CASE("a long line wraps and the cursor finds its place in it", "[editor]") {
   Session s(10);
   s.type("abcdefghijklmno");
   CHECK(s.screen.line(0) == "$ abcdefgh");
@@ -223,7 +223,106 @@ TEST_CASE("a long line wraps and the cursor finds its place in it", "[fsh][edito
   CHECK(s.screen.column == 0);
 }
 
-TEST_CASE("wide and combining characters keep the cursor right", "[fsh][editor]") {
+namespace {
+
+/// Input ends when its brackets are closed; each that is open indents by two.
+class Brackets final : public EditorClient {
+ public:
+  explicit Brackets(TestHeap& heap) : heap_(heap) {}
+  Completion complete(std::string_view) override { return Completion(heap_); }
+  bool is_complete(std::string_view text) override { return indentation(text) == 0; }
+  u64 indentation(std::string_view text) override {
+    u64 open = 0;
+    for (const char c : text) open += c == '(' ? 2 : c == ')' && open > 0 ? ~u64{1} : 0;
+    return open;
+  }
+  u64 partner(std::string_view text, u64 cursor) override {
+    return cursor > 0 && text[cursor - 1] == ')' ? text.find('(') : kNoPartner;
+  }
+
+ private:
+  TestHeap& heap_;
+};
+
+struct Lines {
+  TestHeap heap;
+  base::Vector<base::String> history{heap};
+  Brackets brackets{heap};
+  Editor editor{heap, history, brackets};
+  Screen screen{40};
+  std::string sent;
+  Editor::Outcome outcome = Editor::Outcome::More;
+  Lines() {
+    history.push_back(base::String(heap, "(old\n  1)"));
+    base::String out(heap);
+    editor.begin("> ", 40, out);
+    screen.feed(out);
+  }
+  void type(std::string_view keys) {
+    for (const char key : keys) {
+      base::String out(heap);
+      outcome = editor.byte(static_cast<u8>(key), out);
+      sent = std::string(out.view());
+      screen.feed(out);
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("Enter goes on while the text is not complete, below the text and indented", "[editor][multi-line-edit]") {
+  Lines s;
+  s.type("(a\rb\r(c");
+  CHECK(s.outcome == Editor::Outcome::More);
+  CHECK(s.screen.line(0) == "> (a");
+  CHECK(s.screen.line(1) == "    b");
+  CHECK(s.screen.line(2) == "    (c");
+  CHECK(s.screen.row == 2);
+  CHECK(s.screen.column == 6);
+  s.type("))\r");
+  CHECK(s.outcome == Editor::Outcome::Line);
+  CHECK(s.editor.text() == "(a\n  b\n  (c))");
+}
+
+TEST_CASE("arrows move over all lines and then through the history", "[editor][multi-line-edit]") {
+  Lines s;
+  s.type("(abc\rd\x1B[A");
+  CHECK(s.screen.row == 0);
+  CHECK(s.screen.column == 2 + 3);
+  s.type("X\x1B[B");
+  CHECK(s.editor.text() == "(abXc\n  d");
+  CHECK(s.screen.row == 1);
+  CHECK(s.screen.column == 2 + 3);  // the line is shorter
+  s.type("\x01\x0B");
+  CHECK(s.editor.text() == "(abXc\n");
+  s.type("\x1B[A\x1B[A");
+  CHECK(s.editor.text() == "(old\n  1)");
+  CHECK(s.screen.line(1) == "    1)");
+  s.type("\x1B[B");
+  CHECK(s.editor.text() == "(abXc\n");
+}
+
+TEST_CASE("Meta-Enter breaks the line even where the text is complete", "[editor][multi-line-edit]") {
+  Lines s;
+  s.type("a\x1B\rb");
+  CHECK(s.editor.text() == "a\nb");
+  CHECK(s.screen.line(1) == "  b");
+  s.type("\r");
+  CHECK(s.outcome == Editor::Outcome::Line);
+}
+
+TEST_CASE("the partner of a bracket is marked while the cursor is behind it", "[editor]") {
+  Lines s;
+  s.type("(a)");
+  CHECK(s.sent.find("\x1B[7m(\x1B[0m") != std::string::npos);
+  s.type("b");
+  CHECK(s.sent.find("\x1B[7m") == std::string::npos);
+  s.type("\x7F\r");
+  CHECK(s.sent.find("\x1B[7m") == std::string::npos);
+  CHECK(s.screen.line(0) == "> (a)");
+}
+
+TEST_CASE("wide and combining characters keep the cursor right", "[editor]") {
   Session s;
   s.type(
       "\xE4\xB8\xAD"
@@ -236,7 +335,7 @@ TEST_CASE("wide and combining characters keep the cursor right", "[fsh][editor]"
   CHECK(s.screen.column == 2);
 }
 
-TEST_CASE("whatever is typed, the screen shows the text and the cursor stays inside", "[fsh][editor][fuzz]") {
+TEST_CASE("whatever is typed, the screen shows the text and the cursor stays inside", "[editor][fuzz]") {
   for (u64 seed = 0; seed < 300; ++seed) {
     CAPTURE(seed);
     base::Prng prng{seed, "test.editor"};

@@ -1,32 +1,43 @@
-// user/fsh/editor.h — editing a line on a console in raw mode: emacs keys, history, search, completion. Pure: bytes in,
-// terminal output and an outcome out.
-// Tested by   tests/user/fsh_editor_test.cpp
+// user/lib/editor.h — editing on a console in raw mode: emacs keys, several lines, history, search, completion, matching
+// brackets. Pure: bytes in, terminal output and an outcome out. The shell and the prompt of Lonala use it.
+// Tested by   tests/user/editor_test.cpp
 #pragma once
 #include "base/string.h"
 #include "base/vector.h"
 
-namespace user::fsh {
+namespace user {
 
 /// What completion offers for the text before the cursor.
 struct Completion {
   u64 start = 0;                       // where the word that is completed begins
   base::Vector<base::String> matches;  // whole words, sorted; a directory's ends in '/'
+  base::Vector<base::String> notes;    // none, or one a match: shown behind it where the matches are listed
+  explicit Completion(base::Allocator& heap) : matches(heap), notes(heap) {}
 };
-class Completer {
+
+/// What the editor does not know: the language of the text.
+class EditorClient {
  public:
   virtual Completion complete(std::string_view before_cursor) = 0;
+  /// Whether Enter ends the input; else it begins another line.
+  virtual bool is_complete(std::string_view) { return true; }
+  /// How many blanks a line that begins behind this text starts with.
+  virtual u64 indentation(std::string_view) { return 0; }
+  /// Where the bracket lies that belongs to the one before the cursor; kNoPartner: there is none.
+  virtual u64 partner(std::string_view, u64) { return kNoPartner; }
+  static constexpr u64 kNoPartner = ~u64{0};
 
  protected:
-  ~Completer() = default;
+  ~EditorClient() = default;
 };
 
 class Editor {
  public:
   enum class Outcome : u8 { More, Line, Interrupted, End };
 
-  Editor(base::Allocator& heap, const base::Vector<base::String>& history, Completer& completer)
+  Editor(base::Allocator& heap, const base::Vector<base::String>& history, EditorClient& client)
       : history_(history),
-        completer_(completer),
+        client_(client),
         prompt_(heap),
         text_(heap),
         kept_(heap),
@@ -39,6 +50,9 @@ class Editor {
   /// One byte from the terminal.
   Outcome byte(u8 byte, base::String& out);
   std::string_view text() const { return text_; }
+  /// Takes the prompt and the text off the screen, for other output, and puts them there again.
+  void hide(base::String& out);
+  void show(base::String& out) { redraw(out); }
 
  private:
   Outcome control(u8 byte, base::String& out);
@@ -48,6 +62,8 @@ class Editor {
   void move_to(u64 place, base::String& out);
   void replace(std::string_view text, base::String& out);
   void history_step(bool older, base::String& out);
+  void step(bool up, base::String& out);
+  void new_line(base::String& out);
   void complete(base::String& out);
   void search_step(bool again, base::String& out);
   bool search_key(u8 byte, base::String& out);
@@ -55,10 +71,12 @@ class Editor {
   void finish_line(base::String& out);
   u64 word_left(u64 from) const;
   u64 word_right(u64 from) const;
+  u64 line_start(u64 from) const;
+  u64 line_end(u64 from) const;
   u64 shown_prompt_width() const;
 
   const base::Vector<base::String>& history_;
-  Completer& completer_;
+  EditorClient& client_;
   base::String prompt_;
   base::String text_;
   u64 cursor_ = 0;
@@ -70,8 +88,9 @@ class Editor {
   u64 found_at_ = 0;
   base::String sequence_;  // of an escape sequence or a UTF-8 character, so far
   bool last_was_tab_ = false;
+  bool finished_ = false;  // no bracket is marked any more
   u32 columns_ = 80;
   u64 row_ = 0;  // of the cursor, counted from the prompt's first row
 };
 
-}  // namespace user::fsh
+}  // namespace user
