@@ -85,7 +85,9 @@ Term native_WorkDone(Vm& vm, Args) {
   const Process& process = *vm.process;
   const i64 slice = static_cast<i64>(kSliceReductions) - process.fuel - process.fuel_held;
   const u64 reductions = process.reductions + static_cast<u64>(slice > 0 ? slice : 0);
-  const u64 bytes = process.hp - process.heap_low + process.fragment_words * 8 + vm.root->reclaimed_words * 8;
+  const RareRecord record = process.rare == 0 ? RareRecord{} : *vm.at<RareRecord>(process.rare);
+  const u64 words = process.fragment_words + process.reclaimed_words;
+  const u64 bytes = process.hp - process.heap_low + record.old_top - record.old_low + words * 8;
   const u64 now_ns = vm.root->now_ns + static_cast<u64>(slice > 0 ? slice : 0) * vm.root->reduction_ns;
   return make_tuple(vm, {small(static_cast<i64>(now_ns)), small(static_cast<i64>(reductions)),
                          small(static_cast<i64>(vm.root->collections)), small(static_cast<i64>(bytes))});
