@@ -1,5 +1,6 @@
-// vm/lonala/copy.h — the deep copy behind messages, `def` and `spawn`: three passes without recursion. The first gives every
-// object its place in the copy, leaving a forwarding word in it; the second writes the copies; the third restores.
+// vm/lonala/copy.h — the deep copy behind messages, `def` and `spawn`, without recursion. What cannot hold shared parts, or is
+// small, is measured and then copied as it is (copy.cpp). The rest takes three passes: the first gives every object its place
+// in the copy, leaving a forwarding word in it; the second writes the copies; the third restores.
 #pragma once
 #include <cstring>
 
@@ -31,12 +32,22 @@ inline Inside inside(Tag tag, u64 first) {
   return {1, is_raw(type_of_header(first)) ? 0 : words, words + 1};
 }
 
+/// Words of a copy that repeats shared parts, for a term without branches (a list of immediates, say) or of at most 64 words;
+/// 0 for any other, and for one with a shared binary or a bytebuf, which need more than copying.
+u64 plain_words(const Vm& vm, Term term);
+/// Writes that copy to `to`; its reference.
+Term plain_copy(const Vm& vm, Term term, u64 to);
+
 /// The copy; kNone when there is no memory, kUnbound when it would contain a bytebuf that is refused. References to shared binaries
 /// are counted and enter `shared`.
 template <class Acquire>
 Term copy_term(Vm& vm, Term term, Bytebufs bytebufs, u64& shared, Acquire acquire) {
   const auto refused = [&](Term part) { return bytebufs == Bytebufs::Refused && is_boxed(vm, part, Type::Bytebuf); };
   if (!is_copied(vm, term)) return refused(term) ? kUnbound : term;
+  if (const u64 words = plain_words(vm, term); words != 0) {
+    const u64 to = acquire(words);
+    return to == 0 ? kNone : plain_copy(vm, term, to);
+  }
   bool found_bytebuf = false;
   Scratch<CopyEntry> log(vm);
   u64 total = 0;

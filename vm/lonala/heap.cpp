@@ -13,6 +13,7 @@ namespace lonala {
 namespace {
 
 constexpr u64 kFragmentBytesMin = 1024;
+constexpr u64 kAdoptedBytesMin = 16 << 10;
 constexpr u64 kFragmentBytesMax = u64{4} << 20;
 
 /// A fragment with room for `bytes`; 0 when memory is exhausted.
@@ -168,6 +169,8 @@ void fragments_adopt(Vm& vm, Process& process, u64 first) {
   } else {
     process.fragments = first;
   }
+  // What was received counts like what the process made: a collection when there is more of it than was kept last time.
+  if (process.fragment_words * 8 > std::max(process.live_bytes, kAdoptedBytesMin)) hold_fuel(process);
 }
 
 RareRecord* rare_record(Vm& vm, Process& process) {

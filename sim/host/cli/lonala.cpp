@@ -109,6 +109,7 @@ int lonala_verb(Context& context) {
                  static_cast<unsigned long long>(arguments.memory));
     return 5;
   }
+  madvise(grant, arguments.memory, MADV_HUGEPAGE);
   HostPorts ports;
   lonala::Vm vm =
       lonala::machine_create(static_cast<u8*>(grant), arguments.memory, ports, {.gc_stress = arguments.gc_stress});
