@@ -2,7 +2,7 @@
 // the long way once its variable was redefined.
 // Operands: R register, N unsigned byte, I signed byte, W unsigned 16 bits (B and C), S signed 16 bits, - none.
 // Further words: v variable (offset / 8), f function (offset / 8), c constant (two words), j jump (words from its own place), n native,
-// 0 unused.
+// s words back to the function's first, 0 unused.
 #pragma once
 
 // clang-format off
@@ -16,7 +16,8 @@
   X(Define, "R--", "v") \
   X(CallVar, "RNN", "v") \
   X(Call, "RNN", "0") \
-  X(TailVar, "RN-", "v") \
+  X(TailVar, "-N-", "v") \
+  X(TailSelf, "-N-", "vs") \
   X(Tail, "RN-", "") \
   X(Return, "R--", "") \
   X(MakeClosure, "RRN", "f") \
@@ -35,6 +36,18 @@
   O(JumpNotGreaterSmall, "RS", "j") \
   O(JumpNotGreaterEqualSmall, "RS", "j") \
   O(JumpNotEqualSmall, "RS", "j") \
+  O(JumpLess, "RR-", "j") \
+  O(JumpLessEqual, "RR-", "j") \
+  O(JumpEqual, "RR-", "j") \
+  O(JumpLessSmall, "RS", "j") \
+  O(JumpLessEqualSmall, "RS", "j") \
+  O(JumpGreaterSmall, "RS", "j") \
+  O(JumpGreaterEqualSmall, "RS", "j") \
+  O(JumpEqualSmall, "RS", "j") \
+  O(JumpEmpty, "R--", "j") \
+  O(JumpNotEmpty, "R--", "j") \
+  O(JumpNil, "R--", "j") \
+  O(JumpNotNil, "R--", "j") \
   O(Add, "RRR", "") \
   O(Subtract, "RRR", "") \
   O(Multiply, "RRR", "") \
@@ -42,6 +55,7 @@
   O(SubtractSmall, "RRI", "") \
   O(First, "RR-", "") \
   O(Rest, "RR-", "") \
+  O(Prepend, "RRR", "") \
   X(JumpNotWord, "R--", "cj") \
   X(JumpNotEqualConstant, "R--", "cj") \
   X(JumpNotTuple, "RW", "j") \
@@ -49,6 +63,7 @@
   X(TupleGet, "RRN", "") \
   X(TupleRest, "RRN", "") \
   X(JumpNotPair, "R--", "j") \
+  X(Uncons, "RRR", "j") \
   X(Head, "RR-", "") \
   X(Tail2, "RR-", "") \
   X(JumpNotVector, "RW", "j") \

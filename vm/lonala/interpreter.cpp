@@ -35,19 +35,19 @@ Stop interpret(Vm& vm) {
   u8* sl = base + process.limit;  // the lowest word of the frame; the heap ends below it
   i64 fuel = process.fuel;
   const u32* pc = nullptr;
-  u32 w = 0;
   const FunctionHeader* callee = nullptr;
   Term value = kNil;
   u32 count = 0;
 
-#define A() (w >> 8 & 0xFF)
-#define B() (w >> 16 & 0xFF)
-#define C() (w >> 24)
-#define IMMEDIATE16() (static_cast<i64>(static_cast<i32>(w) >> 16))
-#define NEXT()             \
-  do {                     \
-    w = *pc;               \
-    goto* table[w & 0xFF]; \
+#define A() (*pc >> 8 & 0xFF)
+#define B() (*pc >> 16 & 0xFF)
+#define C() (*pc >> 24)
+#define IMMEDIATE16() (static_cast<i64>(static_cast<i32>(*pc) >> 16))
+// The empty statement keeps in registers what every instruction needs.
+#define NEXT()                                       \
+  do {                                               \
+    asm volatile("" : "+r"(pc), "+r"(bp), "+r"(hp)); \
+    goto* table[*pc & 0xFF];                         \
   } while (false)
 #define SAVE()                                                                \
   do {                                                                        \
@@ -75,9 +75,9 @@ Stop interpret(Vm& vm) {
   do {                       \
     if (holds) {             \
       pc += (words);         \
-    } else {                 \
-      JUMP_BY((words)-1);    \
+      NEXT();                \
     }                        \
+    JUMP_BY((words)-1);      \
     NEXT();                  \
   } while (false)
 #define RESULT(term)  \
@@ -309,7 +309,7 @@ L_Move:
 L_LoadSmall:
   RESULT(small(IMMEDIATE16()));
 L_LoadSpecial:
-  RESULT(immediate(Immediate::Special, w >> 16));
+  RESULT(immediate(Immediate::Special, *pc >> 16));
 L_LoadConstant:
   bp[A()] = u64{pc[2]} << 32 | pc[1];
   pc += 3;
@@ -347,12 +347,7 @@ L_CallVar : {
         (var->flags & kVarOwn) == 0) {
       SAVE();
       value = call_native(vm, static_cast<u32>(payload_of(value)), Args{&bp[first - 1], count});
-      RELOAD();
-      if (value == kRaised) goto raised;
-      table = vm.root->inline_broken != 0 ? kGuarded : kFast;
-      bp[A()] = value;
-      pc += 2;
-      NEXT();
+      goto called_native;
     }
     if (value == kUnbound || (var->flags & kVarOwn) != 0) {
       SAVE();
@@ -376,16 +371,37 @@ L_Call : {
   const u32 first = A();
   count = B();
   value = bp[first];
+  if (is_immediate(value, Immediate::Native) && payload_of(value) != static_cast<u64>(NativeId::Apply)) {
+    SAVE();
+    value = call_native(vm, static_cast<u32>(payload_of(value)), Args{&bp[first - 1], count});
+    goto called_native;
+  }
   bp[first] = make_link(static_cast<u64>(reinterpret_cast<const u8*>(pc + 2) - base), 255 - first);
   bp -= 255 - first;
   goto call_value;
 }
+called_native:  // by an instruction of two words
+  RELOAD();
+  if (value == kRaised) goto raised;
+  table = vm.root->inline_broken != 0 ? kGuarded : kFast;
+  bp[A()] = value;
+  pc += 2;
+  NEXT();
+// Tail calls: the compiler has put the arguments into registers 1 ….
+L_TailSelf : {
+  const u32* start = pc - pc[2];
+  callee = reinterpret_cast<const FunctionHeader*>(start) - 1;
+  if (__builtin_expect(vm.at<VarRecord>(u64{pc[1]} << 3)->entry == vm.offset(callee), 1)) {
+    pc = start;
+    fuel -= callee->cost;
+    if (__builtin_expect(fuel < 0, 0)) goto entry_slow;
+    NEXT();
+  }
+}
 L_TailVar : {
   const VarRecord* var = vm.at<VarRecord>(u64{pc[1]} << 3);
-  const u32 first = A();
   count = B();
   callee = reinterpret_cast<const FunctionHeader*>(base + var->entry);
-  for (u32 i = 1; i <= count; ++i) bp[255 - i] = bp[first - i];
   if (__builtin_expect(callee->match != count, 0)) {
     value = var->value;
     if (value == kUnbound || (var->flags & kVarOwn) != 0) {
@@ -398,13 +414,10 @@ L_TailVar : {
   }
   goto enter;
 }
-L_Tail : {
-  const u32 first = A();
+L_Tail:
   count = B();
-  value = bp[first];
-  for (u32 i = 1; i <= count; ++i) bp[255 - i] = bp[first - i];
+  value = bp[A()];
   goto call_value;
-}
 L_Return : {
   const Term link = bp[255];
   bp[255] = bp[A()];
@@ -483,50 +496,64 @@ L_JumpFalsy:
 L_JumpTruthy:
   BRANCH(is_falsy(bp[A()]), 2);
 
-#define COMPARE(label, holds, right, small_pair, native)        \
-  L_##label : {                                                 \
-    const Term x = bp[A()];                                     \
-    const Term y = (right);                                     \
-    if (__builtin_expect(small_pair, 1)) {                      \
-      BRANCH(static_cast<i64>(x) holds static_cast<i64>(y), 2); \
-    }                                                           \
-    bool ok = true;                                             \
-    SAVE();                                                     \
-    const int order = ordered(vm, x, y, native, ok);            \
-    RELOAD();                                                   \
-    if (!ok) goto raised;                                       \
-    BRANCH(order != 2 && order holds 0, 2);                     \
+#define COMPARE(label, goes_on, holds, right, small_pair, native)          \
+  L_##label : {                                                            \
+    const Term x = bp[A()];                                                \
+    const Term y = (right);                                                \
+    if (__builtin_expect(small_pair, 1)) {                                 \
+      BRANCH((static_cast<i64>(x) holds static_cast<i64>(y)) goes_on, 2);  \
+    }                                                                      \
+    bool ok = true;                                                        \
+    SAVE();                                                                \
+    const int order = ordered(vm, x, y, native, ok);                       \
+    RELOAD();                                                              \
+    if (!ok) goto raised;                                                  \
+    BRANCH((order != 2 && order holds 0) goes_on, 2);                      \
   }
-#define COMPARE_REGISTERS(label, holds, native) COMPARE(label, holds, bp[B()], ((x | y) & 7) == 0, native)
-#define COMPARE_SMALL(label, holds, native) COMPARE(label, holds, small(IMMEDIATE16()), (x & 7) == 0, native)
-  COMPARE_REGISTERS(JumpNotLess, <, NativeId::Less)
-  COMPARE_REGISTERS(JumpNotLessEqual, <=, NativeId::LessEqual)
-  COMPARE_SMALL(JumpNotLessSmall, <, NativeId::Less)
-  COMPARE_SMALL(JumpNotLessEqualSmall, <=, NativeId::LessEqual)
-  COMPARE_SMALL(JumpNotGreaterSmall, >, NativeId::Greater)
-  COMPARE_SMALL(JumpNotGreaterEqualSmall, >=, NativeId::GreaterEqual)
-L_JumpNotEqual : {
-  const Term x = bp[A()];
-  const Term y = bp[B()];
-  bool same =
-      x == y && tag_of(x) != Tag::Boxed && !is_immediate(x, Immediate::F32) && tag_of(x) != Tag::Tuple && !is_pair(x);
-  if (!same && !(is_small(x) && is_small(y))) {
-    SAVE();
-    same = equal(vm, x, y);
-    RELOAD();
+// In pairs: the one that jumps if it does not hold, the one that jumps if it does.
+#define COMPARE_REGISTERS(name, holds, native)                                             \
+  COMPARE(JumpNot##name, == true, holds, bp[B()], ((x | y) & 7) == 0, NativeId::native)    \
+  COMPARE(Jump##name, == false, holds, bp[B()], ((x | y) & 7) == 0, NativeId::native)
+#define COMPARE_SMALL(name, holds, native)                                                            \
+  COMPARE(JumpNot##name, == true, holds, small(IMMEDIATE16()), (x & 7) == 0, NativeId::native)        \
+  COMPARE(Jump##name, == false, holds, small(IMMEDIATE16()), (x & 7) == 0, NativeId::native)
+  COMPARE_REGISTERS(Less, <, Less)
+  COMPARE_REGISTERS(LessEqual, <=, LessEqual)
+  COMPARE_SMALL(LessSmall, <, Less)
+  COMPARE_SMALL(LessEqualSmall, <=, LessEqual)
+  COMPARE_SMALL(GreaterSmall, >, Greater)
+  COMPARE_SMALL(GreaterEqualSmall, >=, GreaterEqual)
+#define EQUAL(label, goes_on, right)                                               \
+  L_##label : {                                                                    \
+    const Term x = bp[A()];                                                        \
+    const Term y = (right);                                                        \
+    if (__builtin_expect(((x | y) & 7) == 0, 1)) BRANCH((x == y) goes_on, 2);      \
+    SAVE();                                                                        \
+    const bool same = equal(vm, x, y);                                             \
+    RELOAD();                                                                      \
+    BRANCH(same goes_on, 2);                                                       \
   }
-  BRANCH(same, 2);
-}
-L_JumpNotEqualSmall : {
-  const Term x = bp[A()];
-  bool same = x == small(IMMEDIATE16());
-  if (!same && !is_small(x) && number::is_integer_like(vm, x)) {
-    SAVE();
-    same = equal(vm, x, small(IMMEDIATE16()));
-    RELOAD();
+  EQUAL(JumpNotEqual, == true, bp[B()])
+  EQUAL(JumpEqual, == false, bp[B()])
+  EQUAL(JumpNotEqualSmall, == true, small(IMMEDIATE16()))
+  EQUAL(JumpEqualSmall, == false, small(IMMEDIATE16()))
+#define EMPTY(label, goes_on)                                                              \
+  L_##label : {                                                                            \
+    const Term x = bp[A()];                                                                \
+    if (__builtin_expect(is_pair(x), 1)) BRANCH(false goes_on, 2);                         \
+    if (x == kEmptyList) BRANCH(true goes_on, 2);                                          \
+    SAVE();                                                                                \
+    value = call_native(vm, static_cast<u32>(NativeId::IsEmpty), Args{&bp[A()], 1});       \
+    RELOAD();                                                                              \
+    if (value == kRaised) goto raised;                                                     \
+    BRANCH((value == kTrue) goes_on, 2);                                                   \
   }
-  BRANCH(same, 2);
-}
+  EMPTY(JumpNotEmpty, == true)
+  EMPTY(JumpEmpty, == false)
+L_JumpNotNil:
+  BRANCH(bp[A()] == kNil, 2);
+L_JumpNil:
+  BRANCH(bp[A()] != kNil, 2);
 
 // Small integers are shifted alike, so words add and subtract as they are; a product needs one factor shifted back.
 #define ARITHMETIC(label, overflows, right, small_pair, left, operation)                       \
@@ -566,6 +593,21 @@ arithmetic_done:
   OF_PAIR(First, 0)
   OF_PAIR(Rest, 1)
 
+L_Prepend : {
+  const Term list = bp[B()];
+  u64* pair = reinterpret_cast<u64*>(hp);
+  if (__builtin_expect(is_list(list) && hp + 16 <= sl, 1)) {
+    hp += 16;
+    pair[0] = bp[C()];
+    pair[1] = list;
+    RESULT(refer(static_cast<u64>(reinterpret_cast<u8*>(pair) - base), Tag::Pair));
+  }
+  const Term window[2] = {bp[C()], list};
+  SAVE();
+  value = call_native(vm, static_cast<u32>(NativeId::Prepend), Args{window + 1, 2});
+  goto arithmetic_done;
+}
+
 // ── The same once operators were redefined ─────────────────────────────────────────────────────────────────
 #define GUARDED_VALUE(label, native, ...)            \
   G_##label : SAVE();                                \
@@ -578,22 +620,32 @@ arithmetic_done:
   GUARDED_VALUE(SubtractSmall, NativeId::Subtract, bp[B()], small(static_cast<i8>(C())))
   GUARDED_VALUE(First, NativeId::First, bp[B()])
   GUARDED_VALUE(Rest, NativeId::Rest, bp[B()])
-#define GUARDED_JUMP(label, native, ...)             \
+  GUARDED_VALUE(Prepend, NativeId::Prepend, bp[B()], bp[C()])
+#define GUARDED_JUMP(label, place, native, ...)      \
   G_##label : SAVE();                                \
   value = call_redefined(vm, native, {__VA_ARGS__}); \
-  goto guarded_jump;
-  GUARDED_JUMP(JumpNotLess, NativeId::Less, bp[A()], bp[B()])
-  GUARDED_JUMP(JumpNotLessEqual, NativeId::LessEqual, bp[A()], bp[B()])
-  GUARDED_JUMP(JumpNotEqual, NativeId::Equal, bp[A()], bp[B()])
-  GUARDED_JUMP(JumpNotLessSmall, NativeId::Less, bp[A()], small(IMMEDIATE16()))
-  GUARDED_JUMP(JumpNotLessEqualSmall, NativeId::LessEqual, bp[A()], small(IMMEDIATE16()))
-  GUARDED_JUMP(JumpNotGreaterSmall, NativeId::Greater, bp[A()], small(IMMEDIATE16()))
-  GUARDED_JUMP(JumpNotGreaterEqualSmall, NativeId::GreaterEqual, bp[A()], small(IMMEDIATE16()))
-  GUARDED_JUMP(JumpNotEqualSmall, NativeId::Equal, bp[A()], small(IMMEDIATE16()))
-guarded_jump:
+  goto place;
+#define GUARDED_JUMPS(name, native, ...)                                      \
+  GUARDED_JUMP(JumpNot##name, guarded_not, NativeId::native, __VA_ARGS__)     \
+  GUARDED_JUMP(Jump##name, guarded_jump, NativeId::native, __VA_ARGS__)
+  GUARDED_JUMPS(Less, Less, bp[A()], bp[B()])
+  GUARDED_JUMPS(LessEqual, LessEqual, bp[A()], bp[B()])
+  GUARDED_JUMPS(Equal, Equal, bp[A()], bp[B()])
+  GUARDED_JUMPS(LessSmall, Less, bp[A()], small(IMMEDIATE16()))
+  GUARDED_JUMPS(LessEqualSmall, LessEqual, bp[A()], small(IMMEDIATE16()))
+  GUARDED_JUMPS(GreaterSmall, Greater, bp[A()], small(IMMEDIATE16()))
+  GUARDED_JUMPS(GreaterEqualSmall, GreaterEqual, bp[A()], small(IMMEDIATE16()))
+  GUARDED_JUMPS(EqualSmall, Equal, bp[A()], small(IMMEDIATE16()))
+  GUARDED_JUMPS(Empty, IsEmpty, bp[A()])
+  GUARDED_JUMPS(Nil, IsNil, bp[A()])
+guarded_not:
   RELOAD();
   if (value == kRaised) goto raised;
   BRANCH(!is_falsy(value), 2);
+guarded_jump:
+  RELOAD();
+  if (value == kRaised) goto raised;
+  BRANCH(is_falsy(value), 2);
 
 // ── Patterns ───────────────────────────────────────────────────────────────────────────────────────────────
 L_JumpNotWord:
@@ -605,9 +657,9 @@ L_JumpNotEqualConstant : {
   BRANCH(same, 4);
 }
 L_JumpNotTuple:
-  BRANCH(is_tuple(bp[A()]) && tuple_count(vm, bp[A()]) == w >> 16, 2);
+  BRANCH(is_tuple(bp[A()]) && tuple_count(vm, bp[A()]) == *pc >> 16, 2);
 L_JumpNotTupleMin:
-  BRANCH(is_tuple(bp[A()]) && tuple_count(vm, bp[A()]) >= w >> 16, 2);
+  BRANCH(is_tuple(bp[A()]) && tuple_count(vm, bp[A()]) >= *pc >> 16, 2);
 L_TupleGet:
   RESULT(vm.object(bp[B()])[1 + C()]);
 L_VectorRest:
@@ -619,14 +671,28 @@ L_TupleRest : {
 }
 L_JumpNotPair:
   BRANCH(is_pair(bp[A()]), 2);
+L_Uncons : {
+  const Term list = bp[A()];
+  if (!is_pair(list)) {
+    JUMP_BY(1);
+    NEXT();
+  }
+  const u64* pair = vm.object(list);
+  const Term first = pair[0];
+  const Term rest = pair[1];
+  bp[B()] = first;
+  bp[C()] = rest;
+  pc += 2;
+  NEXT();
+}
 L_Head:
   RESULT(vm.object(bp[B()])[0]);
 L_Tail2:
   RESULT(vm.object(bp[B()])[1]);
 L_JumpNotVector:
-  BRANCH(is_vector(vm, bp[A()]) && vector_count(vm, bp[A()]) == w >> 16, 2);
+  BRANCH(is_vector(vm, bp[A()]) && vector_count(vm, bp[A()]) == *pc >> 16, 2);
 L_JumpNotVectorMin:
-  BRANCH(is_vector(vm, bp[A()]) && vector_count(vm, bp[A()]) >= w >> 16, 2);
+  BRANCH(is_vector(vm, bp[A()]) && vector_count(vm, bp[A()]) >= *pc >> 16, 2);
 L_VectorGet:
   RESULT(vector_at(vm, bp[B()], C()));
 L_MapTake : {

@@ -12,31 +12,48 @@
 namespace lonala::compile {
 namespace {
 
-/// The native a var started with and still holds, for those that have instructions; else NativeId::End.
-NativeId inline_native(const Vm& vm, Term var) {
-  const VarRecord& record = var_record(vm, var);
-  if ((record.flags & (kVarInline | kVarStaged)) != kVarInline) return NativeId::End;
-  return static_cast<NativeId>(payload_of(record.value));
-}
-
+/// Instructions that compare and branch: in each pair the one that jumps if it does not hold, then the one that jumps if it does.
 struct Comparison {
   NativeId native;
-  Op registers;   // jumps if it does not hold
-  bool swapped;   // operands in the other order
-  Op with_small;  // right operand small
+  Op registers[2];
+  bool swapped;      // operands in the other order
+  Op with_small[2];  // right operand small
 };
 constexpr Comparison kComparisons[] = {
-    {NativeId::Less, Op::JumpNotLess, false, Op::JumpNotLessSmall},
-    {NativeId::LessEqual, Op::JumpNotLessEqual, false, Op::JumpNotLessEqualSmall},
-    {NativeId::Greater, Op::JumpNotLess, true, Op::JumpNotGreaterSmall},
-    {NativeId::GreaterEqual, Op::JumpNotLessEqual, true, Op::JumpNotGreaterEqualSmall},
-    {NativeId::Equal, Op::JumpNotEqual, false, Op::JumpNotEqualSmall},
+    {NativeId::Less, {Op::JumpNotLess, Op::JumpLess}, false, {Op::JumpNotLessSmall, Op::JumpLessSmall}},
+    {NativeId::LessEqual,
+     {Op::JumpNotLessEqual, Op::JumpLessEqual},
+     false,
+     {Op::JumpNotLessEqualSmall, Op::JumpLessEqualSmall}},
+    {NativeId::Greater, {Op::JumpNotLess, Op::JumpLess}, true, {Op::JumpNotGreaterSmall, Op::JumpGreaterSmall}},
+    {NativeId::GreaterEqual,
+     {Op::JumpNotLessEqual, Op::JumpLessEqual},
+     true,
+     {Op::JumpNotGreaterEqualSmall, Op::JumpGreaterEqualSmall}},
+    {NativeId::Equal, {Op::JumpNotEqual, Op::JumpEqual}, false, {Op::JumpNotEqualSmall, Op::JumpEqualSmall}},
+};
+
+/// Tests of one operand, likewise.
+struct Test {
+  NativeId native;
+  Op jumps[2];
+};
+constexpr Test kTests[] = {
+    {NativeId::Not, {Op::JumpTruthy, Op::JumpFalsy}},
+    {NativeId::IsEmpty, {Op::JumpNotEmpty, Op::JumpEmpty}},
+    {NativeId::IsNil, {Op::JumpNotNil, Op::JumpNil}},
 };
 
 bool fits_i16(Term term) { return is_small(term) && small_value(term) >= -32768 && small_value(term) <= 32767; }
 bool fits_i8(Term term) { return is_small(term) && small_value(term) >= -128 && small_value(term) <= 127; }
 
 }  // namespace
+
+NativeId inline_native(const Vm& vm, Term var) {
+  const VarRecord& record = var_record(vm, var);
+  if ((record.flags & (kVarInline | kVarStaged)) != kVarInline) return NativeId::End;
+  return static_cast<NativeId>(payload_of(record.value));
+}
 
 bool Compiler::finish(Function& f, u32 to, Place place) {
   if (place == Place::Tail) emit(f, encode(Op::Return, reg(to)));
@@ -189,20 +206,15 @@ bool Compiler::call(Function& f, Term form, u32 to, Place place) {
       return call_var(f, var, tail(vm_, form), to, place);
     }
   }
+  if (place == Place::Tail) return tail_call(f, first, kNone, tail(vm_, form));
   Scope scope(f);
   u32 base = to;
-  if (to + 1 != f.next || place == Place::Tail) {
-    if (!reserve(f, base)) return false;
-  }
+  if (to + 1 != f.next && !reserve(f, base)) return false;
   f.unset.add(base);
   u32 count = 0;
   if (!arguments_into(f, tail(vm_, form), base + 1, count)) return false;
   f.unset.remove(base);
   if (!expression(f, first, base, Place::Value)) return false;
-  if (place == Place::Tail) {
-    emit(f, encode(Op::Tail, reg(base), count));
-    return true;
-  }
   before_call(f, base);
   emit(f, encode(Op::Call, reg(base), count));
   emit(f, 0);
@@ -217,20 +229,14 @@ bool Compiler::call_var(Function& f, Term var, Term arguments, u32 to, Place pla
     if (!inline_call(f, static_cast<u32>(native), arguments, to, done)) return false;
     if (done) return finish(f, to, place);
   }
+  if (place == Place::Tail) return tail_call(f, kNone, var, arguments);
   Scope scope(f);
   u32 base = to;
-  if (to + 1 != f.next || place == Place::Tail) {
-    if (!reserve(f, base)) return false;
-  }
+  if (to + 1 != f.next && !reserve(f, base)) return false;
   f.unset.add(base);
   u32 count = 0;
   if (!arguments_into(f, arguments, base + 1, count)) return false;
   f.unset.remove(base);
-  if (place == Place::Tail) {
-    emit(f, encode(Op::TailVar, reg(base), count));
-    emit(f, static_cast<u32>(payload_of(var)));
-    return true;
-  }
   before_call(f, base);
   emit(f, encode(Op::CallVar, reg(base), count));
   emit(f, static_cast<u32>(payload_of(var)));
@@ -242,6 +248,17 @@ bool Compiler::call_var(Function& f, Term var, Term arguments, u32 to, Place pla
 bool Compiler::inline_call(Function& f, u32 kind, Term arguments, u32 to, bool& done) {
   const NativeId native = static_cast<NativeId>(kind);
   const u64 count = list_length(vm_, arguments);
+  Label otherwise;
+  if (!branch_call(f, kind, arguments, false, otherwise, done)) return false;
+  if (done) {
+    Label end;
+    constant(f, kTrue, to);
+    jump(f, encode(Op::Jump, 0), end);
+    place(f, otherwise);
+    constant(f, kFalse, to);
+    place(f, end);
+    return true;
+  }
   done = true;
   Scope scope(f);
   u32 a = 0;
@@ -269,42 +286,51 @@ bool Compiler::inline_call(Function& f, u32 kind, Term arguments, u32 to, bool& 
       if (!operand(f, head(vm_, arguments), a)) return false;
       emit(f, encode(native == NativeId::First ? Op::First : Op::Rest, reg(to), reg(a)));
       return true;
-    case NativeId::Less:
-    case NativeId::LessEqual:
-    case NativeId::Greater:
-    case NativeId::GreaterEqual:
-    case NativeId::Equal: {
+    case NativeId::Prepend:
       if (count != 2) break;
-      for (const Comparison& comparison : kComparisons) {
-        if (comparison.native != native) continue;
-        const Term second = head(vm_, tail(vm_, arguments));
-        Label otherwise;
-        Label end;
-        if (!operand(f, head(vm_, arguments), a)) return false;
-        if (fits_i16(second)) {
-          jump(f, encode(comparison.with_small, reg(a)) | static_cast<u32>(small_value(second) & 0xFFFF) << 16,
-               otherwise);
-        } else {
-          if (!operand(f, second, b)) return false;
-          if (comparison.swapped) std::swap(a, b);
-          jump(f, encode(comparison.registers, reg(a), reg(b)), otherwise);
-        }
-        constant(f, kTrue, to);
-        jump(f, encode(Op::Jump, 0), end);
-        place(f, otherwise);
-        constant(f, kFalse, to);
-        place(f, end);
-        return true;
-      }
-      break;
-    }
+      if (!operand(f, head(vm_, arguments), a)) return false;
+      if (!operand(f, head(vm_, tail(vm_, arguments)), b)) return false;
+      emit(f, encode(Op::Prepend, reg(to), reg(a), reg(b)));
+      return true;
     default: break;
   }
   done = false;
   return true;
 }
 
-bool Compiler::test(Function& f, Term form, Label& otherwise) {
+/// The branch of a native that has one; `done` is false for any other.
+bool Compiler::branch_call(Function& f, u32 kind, Term arguments, bool when, Label& label, bool& done) {
+  const NativeId native = static_cast<NativeId>(kind);
+  const u64 count = list_length(vm_, arguments);
+  Scope scope(f);
+  u32 a = 0;
+  u32 b = 0;
+  done = true;
+  for (const Test& test : kTests) {
+    if (test.native != native || count != 1) continue;
+    if (!operand(f, head(vm_, arguments), a)) return false;
+    jump(f, encode(test.jumps[when], reg(a)), label);
+    return true;
+  }
+  for (const Comparison& comparison : kComparisons) {
+    if (comparison.native != native || count != 2) continue;
+    const Term second = head(vm_, tail(vm_, arguments));
+    if (!operand(f, head(vm_, arguments), a)) return false;
+    if (fits_i16(second)) {
+      const u32 small_operand = static_cast<u32>(small_value(second) & 0xFFFF) << 16;
+      jump(f, encode(comparison.with_small[when], reg(a)) | small_operand, label);
+      return true;
+    }
+    if (!operand(f, second, b)) return false;
+    if (comparison.swapped) std::swap(a, b);
+    jump(f, encode(comparison.registers[when], reg(a), reg(b)), label);
+    return true;
+  }
+  done = false;
+  return true;
+}
+
+bool Compiler::jump_when(Function& f, Term form, bool when, Label& label) {
   while (is_pair(form)) {
     bool expanded = false;
     const Term result = expand(f, form, expanded);
@@ -312,10 +338,12 @@ bool Compiler::test(Function& f, Term form, Label& otherwise) {
     if (!expanded) break;
     form = result;
   }
-  if (form == kTrue) return true;
+  if (form == kTrue) {
+    if (when) jump(f, encode(Op::Jump, 0), label);
+    return true;
+  }
   Scope scope(f);
   u32 a = 0;
-  u32 b = 0;
   if (is_pair(form) && is_symbol(vm_, head(vm_, form))) {
     const Term name = plain_symbol(vm_, head(vm_, form));
     u32 index = 0;
@@ -325,30 +353,12 @@ bool Compiler::test(Function& f, Term form, Label& otherwise) {
         name_record(vm_, name).space_bytes == 0 && !special_head && resolve_local(f, name, a, captured, index);
     const Term var = local || special_head ? kNone : var_resolve(vm_, current_namespace(vm_), name);
     const NativeId native = var == kNone ? NativeId::End : inline_native(vm_, var);
-    const Term arguments = tail(vm_, form);
-    const u64 count = list_length(vm_, arguments);
-    if (native == NativeId::Not && count == 1) {
-      if (!operand(f, head(vm_, arguments), a)) return false;
-      jump(f, encode(Op::JumpTruthy, reg(a)), otherwise);
-      return true;
-    }
-    for (const Comparison& comparison : kComparisons) {
-      if (comparison.native != native || count != 2) continue;
-      const Term second = head(vm_, tail(vm_, arguments));
-      if (!operand(f, head(vm_, arguments), a)) return false;
-      if (fits_i16(second)) {
-        jump(f, encode(comparison.with_small, reg(a)) | static_cast<u32>(small_value(second) & 0xFFFF) << 16,
-             otherwise);
-        return true;
-      }
-      if (!operand(f, second, b)) return false;
-      if (comparison.swapped) std::swap(a, b);
-      jump(f, encode(comparison.registers, reg(a), reg(b)), otherwise);
-      return true;
-    }
+    bool done = false;
+    if (!branch_call(f, static_cast<u32>(native), tail(vm_, form), when, label, done)) return false;
+    if (done) return true;
   }
   if (!operand(f, form, a)) return false;
-  jump(f, encode(Op::JumpFalsy, reg(a)), otherwise);
+  jump(f, encode(when ? Op::JumpTruthy : Op::JumpFalsy, reg(a)), label);
   return true;
 }
 

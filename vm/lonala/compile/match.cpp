@@ -119,6 +119,7 @@ bool Compiler::list_pattern(Function& f, Term form, u32 subject, Label& fail_lab
   }
   if (head_name == symbol(vm_, Atom::BytesStar)) return bytes_pattern(f, form, subject, fail_label, first_local);
   if (head_name == symbol(vm_, Atom::BitsStar)) return bits_pattern(f, form, subject, fail_label, first_local);
+  bool is_rest = false;  // the subject is the rest of a list, so it is a list
   for (Term rest = form;;) {
     if (!is_pair(rest)) {  // nothing may follow
       emit(f, encode(Op::JumpNotWord, reg(subject)));
@@ -129,23 +130,27 @@ bool Compiler::list_pattern(Function& f, Term form, u32 subject, Label& fail_lab
     const Term part = head(vm_, rest);
     if (is_symbol(vm_, part) && plain_symbol(vm_, part) == symbol(vm_, Atom::Ampersand)) {
       if (list_length(vm_, rest) != 2) return fail(form, "one pattern follows & at the end");
-      u32 whole = 0;
-      if (!reserve(f, whole)) return false;
-      emit_native(f, static_cast<u32>(NativeId::IsList), whole, subject, 1);
-      jump(f, encode(Op::JumpFalsy, reg(whole)), fail_label);
+      if (!is_rest) {
+        u32 whole = 0;
+        if (!reserve(f, whole)) return false;
+        emit_native(f, static_cast<u32>(NativeId::IsList), whole, subject, 1);
+        jump(f, encode(Op::JumpFalsy, reg(whole)), fail_label);
+      }
       return pattern(f, head(vm_, tail(vm_, rest)), subject, fail_label, first_local);
-    }
-    jump(f, encode(Op::JumpNotPair, reg(subject)), fail_label);
-    if (!(is_symbol(vm_, part) && plain_symbol(vm_, part) == symbol(vm_, Atom::Underscore))) {
-      u32 element = 0;
-      if (!reserve(f, element)) return false;
-      emit(f, encode(Op::Head, reg(element), reg(subject)));
-      if (!pattern(f, part, element, fail_label, first_local)) return false;
     }
     u32 next = 0;
     if (!reserve(f, next)) return false;
-    emit(f, encode(Op::Tail2, reg(next), reg(subject)));
+    if (is_symbol(vm_, part) && plain_symbol(vm_, part) == symbol(vm_, Atom::Underscore)) {
+      jump(f, encode(Op::JumpNotPair, reg(subject)), fail_label);
+      emit(f, encode(Op::Tail2, reg(next), reg(subject)));
+    } else {
+      u32 element = 0;
+      if (!reserve(f, element)) return false;
+      jump(f, encode(Op::Uncons, reg(subject), reg(element), reg(next)), fail_label);
+      if (!pattern(f, part, element, fail_label, first_local)) return false;
+    }
     subject = next;
+    is_rest = true;
     rest = tail(vm_, rest);
   }
 }
@@ -430,16 +435,20 @@ bool Compiler::two_way(Function& f, Term form, u32 to, Place where, bool& done) 
                      plain_symbol(vm_, parts[6]) == symbol(vm_, Atom::Underscore);
   if (!shape) return true;
   done = true;
+  // The part that goes on with a call follows the test: there the machine need not read a jump to know what comes next.
+  const bool inverted = where == Place::Tail && !is_pair(parts[7]) && is_pair(parts[3]);
+  const Term near = inverted ? parts[3] : parts[7];
+  const Term far = inverted ? parts[7] : parts[3];
   Label otherwise;
   Label end;
-  if (!test(f, parts[1], otherwise)) return false;
+  if (!jump_when(f, parts[1], inverted, otherwise)) return false;
   const Unset unset = f.unset;
-  if (!expression(f, parts[7], to, where)) return false;
+  if (!expression(f, near, to, where)) return false;
   if (!otherwise.used()) return true;
   if (where == Place::Value) jump(f, encode(Op::Jump, 0), end);
   f.unset = unset;
   place(f, otherwise);
-  if (!expression(f, parts[3], to, where)) return false;
+  if (!expression(f, far, to, where)) return false;
   f.unset = unset;
   place(f, end);
   return true;

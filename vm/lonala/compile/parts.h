@@ -4,6 +4,7 @@
 #include "vm/lonala/compile/compiler.h"
 #include "vm/lonala/errors.h"
 #include "vm/lonala/heap.h"
+#include "vm/lonala/natives/natives.h"
 
 namespace lonala::compile {
 
@@ -39,7 +40,23 @@ struct Function {
   u32 most = 1;
   u32 self = 0;
   Term self_name = kNone;
+  u32 parameters = 0;
+  Term var = kNone;  // that it is the definition of
 };
+
+/// What a tail call does with an argument. Those of one instruction may write the parameter in place; the rest of the call is a
+/// parallel move.
+struct Argument {
+  enum class Kind : u8 { Moved, Constant, Instruction, Complex };
+  Term form;
+  Kind kind;
+  u32 from;      // Moved: the register that holds the value
+  Unset reads;   // registers, for Moved and Instruction
+  bool pending;  // still to be moved
+};
+
+/// The native a var started with and still holds, for those that have instructions; else NativeId::End.
+NativeId inline_native(const Vm& vm, Term var);
 
 enum class Place : u8 { Value, Tail };
 
@@ -57,13 +74,21 @@ class Compiler {
   bool call(Function& f, Term form, u32 to, Place place);
   bool call_var(Function& f, Term var, Term arguments, u32 to, Place place);
   bool inline_call(Function& f, u32 kind, Term arguments, u32 to, bool& done);
+  bool branch_call(Function& f, u32 kind, Term arguments, bool when, Label& label, bool& done);
   bool arguments_into(Function& f, Term arguments, u32 first, u32& count);
   bool constant(Function& f, Term value, u32 to);
   bool collection(Function& f, Term form, u32 to);
   bool finish(Function& f, u32 to, Place place);
   /// The register that holds the form's value: a local's own, or a new one.
   bool operand(Function& f, Term form, u32& reg);
-  bool test(Function& f, Term form, Label& otherwise);
+  bool test(Function& f, Term form, Label& otherwise) { return jump_when(f, form, false, otherwise); }
+  /// Jumps if the form's truth is `when`, else goes on.
+  bool jump_when(Function& f, Term form, bool when, Label& label);
+  // tail_calls.cpp
+  bool tail_call(Function& f, Term callee, Term var, Term arguments);
+  Argument argument_of(Function& f, Term form);
+  bool evaluate_arguments(Function& f, Scratch<Argument>& list, u32 target_count);
+  bool move_arguments(Function& f, Scratch<Argument>& list, u32 target_count);
   // special_forms.cpp
   bool special(Function& f, Atom head, Term form, u32 to, Place place, bool& known);
   bool sequence(Function& f, Term forms, u32 to, Place place);
@@ -118,7 +143,8 @@ class Compiler {
   u64 file_ = 0;  // the name record of the unit's file
   u32 depth_ = 0;
   bool irrefutable_ = false;  // whether the clauses compiled last always match
-  Term name_hint_ = kNone;    // the var that a function is being defined as
+  Term name_hint_ = kNone;    // the full name of the var that a function is being defined as
+  Term var_hint_ = kNone;     // the var itself
 };
 
 /// Registers and names handed out since it was made are given back.

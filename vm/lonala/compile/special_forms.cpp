@@ -110,9 +110,11 @@ bool Compiler::define(Function& f, Term form, u32 to) {
     const std::string_view space_name = name_record(vm_, namespace_record(vm_, space).name).name();
     const u64 full = name_intern(vm_, space_name, name_record(vm_, own).name());
     name_hint_ = full == 0 ? kNone : symbol_term(vm_, full);
+    var_hint_ = var;
     f.unset.add(pair + 1);
     const bool ok = expression(f, value, pair + 1, Place::Value);
     name_hint_ = hint;
+    var_hint_ = kNone;
     if (!ok) return false;
     emit(f, encode(Op::Define, reg(pair + 1)));
     emit(f, static_cast<u32>(payload_of(var)));
@@ -125,7 +127,9 @@ bool Compiler::function(Function& f, Term form, u32 to) {
   Term rest = tail(vm_, form);
   Term self_name = kNone;
   const Term hint = name_hint_;
+  const Term var = var_hint_;
   name_hint_ = kNone;
+  var_hint_ = kNone;
   if (is_pair(rest) && is_symbol(vm_, head(vm_, rest))) {
     self_name = plain_symbol(vm_, head(vm_, rest));
     if (name_record(vm_, self_name).space_bytes != 0) return fail(form, "the name of a function is not qualified");
@@ -134,6 +138,7 @@ bool Compiler::function(Function& f, Term form, u32 to) {
   if (!is_pair(rest) || !is_tuple(head(vm_, rest))) return fail(form, "fn* takes a tuple of parameters");
   const Term parameters = head(vm_, rest);
   Function g(vm_, &f);
+  g.var = var;
   u32 fixed = 0;
   bool variadic = false;
   const u64 count = tuple_count(vm_, parameters);
@@ -161,6 +166,7 @@ bool Compiler::function(Function& f, Term form, u32 to) {
     if (!reserve(g, r)) return false;
     g.locals.push({name, r});
   }
+  g.parameters = fixed;
   bool closes = self_name != kNone;
   for (const Function* at = &f; at != nullptr; at = at->outer) {
     closes = closes || at->locals.size() > 0 || at->self_name != kNone;

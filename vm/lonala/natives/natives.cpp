@@ -60,7 +60,10 @@ bool native_is_inline(NativeId native) {
     case NativeId::Equal:
     case NativeId::Not:
     case NativeId::First:
-    case NativeId::Rest: return true;
+    case NativeId::Rest:
+    case NativeId::Prepend:
+    case NativeId::IsEmpty:
+    case NativeId::IsNil: return true;
     default: return false;
   }
 }
