@@ -33,13 +33,12 @@ enum class World : u64 {
   Puppet = 4,
   Report = 5,  // mr0 = number of a property | base::CheckSays << 32, mr1 = value; base/check.h
 };
-/// Network: one end of a link. A frame begins with the 6 bytes of the address it is for and those of its sender
-/// (IEEE 802.3); it raises the interrupt of every end it reaches while it waits there.
+/// Network: one end of a link. A frame begins with the address it is for, its sender's (6 bytes each) and 2 bytes of type,
+/// as IEEE 802.3 has it; it raises the interrupt of every end it reaches while it waits there.
 enum class Network : u64 {
-  Send = 1,     // mr0 = bytes in msg; RangeError beyond the MTU or below a header. Taking it promises nothing
+  Send = 1,     // mr0 = bytes in msg; RangeError beyond header and MTU, or below a header. Taking it promises nothing
   Receive = 2,  // → mr0 = bytes in msg, mr1 = frames still waiting; 0 bytes: none waits
-  Info = 3,     // → mr0 = own address (6 bytes, big-endian), mr1 = MTU, mr2 = 1 when the link is up, mr3 = bits/s,
-                // and the link's name in msg, its length in the high half of mr2
+  Info = 3,     // → mr0 = own address, mr1 = MTU | 1 << 32 when the link is up, mr2 = bits/s, mr3 = bytes of its name in msg
 };
 constexpr u64 kNetworkHeaderBytes = 14;
 /// Registers of a real device, on a bare machine in live mode; a driver process does the rest.

@@ -54,6 +54,37 @@ bool are_equal(const sim::host::NodeShape& left, const sim::host::NodeShape& rig
          left.script == right.script && left.columns == right.columns && left.rows == right.rows;
 }
 
+std::string link_of(const wire::Plan::Link::Reader& from, u32 nodes, sim::host::LinkShape& link) {
+  link = {.name = from.getName().cStr(),
+          .settings = {.latency_ns = from.getLatencyNs(),
+                       .jitter_ns = from.getJitterNs(),
+                       .bits_per_second = from.getBitsPerSecond(),
+                       .queue_bytes = from.getQueueBytes(),
+                       .mtu = from.getMtu(),
+                       .is_up = !from.getIsDown()}};
+  for (const u32 node : from.getJoins()) {
+    if (node < 1 || node > nodes) return "plan: link " + link.name + " joins node " + std::to_string(node);
+    link.joins.push_back(node);
+  }
+  return {};
+}
+
+void set_links(wire::Plan::Builder plan, const std::vector<sim::host::LinkShape>& links) {
+  auto out = plan.initLinks(static_cast<u32>(links.size()));
+  for (u32 i = 0; i < links.size(); ++i) {
+    const sim::host::LinkShape& link = links[i];
+    out[i].setName(link.name);
+    auto joins = out[i].initJoins(static_cast<u32>(link.joins.size()));
+    for (u32 at = 0; at < link.joins.size(); ++at) joins.set(at, link.joins[at]);
+    out[i].setLatencyNs(link.settings.latency_ns);
+    out[i].setJitterNs(link.settings.jitter_ns);
+    out[i].setBitsPerSecond(link.settings.bits_per_second);
+    out[i].setQueueBytes(link.settings.queue_bytes);
+    out[i].setMtu(link.settings.mtu);
+    out[i].setIsDown(!link.settings.is_up);
+  }
+}
+
 /// Nodes as options describe them: equal and plain ones by the fields for all.
 void set_nodes(sim::host::MachineOptions& options, std::vector<sim::host::NodeShape> shapes, bool one_image) {
   const sim::host::NodeShape& first = shapes[0];
@@ -119,6 +150,7 @@ Buffer plan_of(const sim::host::MachineOptions& options) {
     node.setDriftPpm(shape.clock.drift_ppm);
     node.setBootAtNs(shape.boot_at_ns);
   }
+  if (!options.links.empty()) set_links(plan, options.links);
   const auto words_out = capnp::canonicalize(plan.asReader());
   const auto bytes = words_out.asBytes();
   return {bytes.begin(), bytes.end()};
@@ -155,6 +187,11 @@ PlanRead read_plan(const PlanFrame& frame) {
     const bool one_image = std::equal(read.images.begin() + 1, read.images.end(), read.images.begin());
     set_nodes(options, std::move(shapes), one_image);
     options.wall_start_ns = plan.getWallStartNs();
+    if (plan.getLinks().size() > sim::kLinksMax) return refuse(out_of_range("plan: links", plan.getLinks().size()));
+    for (const auto link : plan.getLinks()) {
+      const std::string wrong = link_of(link, nodes.size(), options.links.emplace_back());
+      if (!wrong.empty()) return refuse(wrong);
+    }
     u64 table[kCostCount];
     for (u32 i = 0; i < kCostCount; ++i) table[i] = costs[i];
     __builtin_memcpy(&options.costs, table, sizeof table);

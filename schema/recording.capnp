@@ -55,4 +55,16 @@ struct Plan {
     driftPpm @9 :Int32;
     bootAtNs @10 :UInt64;          # all ones: not before the plan's code boots it
   }
+  links @5 :List(Link);
+
+  struct Link {
+    name @0 :Text;
+    joins @1 :List(UInt32);        # numbers of nodes, from 1
+    latencyNs @2 :UInt64;
+    jitterNs @3 :UInt64;
+    bitsPerSecond @4 :UInt64;
+    queueBytes @5 :UInt32;
+    mtu @6 :UInt32;
+    isDown @7 :Bool;
+  }
 }

@@ -25,6 +25,15 @@ std::string describe(const ConfigError& error) {
       const std::string ppm = std::to_string(static_cast<i64>(error.value));
       return "node " + std::to_string(error.node) + ": a clock drift of " + ppm + " ppm is not in -1000000..1000000";
     }
+    case NodeName: return "the name of node " + std::to_string(error.node) + " has " + value + " bytes; allowed is 63";
+    case LinkName:
+      return "the name of link " + std::to_string(error.node) + " has " + value + " bytes; allowed is 1..63";
+    case LinkCount: return "number of links " + value + " is not in 0..64";
+    case LinkNodes: return "link " + std::to_string(error.node) + " joins fewer than two nodes of the world";
+    case LinkSettings:
+      return "link " + std::to_string(error.node) +
+             ": allowed is latency and jitter up to 1h, 1..10^12 bits/s, queue up to 64M, mtu 68..8000";
+    case NodeLinks: return "at node " + std::to_string(error.node) + " end " + value + " links; allowed is 8";
   }
   return "unknown configuration error";
 }
@@ -219,7 +228,16 @@ std::string Machine::start() {
                      .clock = shape.clock,
                      .boot_at_ns = shape.boot_at_ns});
   }
+  std::vector<LinkConfig> links;
+  for (const LinkShape& link : options_.links) {
+    LinkConfig& made = links.emplace_back(LinkConfig{.name = link.name, .settings = link.settings});
+    for (const u32 node : link.joins) {
+      if (node < 1 || node > nodes.size()) return "link " + link.name + " joins node " + std::to_string(node);
+      made.joins |= u64{1} << (node - 1);
+    }
+  }
   WorldConfig config;
+  config.links = links;
   config.seed = options_.seed;
   config.nodes = nodes;
   config.entries = options_.entries;

@@ -25,6 +25,12 @@ struct NodeShape {
   u64 boot_at_ns = 0;  // kNever: off, until an action boots it
 };
 
+struct LinkShape {
+  std::string name;
+  std::vector<u32> joins;  // node numbers, from 1
+  LinkSettings settings;
+};
+
 struct MachineOptions {
   u64 seed = 0;
   u32 cores = 1;
@@ -41,6 +47,8 @@ struct MachineOptions {
   Schedule schedule;
   u64 wall_start_ns = kWallStartNs;
   std::vector<NodeShape> shapes;  // not empty: the nodes; `nodes` and what describes equal ones above is not used
+
+  std::vector<LinkShape> links;
 
   u32 node_count() const { return shapes.empty() ? nodes : static_cast<u32>(shapes.size()); }
   /// Node `index`, from 0.

@@ -144,6 +144,64 @@ ActionResult<> World::set_rate(u32 number, i32 ppm) {
   return {};
 }
 
+// ── Links ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ActionResult<> World::set_link(u32 link, const LinkSettings& settings) {
+  if (in_puppet_) return ActionError{Code::InPuppet};
+  if (link >= links_.count()) return ActionError{Code::NoSuchLink, 0, link, links_.count()};
+  if (settings.mtu > links_.mtu_max()) return ActionError{Code::OutOfRange, 0, settings.mtu, links_.mtu_max()};
+  if (!links_.is_allowed(settings)) return ActionError{Code::BadLink, 0, link};
+  links_.set(link, settings);
+  emit(0, now_,
+       {.kind = EventKind::NetLinkState,
+        .object = link + 1,
+        .a = settings.is_up ? 1u : 0u,
+        .b = settings.latency_ns,
+        .c = settings.bits_per_second});
+  return {};
+}
+
+void World::tell_blocked() {
+  u64 pairs = 0;
+  base::D128 digest;
+  for (u32 from = 0; from < nodes_.size(); ++from) {
+    for (u32 to = 0; to < nodes_.size(); ++to) {
+      if (!links_.is_blocked(from, to)) continue;
+      pairs += 1;
+      digest.fold(u64{from} << 32 | to);
+    }
+  }
+  emit(0, now_,
+       {.kind = EventKind::HostCommand, .a = static_cast<u64>(PlanCommand::Block), .b = pairs, .c = digest.out().high});
+}
+
+ActionResult<> World::partition(std::span<const u8> groups) {
+  if (in_puppet_) return ActionError{Code::InPuppet};
+  if (groups.size() != nodes_.size()) return ActionError{Code::NoSuchNode, 0, groups.size(), nodes_.size()};
+  for (u32 from = 0; from < nodes_.size(); ++from) {
+    for (u32 to = 0; to < nodes_.size(); ++to) links_.block(from, to, groups[from] != groups[to]);
+  }
+  tell_blocked();
+  return {};
+}
+
+ActionResult<> World::block(u32 from, u32 to, bool blocked) {
+  TRY(node_for_action(from));
+  TRY(node_for_action(to));
+  links_.block(from - 1, to - 1, blocked);
+  tell_blocked();
+  return {};
+}
+
+ActionResult<> World::heal() {
+  if (in_puppet_) return ActionError{Code::InPuppet};
+  for (u32 from = 0; from < nodes_.size(); ++from) {
+    for (u32 to = 0; to < nodes_.size(); ++to) links_.block(from, to, false);
+  }
+  tell_blocked();
+  return {};
+}
+
 // ── Threads ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 ActionResult<> World::kill(u32 number, u32 thread_id) {
@@ -197,6 +255,8 @@ std::string_view describe(const ActionError& error, std::span<char> out) {
     case Code::NoSuchCore:
       return base::format(out, "node {} has no core {}; allowed is 0 to {}", error.node, error.value,
                           error.allowed - 1);
+    case Code::NoSuchLink: return base::format(out, "there is no link {}; there are {}", error.value, error.allowed);
+    case Code::BadLink: return base::format(out, "link {}: a setting is out of range", error.value);
     case Code::NoSuchThread: return base::format(out, "node {} has no thread {:x}", error.node, error.value);
     case Code::NodeIsUp: return base::format(out, "node {} is up", error.node);
     case Code::NodeIsDown: return base::format(out, "node {} is down", error.node);

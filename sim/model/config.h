@@ -1,4 +1,4 @@
-// sim/model/config.h — what defines a world: nodes, costs, seed, image and script, with the host's sinks beside it.
+// sim/model/config.h — what defines a world: nodes, links, costs, seed, image and script, with the host's sinks beside it.
 // The sinks are judges: they see a run and can never change one.
 #pragma once
 #include "base/check.h"
@@ -14,6 +14,9 @@ namespace sim {
 
 constexpr u32 kNodesMax = 64;
 constexpr u32 kCoresMax = kernel::kCoresMax;
+constexpr u32 kNameBytesMax = 63;
+constexpr u32 kLinksMax = 64;
+constexpr u32 kNodeLinksMax = 8;         // links that end at one node
 constexpr u32 kPlanEntriesMax = 4096;    // calls of a plan that lie ahead
 constexpr u64 kSliceNs = 10'000;         // how far a core may run past the next core's time
 constexpr u64 kInputTickNs = 1'000'000;  // host input enters at multiples of this; runs are always cut there
@@ -50,6 +53,22 @@ struct ClockConfig {
   i64 skew_ns = 0;
   i32 drift_ppm = 0;  // it runs fast by so many millionths; within ±kRatePpmMax
   friend bool operator==(const ClockConfig&, const ClockConfig&) = default;
+};
+
+/// What frames meet on a link, in each direction.
+struct LinkSettings {
+  u64 latency_ns = 200'000;
+  u64 jitter_ns = 0;  // each frame takes up to so much longer; none overtakes another
+  u64 bits_per_second = 1'000'000'000;
+  u32 queue_bytes = 256 << 10;  // that wait for their turn; more are dropped
+  u32 mtu = 1500;               // most bytes behind a frame's header
+  bool is_up = true;
+  friend bool operator==(const LinkSettings&, const LinkSettings&) = default;
+};
+struct LinkConfig {
+  std::string_view name;  // outlives the world
+  u64 joins = 0;          // bit i: node number i + 1
+  LinkSettings settings;
 };
 
 struct NodeConfig {
@@ -141,6 +160,7 @@ struct WorldConfig {
   u64 wall_start_ns = kWallStartNs;
   u64 root_stack_bytes = u64{256} << 10;
   bool stealing = true;
+  std::span<const LinkConfig> links;  // ≤ kLinksMax; copied
   Script script;
   ScheduleConfig schedule;  // how choices are answered; not part of the configuration's digest
   FaultPlan faults;         // nor is this: the rules are told by events
@@ -157,6 +177,12 @@ struct ConfigError {
     ImageTooLarge,
     Boot,
     ClockRate,
+    NodeName,  // longer than kNameBytesMax; `value`: its bytes
+    LinkName,  // the same, or empty; `node` is the link's number from 0
+    LinkCount,
+    LinkNodes,     // `node` is the link's number from 0: it joins fewer than two nodes, or one that is not there
+    LinkSettings,  // `node` is the link's number from 0
+    NodeLinks,     // more than kNodeLinksMax end at the node
   } code = Code::NodeCount;
   u32 node = 0;
   u64 value = 0;

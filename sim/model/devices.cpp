@@ -301,6 +301,10 @@ PortEffect Devices::port_call(u32 device, kernel::Ref<kernel::Tcb> thread, UserF
   kernel::Kernel& kernel = node_.kernel();
   IpcBuffer* buffer = kernel::ipc::buffer_of(kernel, kernel.at(thread), true);
   const u64 operation = MessageInfo{frame.info}.label();
+  if (device >= kNetworkDevices) {
+    network_call(device - kNetworkDevices, static_cast<port::Network>(operation), frame, buffer, now, thread);
+    return PortEffect::None;
+  }
   if (device >= kDeviceCount) {
     registers_call(hardware_.devices[device - kDeviceCount], static_cast<port::Registers>(operation), frame);
     return PortEffect::None;
@@ -393,6 +397,51 @@ void Devices::registers_call(const HardwareDevice& device, port::Registers opera
     default: *reinterpret_cast<volatile u64*>(at) = frame.mr[2]; break;
   }
   answer(frame, ResultLabel::None, 0);
+}
+
+void Devices::frames_wait(u32 port, bool any, u64 now) {
+  lines_[kLineNetwork + port].level = any;
+  raise_if_due(kLineNetwork + port, now);
+}
+
+void Devices::network_call(u32 port, port::Network operation, UserFrame& frame, IpcBuffer* buffer, u64 now,
+                           kernel::Ref<kernel::Tcb> thread) {
+  static_assert(kFrameHeaderMin == port::kNetworkHeaderBytes);
+  if (buffer == nullptr) return answer(frame, ResultLabel::IllegalOperation, 0);
+  Links& links = world_.links();
+  const u32 index = node_.index();
+  const LinkEnd& end = links.end_of(index, port);
+  const Link& link = links.at(end.link);
+  switch (operation) {
+    case port::Network::Send: {
+      const u64 count = frame.mr[0];
+      if (count < kFrameHeaderMin || count > kFrameHeaderMin + link.settings.mtu || count > port::kBytesMax) {
+        return answer(frame, ResultLabel::RangeError, 0);
+      }
+      links.send(index, port, node_.kernel().at(thread).thread_id, {message_bytes(buffer), count}, now);
+      return answer(frame, ResultLabel::None, 0);
+    }
+    case port::Network::Receive: {
+      const base::Bytes bytes = links.received(index, port);
+      frame.mr[0] = bytes.size();
+      frame.mr[1] = 0;
+      if (!bytes.empty()) {
+        __builtin_memcpy(message_bytes(buffer), bytes.data(), bytes.size());
+        links.release_received(index, port);
+        frame.mr[1] = end.count;
+        frames_wait(port, end.count > 0, now);
+      }
+      return answer(frame, ResultLabel::None, 2);
+    }
+    case port::Network::Info:
+      frame.mr[0] = links.address_of(end);
+      frame.mr[1] = link.settings.mtu | (link.settings.is_up ? u64{1} << 32 : 0);
+      frame.mr[2] = link.settings.bits_per_second;
+      frame.mr[3] = link.name.size();
+      __builtin_memcpy(message_bytes(buffer), link.name.data(), link.name.size());
+      return answer(frame, ResultLabel::None, 4);
+  }
+  answer(frame, ResultLabel::IllegalOperation, 0);
 }
 
 void Devices::read_console(UserFrame& frame, IpcBuffer* buffer, u64 now) {

@@ -13,7 +13,13 @@ namespace sim {
 class World;
 class Node;
 
-enum Line : u32 { kLineConsole = 1, kLineTimer = 2, kLineHardware = 3, kLinesEnd = kLineHardware + kHardwareMax };
+enum Line : u32 {
+  kLineConsole = 1,
+  kLineTimer = 2,
+  kLineHardware = 3,
+  kLineNetwork = kLineHardware + kHardwareMax,
+  kLinesEnd = kLineNetwork + kNodeLinksMax
+};
 
 /// Where each device of a node lies; every node has the same.
 constexpr kernel::DeviceConfig kDeviceTable[] = {
@@ -31,9 +37,16 @@ constexpr kernel::DeviceConfig hardware_window(u32 index) {
   return {kernel::DeviceKind::Registers, kLineHardware + index, 0xE001'0000 + index * 0x1000, 12};
 }
 
+/// Where the windows of a node's ends of links lie; device kNetworkDevices + i is port i.
+constexpr u32 kNetworkDevices = kDeviceCount + kHardwareMax;
+constexpr kernel::DeviceConfig network_window(u32 port) {
+  return {kernel::DeviceKind::Network, kLineNetwork + port, 0xE002'0000 + port * 0x1000, 12};
+}
+
 /// Names of streams in the draw lane.
 constexpr u64 kStreamTie = 0;
 constexpr u64 kStreamEntropy = 1;
+constexpr u64 kStreamJitter = 2;
 
 constexpr u32 kConsoleFifoBytes = 4096;     // as a UART with a driver's buffer
 constexpr u32 kConsoleStagedBytes = 65536;  // typed but not yet delivered
@@ -129,6 +142,8 @@ class Devices {
   void deliver_size(u16 columns, u16 rows, u64 now);
   void deliver_refill(u64 now);
   void deliver_timer(u64 now);
+  /// Whether frames wait at a port.
+  void frames_wait(u32 port, bool any, u64 now);
   /// Input for a node that is off: its bytes are lost, the end of input and the terminal's size are found at power-on.
   void deliver_off(const QueueEntry& entry);
 
@@ -168,6 +183,8 @@ class Devices {
   void entropy_call(port::Entropy operation, kernel::UserFrame& frame, kernel::IpcBuffer* buffer);
   PortEffect power_call(port::Power operation, kernel::UserFrame& frame, u64 now);
   void registers_call(const HardwareDevice& device, port::Registers operation, kernel::UserFrame& frame);
+  void network_call(u32 port, port::Network operation, kernel::UserFrame& frame, kernel::IpcBuffer* buffer, u64 now,
+                    kernel::Ref<kernel::Tcb> thread);
   void read_console(kernel::UserFrame& frame, kernel::IpcBuffer* buffer, u64 now);
   void stats(kernel::UserFrame& frame, kernel::IpcBuffer* buffer);
   void puppet(kernel::UserFrame& frame, kernel::IpcBuffer* buffer, kernel::Ref<kernel::Tcb> thread);

@@ -44,6 +44,7 @@ kernel::BootConfig Node::boot_config(std::span<kernel::DeviceConfig> devices) co
   for (const kernel::DeviceConfig& device : kDeviceTable) devices[count++] = device;
   ASSERT(config_.hardware.devices.size() <= kHardwareMax);
   for (u32 i = 0; i < config_.hardware.devices.size(); ++i) devices[count++] = hardware_window(i);
+  for (u32 port = 0; port < world_.links().port_count(index_); ++port) devices[count++] = network_window(port);
   return {.node_id = number(),
           .core_count = static_cast<u32>(cores_.size()),
           .stealing = world_.config().stealing,
@@ -78,6 +79,7 @@ base::Result<void, kernel::BootError> Node::boot(u64 now) {
 void Node::power_off() {
   for (Core& core : cores_) core.timer_entry = kNoEntry;
   devices_.power_off();
+  world_.links().power_off(index_);
   for (u64 slot = 0; slot < fibers_.size(); ++slot) {
     if (fibers_[slot].thread_id == 0) continue;
     drop_fiber(fibers_[slot]);
@@ -153,6 +155,12 @@ u32 Node::device_at(Ref<Tcb> tcb, u64 vaddr) {
     const kernel::DeviceConfig window = hardware_window(i);
     if (found->offset >= window.window_offset && found->offset - window.window_offset < u64{1} << window.window_bits) {
       return kDeviceCount + i;
+    }
+  }
+  for (u32 port = 0; port < world_.links().port_count(index_); ++port) {
+    const kernel::DeviceConfig window = network_window(port);
+    if (found->offset >= window.window_offset && found->offset - window.window_offset < u64{1} << window.window_bits) {
+      return kNetworkDevices + port;
     }
   }
   return ~u32{0};

@@ -99,7 +99,7 @@ class Node final : public kernel::MachinePort {
 
   World& world_;
   u32 index_;
-  static constexpr u32 kDevicesMax = kDeviceCount + kHardwareMax;
+  static constexpr u32 kDevicesMax = kNetworkDevices + kNodeLinksMax;
 
   bool up_ = false;
   bool halted_ = false;

@@ -199,7 +199,8 @@ void World::raise(Node& node, u32 line, u64 time, u64 counter) {
 }
 
 void World::deliver(const QueueEntry& entry) {
-  if (entry.action >= Action::PlanCall) return deliver_plan(entry);
+  if (entry.action >= Action::Frame) [[unlikely]]
+    return entry.action == Action::Frame ? links_.deliver(entry) : deliver_plan(entry);
   Node& node = nodes_[entry.node];
   if (entry.action == Action::FaultStrike) return fault_strike(node, static_cast<u32>(entry.argument), entry.time);
   const bool from_host = entry.action == Action::ConsoleInput || entry.action == Action::ConsoleHangup ||
@@ -217,11 +218,12 @@ void World::deliver(const QueueEntry& entry) {
     case Action::CoreTimer:
     case Action::Poke:
     case Action::Irq: return deliver_to_core(node, node.cores()[entry.core], entry);
-    case Action::FaultStrike: break;
+    case Action::FaultStrike:
+    case Action::Frame:
     case Action::PlanCall:
     case Action::NodeBoot: break;
   }
-  UNREACHABLE("an entry of the plan was taken for a node's");
+  UNREACHABLE("an entry of a link or the plan was taken for a node's");
 }
 
 void World::deliver_plan(const QueueEntry& entry) {

@@ -28,7 +28,7 @@ u32 entries_max(const WorldConfig& config) {
   for (const NodeConfig& node : config.nodes)
     count += kEntriesPerNode + kHostEntriesPerNode + node.cores * kEntriesPerCore;
   if (can_strike(config.faults)) count += kFaultTimedMax;
-  return count;
+  return count + Links::Need(config.links).entries;
 }
 
 u32 core_total(const WorldConfig& config) {
@@ -49,10 +49,11 @@ base::Result<void, ConfigError> check(const WorldConfig& config) {
     if (bytes < kernel::kRamBytesMin || bytes > kernel::kRamBytesMax || bytes % kernel::kRamBytesMultiple != 0) {
       return ConfigError{Code::RamSize, i + 1, bytes};
     }
+    if (node.name.size() > kNameBytesMax) return ConfigError{Code::NodeName, i + 1, node.name.size()};
     const i64 ppm = node.clock.drift_ppm;
     if (ppm < -kRatePpmMax || ppm > kRatePpmMax) return ConfigError{Code::ClockRate, i + 1, static_cast<u64>(ppm)};
   }
-  return {};
+  return Links::check(config);
 }
 
 base::Digest digest_of_config(const WorldConfig& config) {
@@ -77,6 +78,12 @@ base::Digest digest_of_config(const WorldConfig& config) {
     digest.fold(static_cast<u64>(node.clock.skew_ns));
     digest.fold(static_cast<u64>(static_cast<i64>(node.clock.drift_ppm)));
     digest.fold(node.boot_at_ns);
+  }
+  for (const LinkConfig& link : config.links) {
+    digest.fold_bytes(base::bytes_of(link.name));
+    const LinkSettings& settings = link.settings;
+    digest.fold(link.joins, settings.latency_ns, settings.jitter_ns, settings.bits_per_second,
+                u64{settings.queue_bytes} << 32 | settings.mtu, settings.is_up ? 1 : 0);
   }
   return digest.out();
 }
@@ -113,6 +120,7 @@ struct World::Memory {
   std::span<Fiber> fibers;  // of all nodes, one after the other
   std::span<Arena> arenas;
   std::span<u64> woken_by;  // as the fibers, by TCB slot
+  Links::Memory linked;
   std::span<Explorer> explorer;
   Explorer::Memory explored;
   std::span<Faults> faults;
@@ -135,6 +143,12 @@ struct World::Memory {
     fibers = carver.take<Fiber>(ram >> kernel::kTcbBits);
     arenas = carver.take<Arena>(ram >> kernel::kTableBits);
     woken_by = carver.take<u64>(ram >> kernel::kTcbBits);
+    const Links::Need need(config.links);
+    linked.links = carver.take<Link>(config.links.size());
+    linked.ends = carver.take<LinkEnd>(need.ends);
+    linked.paths = carver.take<LinkPath>(need.paths);
+    linked.frames = carver.take<Frame>(need.frames);
+    linked.bytes = carver.take<u8>(u64{need.frames} * need.frame_bytes);
     if (config.schedule.on) {
       explorer = carver.take<Explorer>(1);
       explored.threads = carver.take<Explorer::Thread>(ram >> kernel::kTcbBits);
@@ -161,6 +175,7 @@ World::World(const WorldConfig& config, const Memory& memory)
       cores_(memory.cores),
       busy_times_(memory.busy_times),
       queue_(memory.heap, memory.slots),
+      links_(*this, config, memory.linked),
       trace_(memory.ring, memory.leaves),
       ties_(config.seed, "sched.tie") {
   trace_.observe(config.sinks.context, config.sinks.event, config.sinks.epoch);

@@ -7,10 +7,12 @@
 //   W3 a thread never passes the end of its run: a charge is split there.
 //   W4 an entry is atomic at its start; its cost is spent after it.
 //   W5 an idle core never runs before what woke it.
+//   W6 an unfaulted link delivers in sending order (link.h).
 #pragma once
 #include "sim/model/event_queue.h"
 #include "sim/model/explore/explorer.h"
 #include "sim/model/faults/faults.h"
+#include "sim/model/link.h"
 #include "sim/model/node.h"
 #include "sim/model/trace.h"
 
@@ -37,6 +39,7 @@ struct ActionError {
   enum class Code : u8 {
     NoSuchNode,    // `value`; `allowed`: the greatest number
     NoSuchCore,    // `value`; `allowed`: how many the node has
+    NoSuchLink,    // `value`, from 0; `allowed`: how many there are
     NoSuchThread,  // `value`: its id
     NodeIsUp,
     NodeIsDown,
@@ -44,6 +47,7 @@ struct ActionError {
     ConsoleEnded,
     InThePast,   // `value`, ns; `allowed`: now
     OutOfRange,  // `value`, of `allowed` at most
+    BadLink,     // `value`: a setting of link.h's ranges is out of its own
     PlanFull,    // `allowed`: kPlanEntriesMax
     InPuppet,    // an order is being made: World::at can have it done right after
   } code = Code::NoSuchNode;
@@ -63,6 +67,7 @@ enum class PlanCommand : u8 {
   Type = 3,      // b: bytes taken, c: their digest
   EndInput = 4,  // of the console
   Puppet = 5,    // b: digest of client, result and order, c: bytes of the order
+  Block = 6,     // of the world: b: pairs of nodes that do not hear each other, one direction each, c: their digest
 };
 
 class World {
@@ -112,6 +117,16 @@ class World {
   /// The node's clock runs `ppm` millionths fast from now on (±kRatePpmMax); armed timers go by it.
   ActionResult<> set_rate(u32 node, i32 ppm);
 
+  /// Other settings for a link, whole; frames on their way keep their times. A link that goes down loses what arrives.
+  ActionResult<> set_link(u32 link, const LinkSettings& settings);
+  /// Nodes of different groups do not hear each other, whatever the link; groups[i] is of node i + 1. What is on its way
+  /// is lost where it arrives.
+  ActionResult<> partition(std::span<const u8> groups);
+  /// `to` does not hear `from`, or does again.
+  ActionResult<> block(u32 from, u32 to, bool blocked);
+  /// Everybody hears everybody.
+  ActionResult<> heal();
+
   /// Hardware device `index` of a node has interrupted (config.h); between two `run`s, on no record.
   void hardware_interrupt(u32 node, u32 index) { nodes_[node - 1].devices().hardware_interrupt(index, now_); }
 
@@ -124,6 +139,7 @@ class World {
   u64 seed() const { return config_.seed; }
   Trace& trace() { return trace_; }
   std::span<Node> nodes() { return nodes_; }
+  Links& links() { return links_; }
   const EventQueue& queue() const { return queue_; }
   u64 draws() const { return ties_.index(); }
   base::Digest config_digest() const { return config_digest_; }
@@ -174,6 +190,7 @@ class World {
   bool may_go_on() const { return plan_entries_ > 0 && up_count_ + halted_count_ < nodes_.size(); }
   ActionResult<Node*> node_for_action(u32 number);
   ActionResult<Node*> running_node(u32 number);
+  void tell_blocked();
   void hold(Node& node, Core& core, u64 ns);
   void emit_command(const Node& node, PlanCommand command, u32 thread, u64 b, u64 c);
   void push_plan(QueueEntry entry, u64 time);
@@ -235,6 +252,7 @@ class World {
   std::span<u64> busy_times_;        // local time of each busy core; kNever for idle ones
   u32 first_cores_[kNodesMax] = {};  // global index of each node's core 0
   EventQueue queue_;
+  Links links_;
   Trace trace_;
   kernel::Entry trap_entry_{.kind = kernel::EntryKind::Syscall};  // of a system call; the rest is set at each
   base::Prng ties_;

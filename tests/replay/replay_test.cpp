@@ -175,6 +175,7 @@ TEST_CASE("a world of different nodes is recorded whole: shapes, clocks, starts,
                      .script = "cd x",
                      .clock = {.skew_ns = -5, .drift_ppm = 300},
                      .boot_at_ns = 7'000'000}};
+  options.links = {{"lan", {1, 2}, {.latency_ns = 5, .jitter_ns = 6, .queue_bytes = 7, .mtu = 800, .is_up = false}}};
   const std::string path = session::temporary("shapes");
   sim::host::Machine machine(options);
   Recorder recorder;
@@ -197,6 +198,8 @@ TEST_CASE("a world of different nodes is recorded whole: shapes, clocks, starts,
   CHECK(second.clock == sim::ClockConfig{-5, 300});
   CHECK(second.boot_at_ns == 7'000'000);
   CHECK(read.options.wall_start_ns == 1'000'000'000);
+  REQUIRE(read.options.links.size() == 1);
+  CHECK(read.options.links[0].settings == options.links[0].settings);
   CHECK(plan_of(read.options) == plan_of(options));
   const auto again = play(recording);
   CHECK(again.error == "");

@@ -138,6 +138,9 @@ void print_info(const replay::Recording& recording, const Request& request) {
       const std::string name = shape.name.empty() ? std::to_string(i + 1) : shape.name;
       std::printf("node      %s, %s\n", name.c_str(), describe(shape).c_str());
     }
+    for (const LinkShape& link : plan.options.links) {
+      std::printf("link      %s, %zu nodes\n", link.name.c_str(), link.joins.size());
+    }
   } else {
     std::printf("world     %s\n", plan.error.c_str());
   }
