@@ -112,6 +112,17 @@ TEST_CASE("a recorded script replays to the digest it had", "[sim][cli][replay]"
   CHECK(!contains(read_file(file), "/tmp"));  // no path of the host
 }
 
+TEST_CASE("the table of digests of a recording is that of its run", "[sim][cli][replay]") {
+  const std::string script = script_file("echo a\nwork\nexit 0\n");
+  const std::string file = temporary("table.orrery");
+  REQUIRE(shell(kOrrery + " run " + script + " --seed 7 --record " + file + " 2>/dev/null").code == 0);
+  const Finished recorded = shell(kOrrery + " digest " + file + " --lanes");
+  CHECK(recorded.code == 0);
+  CHECK(recorded.out == shell(kOrrery + " digest " + script + " --seed 7 --lanes").out);
+  CHECK(contains(recorded.out, "node 1 lane"));
+  CHECK(shell(kOrrery + " digest " + file + " --seed 8 2>&1").code == 2);
+}
+
 TEST_CASE("a session typed at a terminal, resized and with a silent loop, replays", "[sim][cli][replay][watchdog]") {
   const std::string file = temporary("live.orrery");
   Session session(file);

@@ -5,16 +5,17 @@
 
 #include <cstdio>
 
-#include "sim/host/cli/cli.h"
+#include "sim/host/cli/record.h"
 #include "sim/host/contain.h"
 
 namespace sim::host::cli {
 
 const Verb kDigestVerb = {
-    "digest", "the digest after each 4096 events of a script's run, as a table",
-    "usage: orrery digest SCRIPT|- [--seed N] [--cores N] [--memory SIZE] [--from K] [--to K] [--every N] [--lanes]\n"
+    "digest", "the digest after each 4096 events of a run, as a table",
+    "usage: orrery digest SCRIPT|RECORDING|- [--seed N] [--cores N] [--memory SIZE] [--from K] [--to K] [--every N] "
+    "[--lanes]\n"
     "                     [--only FILTER]\n"
-    "  --seed --cores --memory --image   as for `orrery run`\n"
+    "  --seed --cores --memory --image   as for `orrery run`; a recording has its own\n"
     "  --from K        first epoch shown (default 1)\n"
     "  --to K          last epoch shown (default: the last)\n"
     "  --every N       only each N-th (default 1); the last is always shown\n"
@@ -22,8 +23,60 @@ const Verb kDigestVerb = {
     "  --only FILTER   also how many events pass, and one digest of those (filters: `orrery run --help`)\n"
     "  --json          one line an epoch, schema orrery.digest/1\n"
     "example: orrery digest script.fsh --seed 42 > here.txt\n"
-    "exit:    0   2 usage   5 Orrery's own failure   7 watchdog   8 unreadable file   10 stalled\n",
+    "exit:    0   2 usage   4 the recording's digests are others (the interval is named)   5 Orrery's own failure\n"
+    "         7 watchdog   8 unreadable file   10 stalled   12 another version or model\n",
     digest_verb};
+
+namespace {
+
+/// What is run: a script, or what a recording has.
+struct Subject {
+  std::optional<replay::Recording> recording;
+  MachineOptions options;
+};
+
+int read_subject(const Context& context, ScriptRun& run, Subject& subject) {
+  Guest guest = context.guest;
+  if (!is_recording(run.script_name)) {
+    if (const int code = prepare(run, guest, kDigestVerb); code >= 0) return code;
+    subject.options = options_of(run, guest);
+    return -1;
+  }
+  if (run.flags.text() != MachineFlags{}.text()) {
+    return usage_error(kDigestVerb, "a recording has its seed and its machine");
+  }
+  if (const int code = load_recording(kDigestVerb, run.script_name, subject.recording.emplace()); code >= 0)
+    return code;
+  replay::PlanRead plan = replay::machine_of(*subject.recording, guest.image, guest.entries);
+  if (!plan.error.empty()) {
+    std::fprintf(stderr, "orrery digest: %s: %s\n", run.script_name.c_str(), plan.error.c_str());
+    return kUnreadable;
+  }
+  subject.options = std::move(plan.options);
+  return -1;
+}
+
+int play(replay::Player& player, const std::string& name, World& world, base::Digest& root) {
+  contain(world, {.report_assertions = false});
+  const replay::Replayed replayed = player.play();
+  release_containment();
+  root = replayed.root;
+  if (!replayed.divergence && replayed.error.empty()) return kHeld;
+  const std::string what = replayed.divergence ? replay::describe(*replayed.divergence) : replayed.error;
+  std::fprintf(stderr, "orrery digest: %s: %s\n", name.c_str(), what.c_str());
+  return replayed.divergence ? kNotDeterministic : kUnreadable;
+}
+
+int run_whole(World& world, base::Digest& root) {
+  contain(world, {});
+  const Outcome outcome = world.run(kNever);
+  release_containment();
+  if (outcome == Outcome::Stalled) list_blocked(world);
+  root = world.finish();
+  return outcome == Outcome::Stalled ? kStalled : kHeld;
+}
+
+}  // namespace
 
 int digest_verb(Context& context) {
   CLI::App app;
@@ -45,10 +98,10 @@ int digest_verb(Context& context) {
   if (const int code = parse_flags(app, context, kDigestVerb); code >= 0) return code;
   if (run.script_name.empty()) return usage_error(kDigestVerb, "a script is needed (- is standard input)");
   if (every == 0) return usage_error(kDigestVerb, "--every 0: allowed is 1 or more");
-  Guest guest = context.guest;
-  if (const int code = prepare(run, guest, kDigestVerb); code >= 0) return code;
+  Subject subject;
+  if (const int code = read_subject(context, run, subject); code >= 0) return code;
 
-  Machine machine(options_of(run, guest));
+  Machine machine(std::move(subject.options));
   const auto print = [json](u64 epoch, u64 events, base::Digest root) {
     std::printf(json ? "{\"epoch\":%llu,\"events\":%llu,\"root\":\"%s\",\"schema\":\"orrery.digest/1\"}\n"
                      : "%8llu %12llu  %s\n",
@@ -76,13 +129,13 @@ int digest_verb(Context& context) {
       passed_count += 1;
     };
   }
+  std::optional<replay::Player> player;
+  if (subject.recording) player.emplace(*subject.recording, machine, replay::Player::Options{});
   if (const std::string error = machine.start(); !error.empty()) return usage_error(kDigestVerb, error);
   World& world = machine.world();
-  contain(world, {});
-  const Outcome outcome = world.run(kNever);
-  release_containment();
-  if (outcome == Outcome::Stalled) list_blocked(world);
-  const base::Digest root = world.finish();
+  base::Digest root;
+  const int code = player ? play(*player, run.script_name, world, root) : run_whole(world, root);
+  if (code == kUnreadable) return code;
   const u64 epochs = world.trace().epochs();
   if (last_shown != epochs && epochs <= to && epochs >= from) print(epochs, world.trace().count(), root);
   if (lanes) {
@@ -98,7 +151,7 @@ int digest_verb(Context& context) {
         json ? "{\"digest\":\"%s\",\"events\":%llu,\"schema\":\"orrery.digest-only/1\"}\n" : "only %s  %llu events\n",
         text_of(passed.out()).c_str(), static_cast<unsigned long long>(passed_count));
   }
-  return outcome == Outcome::Stalled ? kStalled : kHeld;
+  return code;
 }
 
 }  // namespace sim::host::cli

@@ -109,6 +109,16 @@ void finish_recording(replay::Recorder& recorder, Outcome outcome, World& world,
   std::fprintf(stderr, "orrery: %s is not complete: %s\n", recorder.path().c_str(), recorder.failure().c_str());
 }
 
+bool is_recording(const std::string& path) {
+  constexpr std::string_view kMagic = "ORRERY\r\n";
+  char head[kMagic.size()] = {};
+  std::FILE* file = path == "-" ? nullptr : std::fopen(path.c_str(), "rb");
+  if (file == nullptr) return false;
+  const std::size_t bytes = std::fread(head, 1, sizeof head, file);
+  std::fclose(file);
+  return std::string_view(head, bytes) == kMagic;
+}
+
 int load_recording(const Verb& verb, const std::string& path, replay::Recording& recording) {
   const std::string name(verb.name);
   recording = replay::load(path);

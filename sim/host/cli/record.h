@@ -23,6 +23,8 @@ int start_recording(replay::Recorder& recorder, Machine& machine, const RecordFl
 /// Writes the end; says so on stderr when the recording is not whole.
 void finish_recording(replay::Recorder& recorder, Outcome outcome, World& world, base::Digest root);
 
+/// Whether a file begins as recordings do; `-` is none.
+bool is_recording(const std::string& path);
 /// Loads a recording for `verb`: −1 to go on, 8 when nothing of it can be used, 12 when another version or model made it.
 /// A damaged end is told on stderr, and what is before it is used.
 int load_recording(const Verb& verb, const std::string& path, replay::Recording& recording);

@@ -208,11 +208,6 @@ struct Subject {
   std::string title;
 };
 
-bool is_recording(const std::string& path) {
-  std::string bytes;
-  return path != "-" && read_file(path, bytes) && bytes.starts_with("ORRERY\r\n");
-}
-
 Subject subject_of(const ScriptRun& run, const Guest& guest) {
   const MachineOptions options = options_of(run, guest);
   const replay::Buffer plan = replay::plan_of(options);
