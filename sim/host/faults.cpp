@@ -7,6 +7,7 @@
 #include "base/glob.h"
 #include "base/parse.h"
 #include "base/ustar.h"
+#include "sim/model/faults/swarm.h"
 
 namespace sim::host {
 namespace {
@@ -234,6 +235,47 @@ std::string parse_forced(std::string_view text, FaultSetup& setup) {
   return {};
 }
 
+// ── Swarm ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+namespace {
+
+u64 classes_of(const std::vector<std::string>& patterns) {
+  u64 classes = 0;
+  for (const std::string& pattern : patterns) {
+    for (const FaultClass fault : classes_like(pattern)) classes |= u64{1} << static_cast<u32>(fault);
+  }
+  return classes;
+}
+
+}  // namespace
+
+std::string add_swarm(u64 seed, const std::vector<std::string>& allow, const std::vector<std::string>& forbid,
+                      FaultSetup& setup) {
+  for (const auto* patterns : {&allow, &forbid}) {
+    for (const std::string& pattern : *patterns) {
+      if (classes_like(pattern).empty()) return no_class(pattern);
+    }
+  }
+  const Swarm swarm = draw_swarm(seed, classes_of(allow) & ~classes_of(forbid));
+  for (u32 i = 0; i < kFaultClasses; ++i) {
+    if (swarm.intensity[i] != 0) setup.rules.push_back({rule_of(static_cast<FaultClass>(i), swarm.intensity[i]), "*"});
+  }
+  return {};
+}
+
+std::string text_of_swarm(u64 seed, const std::vector<std::string>& allow, const std::vector<std::string>& forbid) {
+  const u64 allowed = classes_of(allow) & ~classes_of(forbid);
+  const Swarm swarm = draw_swarm(seed, allowed);
+  std::string text;
+  for (u32 i = 0; i < kFaultClasses; ++i) {
+    if ((allowed >> i & 1) == 0) continue;
+    const u32 intensity = swarm.intensity[i];
+    text += (text.empty() ? "" : " ") + std::string(name_of(static_cast<FaultClass>(i))) + "=" +
+            (intensity == 0 ? "off" : std::to_string(intensity));
+  }
+  return text;
+}
+
 // ── Back to text ─────────────────────────────────────────────────────────────────────────────────────────────
 
 std::string text_of(const ArmedFault& armed) {
@@ -310,8 +352,9 @@ std::string find_doubled(const FaultSetup& setup) {
 
 // ── Services ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-ServiceNames services_of(std::string_view image) {
-  ServiceNames found;
+namespace {
+
+void collect_services(std::string_view image, ServiceNames& found) {
   base::UstarReader reader(base::bytes_of(image));
   for (;;) {
     const auto next = reader.next();
@@ -326,6 +369,13 @@ ServiceNames services_of(std::string_view image) {
       if (std::find(found.names.begin(), found.names.end(), name) == found.names.end()) found.names.push_back(name);
     }
   }
+}
+
+}  // namespace
+
+ServiceNames services_of(const std::vector<std::string_view>& images) {
+  ServiceNames found;
+  for (const std::string_view image : images) collect_services(image, found);
   for (const std::string& name : found.names) {
     const bool only = std::find(std::begin(kOnlyCopies), std::end(kOnlyCopies), name) != std::end(kOnlyCopies);
     found.services.push_back({name, only});

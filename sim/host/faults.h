@@ -49,11 +49,19 @@ std::string text_of_values(FaultClass fault, const u64 (&values)[kFaultKnobs]);
 /// Whether an opportunity is set twice; which one as text.
 std::string find_doubled(const FaultSetup& setup);
 
-/// The services a boot image has its supervisor bring back, by the name of their program.
+/// Arms what the seed draws (sim/model/faults/swarm.h) of the classes that match one of the patterns `allow` and none of
+/// `forbid`. Empty, or the pattern that no class matches. Rules there are already come first.
+std::string add_swarm(u64 seed, const std::vector<std::string>& allow, const std::vector<std::string>& forbid,
+                      FaultSetup& setup);
+/// What a run has of every class, for headers: "cpu.steal=3 cpu.offline=off …"; numbers are intensities.
+std::string text_of_swarm(u64 seed, const std::vector<std::string>& allow, const std::vector<std::string>& forbid);
+
+/// The services that boot images have a supervisor bring back, by the name of their program; and what init starts behind them.
+constexpr std::string_view kLastStarted = "fsh";
 struct ServiceNames {
   std::vector<std::string> names;
   std::vector<FaultService> services;
 };
-ServiceNames services_of(std::string_view image);
+ServiceNames services_of(const std::vector<std::string_view>& images);
 
 }  // namespace sim::host

@@ -163,9 +163,14 @@ void Machine::set_faults(WorldConfig& config) {
               return std::tie(left.fault, left.target, left.opportunity) <
                      std::tie(right.fault, right.target, right.opportunity);
             });
-  services_ = services_of(options_.image);
-  config.faults = {
-      .rules = fault_rules_, .overrides = fault_overrides_, .services = services_.services, .budget = setup.budget};
+  std::vector<std::string_view> images = {options_.image};
+  for (const NodeShape& shape : options_.shapes) images.push_back(shape.image);
+  services_ = services_of(images);
+  config.faults = {.rules = fault_rules_,
+                   .overrides = fault_overrides_,
+                   .services = services_.services,
+                   .last_started = kLastStarted,
+                   .budget = setup.budget};
   config.sinks.fault = [](void* self, const InjectRecord& record) {
     Machine& machine = *static_cast<Machine*>(self);
     if (record.forced != ~u32{0}) machine.forced_used_ += 1;

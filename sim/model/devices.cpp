@@ -255,6 +255,15 @@ void Devices::storm(u32 line, u64 now, u64 every, u64 length) {
   raise_if_due(line, now);
 }
 
+bool Devices::end_storms(u64 now) {
+  bool any = false;
+  for (LineState& line : lines_) {
+    any = any || line.storm_until > now;
+    line.storm_until = 0;
+  }
+  return any;
+}
+
 void Devices::paste(const Paste& paste, u64 now) {
   if (console_.ended || console_.pasting) return;
   console_.paste = paste;

@@ -152,6 +152,8 @@ class Devices {
   bool can_be_struck(FaultClass fault) const;
   void spurious(u32 line, u64 now);
   void storm(u32 line, u64 now, u64 every, u64 length);
+  /// No line storms any longer; whether one did.
+  bool end_storms(u64 now);
   /// The interrupt that was just taken comes once more.
   void repeat(u32 line) { lines_[line].latched = true; }
   void paste(const Paste& paste, u64 now);

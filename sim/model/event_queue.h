@@ -19,6 +19,7 @@ enum class Action : u8 {
   Poke,
   Irq,
   FaultStrike,
+  FaultUndo,
   Frame,     // argument: the end of a link << 32 | the frame
   PlanCall,  // argument: the plan's id of it
   NodeBoot,

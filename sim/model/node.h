@@ -20,15 +20,14 @@ enum class CorePhase : u8 {
 };
 
 struct Core {
-  u64 time = 0;           // local time, ns; of an idle core: when it went idle
-  u64 run_end = 0;        // end of the grant
-  u64 timer = 0;          // own timer as the kernel last said; 0 none
-  u64 counter = 0;        // of queue entries made by this core
-  u64 cause = 0;          // sequence of the event that brought the core where it is
-  u64 busy_ns = 0;        // spent in programs
-  u64 irqs[4] = {};       // lines whose interrupts arrived and were not entered yet
-  u64 stopped_until = 0;  // faults: no program runs before
-  u64 slow_until = 0;     // faults: programs take slow_factor times as long before
+  u64 time = 0;        // local time, ns; of an idle core: when it went idle
+  u64 run_end = 0;     // end of the grant
+  u64 timer = 0;       // own timer as the kernel last said; 0 none
+  u64 counter = 0;     // of queue entries made by this core
+  u64 cause = 0;       // sequence of the event that brought the core where it is
+  u64 busy_ns = 0;     // spent in programs
+  u64 irqs[4] = {};    // lines whose interrupts arrived and were not entered yet
+  u64 slow_until = 0;  // faults: programs take slow_factor times as long before
   u64 slow_factor = 1;
   kernel::Ref<kernel::Tcb> current;
   u32 current_id = 0;  // thread_id of `current` when it was dispatched: another core may have deleted it since

@@ -203,6 +203,7 @@ void World::deliver(const QueueEntry& entry) {
     return entry.action == Action::Frame ? links_.deliver(entry) : deliver_plan(entry);
   Node& node = nodes_[entry.node];
   if (entry.action == Action::FaultStrike) return fault_strike(node, static_cast<u32>(entry.argument), entry.time);
+  if (entry.action == Action::FaultUndo) return fault_undo(entry);
   const bool from_host = entry.action == Action::ConsoleInput || entry.action == Action::ConsoleHangup ||
                          entry.action == Action::ConsoleSize;
   if (from_host) host_entries_ -= 1;
@@ -219,6 +220,7 @@ void World::deliver(const QueueEntry& entry) {
     case Action::Poke:
     case Action::Irq: return deliver_to_core(node, node.cores()[entry.core], entry);
     case Action::FaultStrike:
+    case Action::FaultUndo:
     case Action::Frame:
     case Action::PlanCall:
     case Action::NodeBoot: break;
@@ -583,6 +585,7 @@ base::Result<void, kernel::BootError> World::power_up(Node& node, u64 now) {
   node.set_halted(false);
   up_count_ += 1;
   emit(node.number(), now, {.kind = EventKind::WorldNodeUp, .a = node.number()});
+  if (faults_ != nullptr) faults_->node_started(node.number());
   for (Core& core : node.cores()) {
     if (core.number == 0) core.phase = CorePhase::Boot;
     set_busy(core.global, core.number == 0 ? now : kNever);

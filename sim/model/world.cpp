@@ -27,7 +27,7 @@ u32 entries_max(const WorldConfig& config) {
   u32 count = static_cast<u32>(config.nodes.size()) + (config.script.action != nullptr ? kPlanEntriesMax : 0);
   for (const NodeConfig& node : config.nodes)
     count += kEntriesPerNode + kHostEntriesPerNode + node.cores * kEntriesPerCore;
-  if (can_strike(config.faults)) count += kFaultTimedMax;
+  if (can_strike(config.faults)) count += 2 * kFaultTimedMax + kNodesMax;
   return count + Links::Need(config.links).entries;
 }
 

@@ -126,6 +126,9 @@ class World {
   ActionResult<> block(u32 from, u32 to, bool blocked);
   /// Everybody hears everybody.
   ActionResult<> heal();
+  /// Another part of the run begins; it begins with Safety. In Healing the nodes of `core` (bit i: number i + 1) are rid of
+  /// what faults left, and boot if a fault has them down; elsewhere it stays as it is.
+  void set_phase(Phase phase, u64 core = ~u64{0});
 
   /// Hardware device `index` of a node has interrupted (config.h); between two `run`s, on no record.
   void hardware_interrupt(u32 node, u32 index) { nodes_[node - 1].devices().hardware_interrupt(index, now_); }
@@ -206,7 +209,11 @@ class World {
   void disturb(Node& node, Core& core);
   // Hooks of faults (faults/hooks.cpp), called only where `faults_` is set.
   void fault_dispatched(Node& node, Core& core);
-  void stop_core(Core& core, u64 until);
+  void slow_down(Core& core, u64 factor, u64 until);
+  void fault_cut(Node& node, u32 index, u64 until);
+  void fault_undo(const QueueEntry& entry);
+  bool is_healed(const Node& node) const { return (healed_ >> node.index() & 1) != 0; }
+  void heal(Node& node);
   u64 fault_poke(Node& node, u32 target, u64 now);
   bool fault_interrupt(Node& node, const QueueEntry& entry);
   void fault_repeat(Node& node, u32 line, u64 now);
@@ -258,6 +265,7 @@ class World {
   base::Prng ties_;
   Explorer* explorer_ = nullptr;  // null unless choices are answered by a strategy or by overrides
   Faults* faults_ = nullptr;      // null unless a fault can strike
+  u64 healed_ = 0;                // nodes, by index
   u64 now_ = 0;
   u64 tick_ = kInputTickNs;  // the next multiple of 1 ms after the last core looked at
   u64 host_counter_ = 0;

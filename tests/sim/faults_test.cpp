@@ -139,6 +139,19 @@ void console_root(const u64 (&)[8]) {
   halt(0);
 }
 
+/// Looks at its clock for 200 ms of work; prints what monotonic time went by, and by how much the wall is off, which wraps.
+void clock_root(const u64 (&)[8]) {
+  Root root;
+  const u64 started = now();
+  machine::charge(200 * kMs);
+  const u64 ended = now();
+  const u64 wall = sys::frame().mr[1];
+  print_number(ended - started);
+  print(" ");
+  print_number(wall - ended - sim::kWallStartNs);
+  halt(0);
+}
+
 /// A server that dies is started again; the root prints the fault numbers and how many requests each instance answered.
 void victim(const u64 (&arguments)[8]) {
   sys::recv(arguments[0], arguments[1]);
@@ -195,12 +208,14 @@ const machine::NativeEntry kWorker[] = {{"root", worker_root}};
 const machine::NativeEntry kWaker[] = {{"root", waker_root}, {"waker", waker}};
 const machine::NativeEntry kTimerGuest[] = {{"root", timer_root}};
 const machine::NativeEntry kConsoleGuest[] = {{"root", console_root}};
+const machine::NativeEntry kClockGuest[] = {{"root", clock_root}};
 const machine::NativeEntry kSupervised[] = {{"root", supervisor_root}, {"victim", victim}, {"asker", asker}};
 
 lab::Result run(std::span<const machine::NativeEntry> entries, const std::string& lines, u64 seed = 1) {
   lab::Options options{.seed = seed, .cores = entries.data() == kWaker ? 2u : 1u, .until = 60'000 * kMs};
   if (entries.data() == kConsoleGuest) options.console = sim::ConsoleKind::Terminal;
   options.keep_trace = true;
+  if (lines.find("node.rack") != std::string::npos || lines.find("node.lost") != std::string::npos) options.nodes = 3;
   if (!lines.empty()) options.schedule = lab::faults_of(lines);
   return lab::run(entries, options);
 }
@@ -236,6 +251,26 @@ std::string output_is(const lab::Result& struck, const std::string& wanted) {
   return struck.output == wanted ? "" : "printed " + struck.output;
 }
 
+/// Times at which nodes went down and up, in ms after the first boot.
+std::vector<u64> times_of(const lab::Result& result, EventKind kind) {
+  std::vector<u64> times;
+  for (const base::Event& event : result.trace) {
+    if (event.kind == static_cast<u16>(kind) && event.time_ns != 0) times.push_back(event.time_ns);
+  }
+  return times;
+}
+/// How far the wall was stepped at each of the steps.
+std::vector<i64> steps_of(const lab::Result& result) {
+  std::vector<i64> steps;
+  for (const base::Event& event : result.trace) {
+    if (event.kind == static_cast<u16>(EventKind::WorldClockSet)) steps.push_back(static_cast<i64>(event.b));
+  }
+  return steps;
+}
+std::string wall_is_off(const lab::Result& struck, i64 ns) {
+  return differs("the error of the wall", number_in(struck.output, 1), static_cast<u64>(ns));
+}
+
 const Case kCases[] = {
     {"cpu.steal", kWorker, "fault cpu.steal 1/core0 @50 fire time=123us",
      [](const auto& plain, const auto& struck) { return later_by(plain, struck, 123'000); }},
@@ -243,8 +278,7 @@ const Case kCases[] = {
      // Of 30 ms only 10 are worked; what the kernel does at the end of each grant takes no longer.
      [](const auto& plain, const auto& struck) { return later_by(plain, struck, 20 * kMs - 1000, 1000); }},
     {"cpu.offline", kWorker, "arm cpu.offline per-minute=1500 at-most=1 length=30ms",
-     // Beside it there is what the kernel does at the end of each grant.
-     [](const auto& plain, const auto& struck) { return later_by(plain, struck, 30 * kMs, 100'000); }},
+     [](const auto& plain, const auto& struck) { return later_by(plain, struck, 30 * kMs); }},
     {"cpu.ipi-late", kWaker, "arm cpu.ipi-late target=1/core1 ratio=1/1 from=10ms at-most=1 time=70us",
      [](const auto& plain, const auto& struck) { return later_by(plain, struck, 70'000); }},
     {"timer.late", kTimerGuest, "fault timer.late 1/irq2 @0 fire time=7ms",
@@ -303,6 +337,81 @@ const Case kCases[] = {
     {"process.crash-loop", kSupervised, "fault process.crash-loop 1/victim @0 fire count=2 deaths=2",
      // The first dies as it begins, two more in the second request of theirs.
      [](const auto&, const auto& struck) { return output_is(struck, "265:0 265:2 265:2 6"); }},
+    {"node.crash", kWorker, "budget nodes-down=1\narm node.crash per-minute=1500 at-most=1 down=50ms",
+     [](const auto& plain, const auto& struck) {
+       const auto downs = times_of(struck, EventKind::WorldNodeDown);
+       const auto ups = times_of(struck, EventKind::WorldNodeUp);
+       if (downs.size() != 2 || ups.size() != 1) return std::string("not one crash and one return");
+       if (ups[0] - downs[0] != 50 * kMs) return differs("the time down", ups[0] - downs[0], 50 * kMs);
+       return differs("the life behind it", downs[1] - ups[0], plain.now);
+     }},
+    {"node.rack", kWorker, "budget nodes-down=2\narm node.rack target=2 per-minute=1500 at-most=1 count=2 down=50ms",
+     [](const auto&, const auto& struck) {
+       const auto downs = times_of(struck, EventKind::WorldNodeDown);
+       return downs.size() == 5 && downs[0] == downs[1] ? std::string() : differs("nodes down", downs.size(), 5);
+     }},
+    {"node.reboot", kWorker, "budget nodes-down=1\narm node.reboot per-minute=1500 at-most=1",
+     [](const auto&, const auto& struck) {
+       const auto downs = times_of(struck, EventKind::WorldNodeDown);
+       return downs.size() == 2 && times_of(struck, EventKind::WorldNodeUp)[0] == downs[0] ? std::string() : "no reset";
+     }},
+    {"node.pause", kWorker, "arm node.pause per-minute=1500 at-most=1 length=30ms",
+     [](const auto& plain, const auto& struck) { return later_by(plain, struck, 30 * kMs); }},
+    {"node.slow", kWorker, "arm node.slow per-minute=1500 at-most=1 factor=3 length=30ms",
+     [](const auto& plain, const auto& struck) { return later_by(plain, struck, 20 * kMs - 1000, 1000); }},
+    {"node.lost", kWorker, "budget nodes-down=1\narm node.lost target=2 per-minute=1500 at-most=1",
+     [](const auto&, const auto& struck) {
+       return times_of(struck, EventKind::WorldNodeDown).size() == 3 ? std::string() : "it was not lost, or came back";
+     }},
+    {"node.zombie", kWorker, "budget nodes-down=1\narm node.zombie per-minute=1500 at-most=1 length=20s",
+     [](const auto& plain, const auto& struck) { return later_by(plain, struck, 20'000 * kMs); }},
+    {"clock.skew", kClockGuest, "arm clock.skew per-minute=1500 at-most=1 time=70ms",
+     [](const auto&, const auto& struck) {
+       const auto steps = steps_of(struck);
+       if (steps.size() != 1 || std::abs(steps[0]) != 70 * static_cast<i64>(kMs))
+         return std::string("not one step of 70 ms");
+       return wall_is_off(struck, steps[0]);
+     }},
+    {"clock.drift", kClockGuest, "arm clock.drift target=1 per-minute=1500 at-most=1 ppm=100000",
+     [](const auto& plain, const auto& struck) {
+       // A tenth faster or slower for what is left of the 200 ms, which is 140 to 180.
+       const i64 more = static_cast<i64>(number_in(struck.output) - number_in(plain.output));
+       return std::abs(more) > 13 * static_cast<i64>(kMs) && std::abs(more) < 19 * static_cast<i64>(kMs)
+                  ? std::string()
+                  : "monotonic time is off by " + std::to_string(more);
+     }},
+    {"clock.step", kClockGuest, "budget clock-error=1h\narm clock.step per-minute=1500 at-most=1 time=90s",
+     [](const auto&, const auto& struck) {
+       const auto steps = steps_of(struck);
+       if (steps.size() != 1 || std::abs(steps[0]) != 90'000 * static_cast<i64>(kMs))
+         return std::string("not one step");
+       return wall_is_off(struck, steps[0]);
+     }},
+    {"clock.strobe", kClockGuest, "arm clock.strobe per-minute=1500 at-most=1 time=5ms period=1ms count=4",
+     [](const auto&, const auto& struck) {
+       const auto steps = steps_of(struck);
+       if (steps.size() != 8) return differs("steps", steps.size(), 8);
+       for (u32 i = 0; i < 8; i += 2) {
+         if (std::abs(steps[i]) != 5 * static_cast<i64>(kMs) || steps[i] != -steps[i + 1])
+           return std::string("not to and fro");
+       }
+       return wall_is_off(struck, 0);
+     }},
+    {"clock.freeze", kClockGuest, "arm clock.freeze per-minute=1500 at-most=1 length=30ms",
+     [](const auto& plain, const auto& struck) {
+       return differs("monotonic time", number_in(struck.output), number_in(plain.output) - 30 * kMs);
+     }},
+    {"clock.noise", kClockGuest, "arm clock.noise per-minute=1500 at-most=1 time=5us period=100us count=20",
+     [](const auto&, const auto& struck) {
+       const auto steps = steps_of(struck);
+       if (steps.size() != 40) return differs("steps", steps.size(), 40);
+       std::set<i64> sizes;
+       for (const i64 step : steps) {
+         if (step == 0 || std::abs(step) > 5000) return std::string("a step of ") + std::to_string(step);
+         sizes.insert(step);
+       }
+       return sizes.size() > 10 ? wall_is_off(struck, 0) : "always the same";
+     }},
 };
 
 }  // namespace

@@ -18,6 +18,7 @@ struct Result {
   std::vector<base::Event> trace;
   std::vector<sim::host::ForcedChoice> choices;
   u64 forced_used = 0;
+  std::vector<i64> clock_errors;    // of each node at the end, ns
   std::vector<std::string> faults;  // "cpu.steal 1/core0 @3 fired: time=5000ns"
   std::string broken;               // the first broken invariant
 };
@@ -39,6 +40,9 @@ inline std::string broken_rule(sim::World& world, const base::Event& event, std:
 struct Options {
   u64 seed = 1;
   u32 cores = 1;
+  u32 nodes = 1;
+  std::string image;
+  u64 healed_at = sim::kNever;  // virtual ns at which Healing begins, and Liveness at once behind it
   u64 ram_bytes = u64{16} << 20;
   u64 until = sim::kNever;
   sim::ConsoleKind console = sim::ConsoleKind::Absent;
@@ -71,6 +75,8 @@ inline Result run(std::span<const machine::NativeEntry> entries, const Options& 
   sim::host::Machine machine({.seed = options.seed,
                               .cores = options.cores,
                               .ram_bytes = options.ram_bytes,
+                              .nodes = options.nodes,
+                              .image = options.image,
                               .console = options.console,
                               .script = options.script,
                               .entries = entries,
@@ -98,10 +104,18 @@ inline Result run(std::span<const machine::NativeEntry> entries, const Options& 
     result.output = error;
     return result;
   }
+  if (options.healed_at < options.until) {
+    machine.world().run(options.healed_at);
+    machine.world().set_phase(sim::Phase::Healing);
+    machine.world().set_phase(sim::Phase::Liveness);
+  }
   result.outcome = machine.world().run(options.until);
   result.now = machine.world().now();
   result.status = machine.world().status();
   result.tainted = machine.world().tainted();
+  for (u32 node = 1; node <= options.nodes; ++node) {
+    result.clock_errors.push_back(machine.world().clock(node).error_at(result.now));
+  }
   result.root = machine.world().finish();
   result.forced_used = machine.forced_used();
   result.events = machine.world().trace().count();

@@ -32,7 +32,7 @@ const Verb kRunVerb = {
     "run", "read a console script in a world of one node, as fast as it goes",
     "usage: orrery run SCRIPT|- [--seed N] [--cores N] [--memory SIZE] [--until TIME] [--record FILE]\n"
     "                  [--sched S] [--overrides FILE] [--override LINE]... [--choices FILE]\n"
-    "                  [--fault RULE]... [--digest] [--trace FILTER]\n"
+    "                  [--fault RULE]... [--swarm CLASSES] [--digest] [--trace FILTER]\n"
     "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
     "  --cores N       virtual cores, 1 to 128 (default 1)\n"
     "  --memory SIZE   memory of the node, 16M to 3584M (default 64M)\n"
@@ -46,6 +46,8 @@ const Verb kRunVerb = {
     "  --choices FILE  write the choices that were made, as a file for --overrides\n"
     "  --fault RULE    a class of faults may strike, as in 'process.kill target=1/dev at-most=2'; `orrery faults` "
     "lists them\n"
+    "  --swarm P,-Q    the classes that the seed draws of those that match P and not Q, as in "
+    "'cpu.*,process.*,-cpu.offline'\n"
     "  --digest        the trace digest as the last line: digest <32 hexadecimal digits>\n"
     "  --trace FILTER  events on stderr: kinds and lanes (ipc.transfer, sched, fs.*, all), fields (thread=fsh core=1\n"
     "                  badge=7 time>=1.5s), with and, or, not, ( ), `within 5ms after ( … )`; a comma is `or`\n"

@@ -12,6 +12,7 @@ struct SchedFlags {
   std::string overrides;            // FILE
   std::vector<std::string> single;  // lines
   std::vector<std::string> faults;  // rules
+  std::string swarm;                // patterns, by commas; a `-` before what is forbidden
   std::string choices;              // FILE to write
 
   void add_to(CLI::App& app);

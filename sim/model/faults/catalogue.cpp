@@ -30,6 +30,7 @@ static_assert(ranges_hold());
 constexpr base::Ratio kRatios[kIntensityMax + 1] = {{0, 1}, {1, 10'000}, {1, 1'000}, {1, 100}, {1, 10}};
 constexpr u32 kPerMinute[kIntensityMax + 1] = {0, 1, 3, 10, 30};
 constexpr std::string_view kOwes[] = {"mask", "detect", "loss", "outside"};
+constexpr std::string_view kPhases[] = {"warmup", "safety", "healing", "liveness"};
 constexpr std::string_view kTargets[] = {"core", "timer", "line", "console", "device", "thread", "node"};
 
 }  // namespace
@@ -40,6 +41,8 @@ const FaultInfo& info_of(FaultClass fault) {
 }
 std::string_view name_of(Owes owes) { return kOwes[static_cast<u32>(owes)]; }
 std::string_view name_of(TargetKind target) { return kTargets[static_cast<u32>(target)]; }
+
+std::string_view name_of(Phase phase) { return kPhases[static_cast<u32>(phase)]; }
 
 std::optional<FaultClass> fault_named(std::string_view name) {
   for (u32 i = 0; i < kFaultClasses; ++i) {

@@ -34,19 +34,25 @@ std::string_view name_of_thread(const kernel::Tcb& tcb) {
 constexpr std::string_view kDeviceNames[] = {"console", "timer", "world", "entropy", "power"};
 static_assert(std::size(kDeviceNames) == kDeviceCount);
 
-void write_target(base::Writer& out, const FaultTarget& target) {
+/// `node_name` is empty where the plan gives none.
+void write_target(base::Writer& out, const FaultTarget& target, std::string_view node_name) {
+  if (node_name.empty()) {
+    base::format_to(out, "{}", target.node);
+  } else {
+    out.text(node_name);
+  }
   switch (target.kind) {
-    case TargetKind::Core: return base::format_to(out, "{}/core{}", target.node, target.index);
+    case TargetKind::Core: return base::format_to(out, "/core{}", target.index);
     case TargetKind::Timer:
-      if (target.index == kDeviceTimer) return base::format_to(out, "{}/irq{}", target.node, u32{kLineTimer});
-      return base::format_to(out, "{}/core{}", target.node, target.index);
-    case TargetKind::Line: return base::format_to(out, "{}/irq{}", target.node, target.index);
-    case TargetKind::Console: return base::format_to(out, "{}/console", target.node);
-    case TargetKind::Device: return base::format_to(out, "{}/{}", target.node, kDeviceNames[target.index]);
-    case TargetKind::Node: return base::format_to(out, "{}", target.node);
+      if (target.index == kDeviceTimer) return base::format_to(out, "/irq{}", u32{kLineTimer});
+      return base::format_to(out, "/core{}", target.index);
+    case TargetKind::Line: return base::format_to(out, "/irq{}", target.index);
+    case TargetKind::Console: return out.text("/console");
+    case TargetKind::Device: return base::format_to(out, "/{}", kDeviceNames[target.index]);
+    case TargetKind::Node: return;
     case TargetKind::Thread: break;
   }
-  base::format_to(out, "{}/", target.node);
+  out.character('/');
   // As it stands in one word of a line: what is neither letter nor digit becomes `_`, but for `.` and `-`.
   for (const char c : name_of_thread(*target.thread)) {
     const bool plain =
@@ -112,7 +118,7 @@ Faults::Stream* Faults::find(FaultClass fault, const FaultTarget& target) {
   stream.fault = fault;
   stream.target = target;
   base::Writer text{std::span<char>(stream.text, kFaultTextMax - 1)};
-  write_target(text, target);
+  write_target(text, target, world_.nodes()[target.node - 1].name());
   stream.key = actor_key(text.view());
   stream.prng = base::Prng(world_.seed(), name_of(fault), stream.key);
   stream.rule = rule_for(stream);
@@ -149,6 +155,8 @@ const FaultOverride* Faults::find_override(const Stream& stream, u64 opportunity
   return entry.target == stream.key && entry.opportunity == opportunity ? &entry : nullptr;
 }
 
+void Faults::note_entry(u32 node, const kernel::Tcb& tcb) { ledger_.note_entry(node, name_of_thread(tcb)); }
+
 // ── Opportunities ────────────────────────────────────────────────────────────────────────────────────────────
 
 std::optional<FaultHit> Faults::opportunity(FaultClass fault, const FaultTarget& target, u64 now) {
@@ -171,6 +179,7 @@ std::optional<FaultHit> Faults::opportunity(FaultClass fault, const FaultTarget&
 }
 
 std::optional<FaultHit> Faults::decide(Stream& stream, u64 opportunity, bool drawn, u64 now) {
+  if (phase_ != Phase::Safety) return {};
   const FaultOverride* const entry = find_override(stream, opportunity);
   if (!drawn && (entry == nullptr || !entry->fires)) return {};
   stream.fired += 1;
@@ -184,6 +193,7 @@ std::optional<FaultHit> Faults::decide(Stream& stream, u64 opportunity, bool dra
     if (entry != nullptr && (entry->set >> i & 1) != 0) hit.values[i] = entry->values[i];
     record.values[i] = hit.values[i];
   }
+  hit.backward = (hit.word(0) & 1) != 0;
   if (entry != nullptr && !entry->fires) {
     // Nothing at all happened, but for a judge: a run that spares is the run in which it never was drawn.
     record.outcome = InjectRecord::Outcome::Withheld;
@@ -192,8 +202,12 @@ std::optional<FaultHit> Faults::decide(Stream& stream, u64 opportunity, bool dra
     if (world_.config().sinks.fault != nullptr) world_.config().sinks.fault(world_.config().sinks.context, record);
     return {};
   }
-  record.reason = refuse(stream, now);
-  if (!record.reason.empty()) record.outcome = InjectRecord::Outcome::Withheld;
+  const Ledger::Admission admission = admit(stream, hit, now);
+  record.reason = admission.reason;
+  if (!admission.reason.empty()) {
+    record.outcome = admission.withheld ? InjectRecord::Outcome::Withheld : InjectRecord::Outcome::Lessened;
+  }
+  for (u32 i = 0; i < kFaultKnobs; ++i) record.values[i] = hit.values[i];
   tell(stream, record);
   hit.event = world_.trace().count();
   if (record.outcome == InjectRecord::Outcome::Withheld) return {};
@@ -203,9 +217,52 @@ std::optional<FaultHit> Faults::decide(Stream& stream, u64 opportunity, bool dra
   return hit;
 }
 
-std::string_view Faults::refuse(const Stream& stream, u64 now) const {
-  if (stream.target.kind != TargetKind::Thread) return {};
-  return ledger_.refuse_kill(stream.target.node, name_of_thread(*stream.target.thread), now);
+/// Asks the ledger, which may lower what the hit says.
+Ledger::Admission Faults::admit(const Stream& stream, FaultHit& hit, u64 now) const {
+  const FaultTarget& target = stream.target;
+  if (target.kind == TargetKind::Thread) return ledger_.admit_kill(target.node, name_of_thread(*target.thread), now);
+  if (stream.busy_until > now) return {"it is still under way", true};
+  switch (stream.fault) {
+    case FaultClass::NodeRack: return ledger_.admit_down(target.node, hit.values[kRackCountKnob], now);
+    case FaultClass::NodeCrash:
+    case FaultClass::NodeReboot:
+    case FaultClass::NodeLost:
+    case FaultClass::NodeZombie: {
+      u64 one = 1;
+      return ledger_.admit_down(target.node, one, now);
+    }
+    case FaultClass::ClockFreeze: hit.backward = true; [[fallthrough]];
+    case FaultClass::ClockSkew:
+    case FaultClass::ClockStep:
+    case FaultClass::ClockStrobe:
+    case FaultClass::ClockNoise: {
+      const i64 amount = static_cast<i64>(hit.values[kClockKnob]);
+      i64 step = hit.backward ? -amount : amount;
+      const Ledger::Admission admission = ledger_.admit_step(world_.clock(target.node).error_at(now), step);
+      hit.values[kClockKnob] = static_cast<u64>(step < 0 ? -step : step);
+      return admission;
+    }
+    default: return {};
+  }
+}
+
+void Faults::forget(u32 node) {
+  for (Stream& stream : memory_.streams.first(stream_count_)) {
+    if (stream.target.node != node) continue;
+    stream.loop.deaths_left = 0;
+    stream.wobble.left = 0;
+    stream.busy_until = 0;
+  }
+}
+
+void Faults::queue_undo(u32 index, u32 node, u64 time) {
+  Stream& stream = memory_.streams[index];
+  stream.undos += 1;
+  world_.push({.time = time,
+               .order = order_of(EntryClass::Plan, kSourceFaults + index, 2 * stream.undos + 1),
+               .argument = index,
+               .node = static_cast<u16>(node - 1),
+               .action = Action::FaultUndo});
 }
 
 void Faults::tell(const Stream& stream, const InjectRecord& record) {
@@ -280,7 +337,7 @@ void Faults::queue_strike(u32 index, u64 now) {
   if (stream.fired >= rule.at_most || time >= rule.to) return;
   queued_ += 1;
   world_.push({.time = time,
-               .order = order_of(EntryClass::Plan, kSourceFaults + index, stream.next),
+               .order = order_of(EntryClass::Plan, kSourceFaults + index, 2 * stream.next),
                .argument = index,
                .node = static_cast<u16>(stream.target.node - 1),
                .action = Action::FaultStrike});

@@ -34,7 +34,8 @@ struct FaultTarget {
 /// A fault that happens.
 struct FaultHit {
   u64 values[kFaultKnobs] = {};
-  u64 event = 0;  // its sequence: the cause of what follows
+  u64 event = 0;          // its sequence: the cause of what follows
+  bool backward = false;  // of a clock
   const base::Prng* stream = nullptr;
   u64 opportunity = 0;
   /// Further draws of this opportunity.
@@ -50,14 +51,26 @@ struct CrashLoop {
   u32 messages = 0;
 };
 
+/// A clock that jumps to and fro.
+struct Wobble {
+  i64 moved = 0;  // ns, by this stream
+  u64 most = 0;
+  u64 period = 0;
+  u64 left = 0;  // jumps
+  u64 opportunity = 0;
+};
+
 class Faults {
  public:
   struct Stream {
     base::Prng prng{0, ""};
-    u64 id = 0;    // class and target as numbers; 0: free
-    u64 key = 0;   // of the target's text
-    u64 next = 0;  // opportunity
+    u64 id = 0;          // class and target as numbers; 0: free
+    u64 key = 0;         // of the target's text
+    u64 next = 0;        // opportunity
+    u64 busy_until = 0;  // what it did lasts
+    u64 undos = 0;       // entries that ended something
     CrashLoop loop;
+    Wobble wobble;
     u32 fired = 0;  // that were to fire
     FaultClass fault = FaultClass::CpuSteal;
     u16 rule = 0;
@@ -76,6 +89,12 @@ class Faults {
   /// The next opportunity of the class at the target: what happens, or nothing.
   std::optional<FaultHit> opportunity(FaultClass fault, const FaultTarget& target, u64 now);
 
+  /// From now on. In Safety faults strike; the nodes of `core` (bit i: number i + 1) are healed by the world.
+  void set_phase(Phase phase) { phase_ = phase; }
+  Phase phase() const { return phase_; }
+  /// What a class that lasts keeps on this node ends.
+  void forget(u32 node);
+
   /// Tells of the rules and queues the first strikes of classes by the minute.
   void begin();
   /// A strike by the minute is due. Queues the next one.
@@ -85,7 +104,11 @@ class Faults {
   Stream* find(FaultClass fault, const FaultTarget& target);
   /// Strikes that wait in the queue: alone they keep no world running.
   u32 queued() const { return queued_; }
-  const Ledger& ledger() const { return ledger_; }
+  /// Queues an end of what stream `index` does, at `time`, on `node` (number).
+  void queue_undo(u32 index, u32 node, u64 time);
+  Ledger& ledger() { return ledger_; }
+  void node_started(u32 node) { ledger_.node_started(node); }
+  void note_entry(u32 node, const kernel::Tcb& tcb);
 
  private:
   static constexpr u16 kNoRule = 0xFFFF;
@@ -94,12 +117,13 @@ class Faults {
   std::optional<FaultHit> decide(Stream& stream, u64 opportunity, bool drawn, u64 now);
   void tell(const Stream& stream, const InjectRecord& record);
   void queue_strike(u32 index, u64 now);
-  std::string_view refuse(const Stream& stream, u64 now) const;
+  Ledger::Admission admit(const Stream& stream, FaultHit& hit, u64 now) const;
 
   FaultPlan plan_;
   Memory memory_;
   World& world_;
   Ledger ledger_;
+  Phase phase_ = Phase::Safety;
   u64 on_ = 0;
   u32 stream_count_ = 0;
   u32 timed_count_ = 0;

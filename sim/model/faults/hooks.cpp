@@ -7,6 +7,7 @@
 
 namespace sim {
 
+using base::EventKind;
 using kernel::CrashKind;
 using kernel::Syscall;
 
@@ -34,20 +35,11 @@ bool takes_message(i32 call) {
 /// A thread got the core. Time that its core stands is charged to it and so ends with the grant: no budget is overdrawn.
 void World::fault_dispatched(Node& node, Core& core) {
   if (!core.current) return;
-  u64 until = core.stopped_until > core.time ? core.stopped_until : core.time;
-  if (core.phase == CorePhase::Run && faults_->on(FaultClass::CpuSteal)) {
-    const auto hit = faults_->opportunity(FaultClass::CpuSteal, core_target(node, core), core.time);
-    if (hit && core.time + hit->values[0] > until) until = core.time + hit->values[0];
-  }
-  if (until > core.run_end) until = core.run_end;
-  if (until > core.time) set_core_time(core, until);
-}
-
-void World::stop_core(Core& core, u64 until) {
-  if (until > core.stopped_until) core.stopped_until = until;
-  if (core.phase != CorePhase::Run && core.phase != CorePhase::Trap) return;
-  u64 time = core.stopped_until < core.run_end ? core.stopped_until : core.run_end;
-  if (time > core.time) set_core_time(core, time);
+  if (core.phase != CorePhase::Run || !faults_->on(FaultClass::CpuSteal)) return;
+  const auto hit = faults_->opportunity(FaultClass::CpuSteal, core_target(node, core), core.time);
+  if (!hit) return;
+  const u64 left = core.run_end - core.time;
+  set_core_time(core, core.time + (hit->values[0] < left ? hit->values[0] : left));
 }
 
 u64 World::fault_poke(Node& node, u32 target, u64 now) {
@@ -107,6 +99,7 @@ bool World::fault_trap(Node& node, Core& core) {
   // Only at its own entry: a call that waited and is repeated belongs to the kernel.
   if (tcb.state != kernel::ThreadState::Running || tcb.frame.phase != 0 || fiber.state == FiberState::Crashed)
     return false;
+  faults_->note_entry(node.number(), tcb);
   const FaultTarget target{TargetKind::Thread, node.number(), 0, &tcb};
   const auto die = [&](CrashKind kind, u64 cause) {
     tcb.frame.pending = 0;
@@ -167,17 +160,59 @@ void World::fault_port(Node& node, Core& core, u32 device) {
 void World::fault_strike(Node& node, u32 index, u64 now) {
   const auto hit = faults_->strike(index, now);
   if (!hit) return;
-  const Faults::Stream& stream = faults_->stream(index);
+  Faults::Stream& stream = faults_->stream(index);
   const FaultTarget& target = stream.target;
   Devices& devices = node.devices();
   switch (stream.fault) {
-    case FaultClass::CpuOffline: return stop_core(node.cores()[target.index], now + hit->values[0]);
-    case FaultClass::CpuThrottle: {
-      Core& core = node.cores()[target.index];
-      core.slow_factor = hit->values[0];
-      core.slow_until = now + hit->values[1];
+    case FaultClass::CpuOffline: return hold(node, node.cores()[target.index], hit->values[0]);
+    case FaultClass::CpuThrottle: return slow_down(node.cores()[target.index], hit->values[0], now + hit->values[1]);
+    case FaultClass::NodeSlow:
+      for (Core& core : node.cores()) slow_down(core, hit->values[0], now + hit->values[1]);
+      return;
+    case FaultClass::NodePause:
+    case FaultClass::NodeZombie:
+      if (stream.fault == FaultClass::NodeZombie) faults_->ledger().down(node.number(), now + hit->values[0]);
+      stream.busy_until = now + hit->values[0];
+      for (Core& core : node.cores()) hold(node, core, hit->values[0]);
+      return;
+    case FaultClass::NodeReboot: return node_stopped(node, now, 0, Stopped::Reboot);
+    case FaultClass::NodeLost: return fault_cut(node, index, kNever);
+    case FaultClass::NodeCrash: return fault_cut(node, index, now + hit->values[0]);
+    case FaultClass::NodeRack: {
+      u64 left = hit->values[kRackCountKnob];
+      for (u32 i = 0; i < nodes_.size() && left > 0; ++i) {
+        Node& next = nodes_[(node.index() + i) % nodes_.size()];
+        if (!next.is_up() || faults_->ledger().is_away(next.number(), now)) continue;
+        fault_cut(next, index, now + hit->values[0]);
+        left -= 1;
+      }
       return;
     }
+    case FaultClass::ClockSkew:
+    case FaultClass::ClockStep: {
+      const i64 amount = static_cast<i64>(hit->values[0]);
+      MUST(step_wall(node.number(), hit->backward ? -amount : amount));
+      return;
+    }
+    case FaultClass::ClockDrift: {
+      const i32 ppm = static_cast<i32>(hit->values[0]);
+      MUST(set_rate(node.number(), hit->backward ? -ppm : ppm));
+      return;
+    }
+    case FaultClass::ClockFreeze:
+      stream.busy_until = now + hit->values[0];
+      stream.wobble.moved = devices.clock().ppm();
+      MUST(set_rate(node.number(), -kRatePpmMax));
+      return faults_->queue_undo(index, node.number(), stream.busy_until);
+    case FaultClass::ClockStrobe:
+    case FaultClass::ClockNoise:
+      stream.wobble = {.most = hit->values[0],
+                       .period = hit->values[1],
+                       .left = 2 * hit->values[2],
+                       .opportunity = hit->opportunity};
+      if (hit->backward) stream.wobble.most = ~stream.wobble.most + 1;
+      stream.busy_until = now + stream.wobble.period * stream.wobble.left;
+      return fault_undo({.time = now, .argument = index, .node = static_cast<u16>(node.index())});
     case FaultClass::IrqSpurious: return devices.spurious(target.index, now);
     case FaultClass::IrqStorm: return devices.storm(target.index, now, hit->values[0], hit->values[1]);
     case FaultClass::ConsoleBurst: return devices.paste({.left = hit->values[0], .byte = 'x'}, now);
@@ -188,6 +223,100 @@ void World::fault_strike(Node& node, u32 index, u64 now) {
     case FaultClass::ConsoleResize:
       return devices.deliver_size(static_cast<u16>(hit->values[0]), static_cast<u16>(hit->values[1]), now);
     default: UNREACHABLE("no class by the minute");
+  }
+}
+
+// ── What lasts, and its end ──────────────────────────────────────────────────────────────────────────────────
+
+void World::slow_down(Core& core, u64 factor, u64 until) {
+  core.slow_factor = factor;
+  core.slow_until = until;
+}
+
+/// The node loses its power, and gets it back at `until`.
+void World::fault_cut(Node& node, u32 index, u64 until) {
+  faults_->ledger().down(node.number(), until);
+  node_stopped(node, now_, 0, Stopped::PowerCut);
+  if (until == kNever) return;
+  plan_entries_ += 1;  // a node that may come back keeps the world going
+  faults_->queue_undo(index, node.number(), until);
+}
+
+void World::fault_undo(const QueueEntry& entry) {
+  Node& node = nodes_[entry.node];
+  Faults::Stream& stream = faults_->stream(static_cast<u32>(entry.argument));
+  switch (stream.fault) {
+    case FaultClass::NodeCrash:
+    case FaultClass::NodeRack: {
+      plan_entries_ -= 1;
+      if (node.is_up() || (faults_->phase() > Phase::Safety && !is_healed(node))) return;
+      const auto booted = power_up(node, now_);
+      ASSERT(booted.ok());  // it has booted before with the same configuration
+      return;
+    }
+    case FaultClass::ClockFreeze:
+      if (stream.busy_until == 0) return;  // healed meanwhile
+      MUST(set_rate(node.number(), static_cast<i32>(stream.wobble.moved)));
+      return;
+    case FaultClass::ClockStrobe:
+    case FaultClass::ClockNoise: {
+      Wobble& wobble = stream.wobble;
+      if (wobble.left == 0) return;
+      wobble.left -= 1;
+      i64 step = -wobble.moved;  // back, each second time
+      if (wobble.moved == 0) {
+        const i64 most = static_cast<i64>(wobble.most);
+        step = most;
+        if (stream.fault == FaultClass::ClockNoise) {
+          const u64 word = stream.prng.at(wobble.opportunity, 16 + wobble.left);
+          step =
+              most / 2 + static_cast<i64>(word % (static_cast<u64>(most < 0 ? -most : most) / 2)) * (most < 0 ? -1 : 1);
+        }
+      }
+      wobble.moved += step;
+      MUST(step_wall(node.number(), step));
+      if (wobble.left != 0) faults_->queue_undo(static_cast<u32>(entry.argument), node.number(), now_ + wobble.period);
+      return;
+    }
+    default: UNREACHABLE("a class that ends by itself");
+  }
+}
+
+void World::set_phase(Phase phase, u64 core) {
+  emit(0, now_, {.kind = EventKind::WorldPhase, .a = static_cast<u64>(phase), .b = core});
+  if (faults_ == nullptr) return;
+  faults_->set_phase(phase);
+  if (phase != Phase::Healing) return;
+  healed_ = core;
+  for (Node& node : nodes_) {
+    if (is_healed(node)) heal(node);
+  }
+}
+
+/// Undoes what faults left behind. A core that stands goes on when its time has come.
+void World::heal(Node& node) {
+  const auto tell = [&](FaultClass fault) {
+    emit(node.number(), now_, {.kind = EventKind::InjectHealed, .object = static_cast<u32>(fault), .a = node.number()});
+  };
+  faults_->forget(node.number());
+  for (Core& core : node.cores()) {
+    if (core.slow_factor > 1 && core.slow_until > now_) tell(FaultClass::CpuThrottle);
+    core.slow_factor = 1;
+  }
+  if (node.devices().end_storms(now_)) tell(FaultClass::IrqStorm);
+  const ClockConfig& clock = node_configs_[node.index()].clock;
+  const bool is_clock_struck = faults_->on(FaultClass::ClockSkew) || faults_->on(FaultClass::ClockDrift) ||
+                               faults_->on(FaultClass::ClockStep) || faults_->on(FaultClass::ClockStrobe) ||
+                               faults_->on(FaultClass::ClockFreeze) || faults_->on(FaultClass::ClockNoise);
+  if (is_clock_struck) {
+    tell(FaultClass::ClockStep);
+    MUST(set_rate(node.number(), clock.drift_ppm));
+    MUST(step_wall(node.number(), clock.skew_ns - node.devices().clock().error_at(now_)));
+  }
+  if (!node.is_up() && faults_->ledger().is_away(node.number(), now_)) {
+    tell(FaultClass::NodeCrash);
+    const auto booted = power_up(node, now_);
+    ASSERT(booted.ok());  // it has booted before with the same configuration
   }
 }
 

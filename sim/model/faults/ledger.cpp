@@ -7,9 +7,16 @@
 
 namespace sim {
 
-Ledger::Ledger(const FaultPlan& plan) : services_(plan.services), budget_(plan.budget) {
+namespace {
+Ledger::Admission withhold(std::string_view reason) { return {reason, true}; }
+}  // namespace
+
+Ledger::Ledger(const FaultPlan& plan)
+    : services_(plan.services), last_started_(plan.last_started), budget_(plan.budget) {
   ASSERT(plan.services.size() <= kServicesMax);
 }
+
+// ── Services ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 u32 Ledger::find(std::string_view name) const {
   for (u32 i = 0; i < services_.size(); ++i) {
@@ -18,40 +25,73 @@ u32 Ledger::find(std::string_view name) const {
   return kServicesMax;
 }
 
-const Ledger::Kills* Ledger::kills_of(u32 node, u32 service) const {
+u32 Ledger::kills_of(u32 node, u32 service) const {
   for (u32 i = 0; i < kills_count_; ++i) {
-    if (service_of_[i] == service && kills_[i].node == node) return &kills_[i];
+    if (kills_[i].service == service && kills_[i].node == node) return i;
   }
-  return nullptr;
+  return kKillsMax;
 }
 
-std::string_view Ledger::refuse_kill(u32 node, std::string_view name, u64 now) const {
+Ledger::Admission Ledger::admit_kill(u32 node, std::string_view name, u64 now) const {
   const u32 service = find(name);
   if (service == kServicesMax) return {};  // named by a rule: what nobody brings back is lost on purpose
-  const Kills* kills = kills_of(node, service);
-  if (services_[service].only_copy && kills == nullptr && copies_lost_ >= budget_.copies_lost) {
-    return "it holds the only copy of what it serves";
+  if ((ready_ & bit(node)) == 0) return withhold("its node is still booting");
+  const u32 place = kills_of(node, service);
+  if (place == kKillsMax) {
+    if (services_[service].only_copy && copies_lost_ >= budget_.copies_lost) {
+      return withhold("it holds the only copy of what it serves");
+    }
+    return kills_count_ < kKillsMax ? Admission{} : withhold("too many services were killed");
   }
-  if (kills == nullptr) return kills_count_ < kKillsMax ? std::string_view{} : "too many services were killed";
-  if (kills->count < kServiceKillsMax) return {};
+  const Kills& kills = kills_[place];
+  if (kills.count < kServiceKillsMax) return {};
   // The oldest of the last kServiceKillsMax kills.
-  const u64 oldest = kills->times[kills->count % kServiceKillsMax];
-  return now - oldest < kServiceWindowNs ? "its supervisor would give it up" : std::string_view{};
+  const u64 oldest = kills.times[kills.count % kServiceKillsMax];
+  return now - oldest < kServiceWindowNs ? withhold("its supervisor would give it up") : Admission{};
 }
 
 void Ledger::killed(u32 node, std::string_view name, u64 now) {
   const u32 service = find(name);
   if (service == kServicesMax) return;
-  Kills* kills = const_cast<Kills*>(kills_of(node, service));
-  if (kills == nullptr) {
+  u32 place = kills_of(node, service);
+  if (place == kKillsMax) {
     ASSERT(kills_count_ < kKillsMax);
-    service_of_[kills_count_] = service;
-    kills = &kills_[kills_count_++];
-    kills->node = node;
+    place = kills_count_++;
+    kills_[place] = {.node = node, .service = service};
     if (services_[service].only_copy) copies_lost_ += 1;
   }
-  kills->times[kills->count % kServiceKillsMax] = now;
-  kills->count += 1;
+  Kills& kills = kills_[place];
+  kills.times[kills.count % kServiceKillsMax] = now;
+  kills.count += 1;
+}
+
+void Ledger::node_started(u32 node) {
+  ready_ &= ~bit(node);
+  away_until_[node - 1] = 0;
+}
+
+// ── Nodes ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+Ledger::Admission Ledger::admit_down(u32 node, u64& count, u64 now) const {
+  u32 away = 0;
+  for (const u64 until : away_until_) away += until > now ? 1 : 0;
+  if (is_away(node, now)) return withhold("it is down already");
+  if (budget_.nodes_down <= away) return withhold("no more nodes may be down at one time");
+  if (count <= budget_.nodes_down - away) return {};
+  count = budget_.nodes_down - away;
+  return {"no more nodes may be down at one time", false};
+}
+
+// ── Clocks ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+Ledger::Admission Ledger::admit_step(i64 error, i64& step) const {
+  const i64 most = static_cast<i64>(budget_.clock_error_ns);
+  const i64 wanted = step;
+  if (error + step > most) step = most - error;
+  if (error + step < -most) step = -most - error;
+  if (step == wanted) return {};
+  const bool moves = wanted > 0 ? step > 0 : step < 0;
+  return {"the clock may not be wrong by more", !moves};
 }
 
 }  // namespace sim

@@ -1,5 +1,5 @@
 // sim/model/faults/ledger.h — decides whether a fault may happen: only if every promise can still be kept after it. It
-// keeps what is damaged now; what it withholds is told with the reason.
+// keeps what is damaged now; what it lessens or withholds is told with the reason.
 #pragma once
 #include "sim/model/faults/plan.h"
 
@@ -13,30 +13,56 @@ constexpr u64 kServiceWindowNs = 60'000'000'000;
 
 class Ledger {
  public:
+  struct Admission {
+    std::string_view reason;  // empty: as it was asked for
+    bool withheld = false;    // else lessened
+  };
+
   explicit Ledger(const FaultPlan& plan);
 
-  /// The reason why the fault may not happen to a thread of this name on `node`; empty when it may.
-  std::string_view refuse_kill(u32 node, std::string_view name, u64 now) const;
-  /// It has happened.
+  // ── Services ─────────────────────────────────────────────────────────────────────────────────────────────
+  /// A thread of this name on `node` dies, at `now`.
+  Admission admit_kill(u32 node, std::string_view name, u64 now) const;
   void killed(u32 node, std::string_view name, u64 now);
-
+  /// A node starts, or starts again.
+  void node_started(u32 node);
+  /// A thread of this name enters the kernel.
+  void note_entry(u32 node, std::string_view name) {
+    if ((ready_ & bit(node)) == 0 && (last_started_.empty() || name == last_started_)) ready_ |= bit(node);
+  }
   bool is_supervised(std::string_view name) const { return find(name) != kServicesMax; }
 
+  // ── Nodes ────────────────────────────────────────────────────────────────────────────────────────────────
+  /// `count` nodes go away, `node` the first of them; it is lowered to what the budget leaves.
+  Admission admit_down(u32 node, u64& count, u64 now) const;
+  /// The node is away until `until` as its clients see it.
+  void down(u32 node, u64 until) { away_until_[node - 1] = until; }
+  bool is_away(u32 node, u64 now) const { return away_until_[node - 1] > now; }
+
+  // ── Clocks ───────────────────────────────────────────────────────────────────────────────────────────────
+  /// The wall clock, which is off by `error` ns, is moved by `step` more; the step is lowered to what the budget leaves.
+  Admission admit_step(i64 error, i64& step) const;
+
  private:
+  static constexpr u32 kNodes = 64;
+  static u64 bit(u32 node) { return u64{1} << (node - 1); }
   struct Kills {
     u32 node = 0;
+    u32 service = 0;
     u32 count = 0;  // all
     u64 times[kServiceKillsMax] = {};
   };
   u32 find(std::string_view name) const;
-  const Kills* kills_of(u32 node, u32 service) const;
+  u32 kills_of(u32 node, u32 service) const;
 
   std::span<const FaultService> services_;
+  std::string_view last_started_;
   FaultBudget budget_;
+  u64 ready_ = 0;  // nodes, by number
+  u64 away_until_[kNodes] = {};
   u32 copies_lost_ = 0;
   static constexpr u32 kKillsMax = 256;
   Kills kills_[kKillsMax];  // of services that were killed at least once; more than that many are never killed
-  u32 service_of_[kKillsMax] = {};
   u32 kills_count_ = 0;
 };
 

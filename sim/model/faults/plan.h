@@ -44,16 +44,22 @@ enum class FaultClass : u8 {
 #define FAULT(identifier, ...) identifier,
 #include "sim/model/faults/catalogue.def"
 };
+// clang-format off
 constexpr u32 kFaultClasses = 0
 #define FAULT(...) +1
 #include "sim/model/faults/catalogue.def"
     ;
+// clang-format on
 
 const FaultInfo& info_of(FaultClass fault);
 inline std::string_view name_of(FaultClass fault) { return info_of(fault).name; }
 std::string_view name_of(Owes owes);          // "mask", …
 std::string_view name_of(TargetKind target);  // "core", …
 std::optional<FaultClass> fault_named(std::string_view name);
+
+// Under each class a knob's place, for those that the ledger lessens.
+constexpr u32 kClockKnob = 0;  // time or length
+constexpr u32 kRackCountKnob = 1;
 
 /// Intensity 0 to 4: 0, 1/10⁴, 1/10³, 1/10², 1/10 of the opportunities; 0, 1, 3, 10, 30 times a virtual minute.
 constexpr u32 kIntensityMax = 4;
@@ -108,8 +114,18 @@ struct FaultPlan {
   std::span<const FaultRule> rules;
   std::span<const FaultOverride> overrides;  // sorted by fault, target, opportunity; no two of one opportunity
   std::span<const FaultService> services;
+  std::string_view last_started;  // by a node that boots: services are not killed before; empty: they may at once
   FaultBudget budget;
 };
+
+/// Parts of a run. Faults strike in Safety only.
+enum class Phase : u8 {
+  Warmup,    // until all is started
+  Safety,    // what must hold always is judged under faults
+  Healing,   // what was damaged in a core of nodes is undone; elsewhere it stays
+  Liveness,  // what must hold eventually is awaited
+};
+std::string_view name_of(Phase phase);
 
 /// Whether anything of the plan can strike. A world whose plan cannot has no faults at all, and pays nothing for them.
 bool can_strike(const FaultPlan& plan);
