@@ -216,7 +216,7 @@ TEST_CASE("stalls, silent loops and limits are results of a campaign", "[campaig
 TEST_CASE("wrong flags of a campaign are refused with what is allowed", "[campaign][cli][simulation.T95]") {
   const Scratch script("flags", "roll\n");
   for (const char* flags : {"--seeds 9..2", "--seeds x", "--shard 3/2", "--shard 0/2", "--jobs 0", "--time soon",
-                            "--sched psychic", "--memory-max lots", "--seed 1", "--clusters-max 0"}) {
+                            "--sched psychic", "--memory-max lots", "--checks often", "--seed 1", "--clusters-max 0"}) {
     CAPTURE(flags);
     const Finished finished = campaign(script.path() + " " + flags + " 2>&1");
     CHECK(finished.code == 2);

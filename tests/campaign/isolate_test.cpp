@@ -64,7 +64,7 @@ RunReport run_isolated(u64 seed, HostLimits limits = {}) {
 RunReport full_report() {
   RunReport report;
   report.verdict = Verdict::Stalled;
-  report.finding = Finding{"fs.ack", "always", "fxfs", "details", "a b c", 17, 18, 16, true};
+  report.finding = Finding{"fs.ack", "always", "fxfs", "details", "a b c", 17, 18, 19, true};
   report.root = {1, 2};
   report.events = 3;
   report.virtual_ns = 4;
@@ -92,6 +92,7 @@ TEST_CASE("a report crosses a pipe whole, and no part of one passes for one", "[
   REQUIRE(back);
   CHECK(bytes_of(*back) == bytes);
   CHECK(back->finding->details == "details");
+  CHECK(back->finding->held_at == 19);
   CHECK(back->finding->is_liveness);
   CHECK(back->console == report.console);
   CHECK(back->choices[0].actor == "1/fsh.1");

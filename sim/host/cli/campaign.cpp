@@ -15,6 +15,7 @@
 #include "sim/host/campaign/summary.h"
 #include "sim/host/cli/cli.h"
 #include "sim/host/cli/open_case.h"
+#include "sim/host/judge/invariants.h"
 
 namespace sim::host::cli {
 namespace {
@@ -159,6 +160,11 @@ std::string CampaignFlags::read(CampaignOptions& options) const {
   const std::filesystem::path folder = std::filesystem::path(out).parent_path();
   options.recordings = folder.empty() ? "." : folder.string();
   options.checks = checks;
+  judge::Cadence cadence;
+  if (const std::string bad = checks.empty() ? "" : judge::parse_cadence(checks, cadence);
+      wrong.empty() && !bad.empty()) {
+    wrong = "--checks " + checks + ": " + bad;
+  }
   options.sched = sched;
   StrategyConfig config;
   if (const std::string bad = parse_strategy(sched, config); wrong.empty() && !bad.empty()) {
@@ -385,7 +391,7 @@ const Verb kCampaignVerb = {
     "  --minimise          then shrink the first run of each different failure, into recordings beside FILE.db\n"
     "  --clusters-max N    stop after so many different failures (default 20)\n"
     "  --sched S           how choices of the schedule are answered, as in `orrery run` (default mix)\n"
-    "  --checks CADENCE    when invariants are checked\n"
+    "  --checks CADENCE    when invariants are checked: off, kernel-exit, every 1000, every 10ms, end (default off)\n"
     "  --until TIME        virtual time after which a run has no verdict (default 600s)\n"
     "  --events-max N      events after which a run has no verdict (default 50000000)\n"
     "  --run-time-max T    the same in time of the host (default 120s)\n"

@@ -6,6 +6,7 @@
 
 #include "replay/edit.h"
 #include "sim/host/contain.h"
+#include "sim/host/judge/judge.h"
 #include "sim/host/script_lines.h"
 #include "sim/host/watch.h"
 
@@ -104,6 +105,10 @@ RunReport ScriptCase::run(const RunSetup& setup) {
   }
   Watch watch;
   watch.attach(machine, setup.keep_features);
+  judge::Judge judge;
+  const std::string checks = setup.checks.empty() ? "off" : setup.checks;
+  if (const std::string wrong = judge.invariants().set({}, checks); !wrong.empty()) return refused("checks: " + wrong);
+  judge.attach(machine);
   replay::Recorder recorder;
   if (!setup.record.empty()) {
     const std::string error = recorder.open({.path = setup.record, .sources = {name()}}, machine.options());
@@ -115,6 +120,8 @@ RunReport ScriptCase::run(const RunSetup& setup) {
   contain(world, {.report_assertions = false});
   const Outcome outcome = run_pieces(machine, setup.until, [&] { return world.trace().count() < setup.events_max; });
   release_containment();
+  judge.finish(world, world.now());
+  report.hits = judge.hits();
   switch (outcome) {
     case Outcome::Ended:
       if (world.status() == 0) break;
@@ -131,6 +138,11 @@ RunReport ScriptCase::run(const RunSetup& setup) {
   if (report.finding) {
     report.finding->moment = world.trace().count();
     report.finding->time_ns = world.now();
+  }
+  // What was found wrong on the way comes before how the run ended.
+  if (judge.finding()) {
+    report.finding = judge.finding();
+    report.verdict = report.finding->is_liveness ? Verdict::LivenessFailed : Verdict::Failed;
   }
   report.features = watch.features();
   report.events = world.trace().count();
