@@ -38,7 +38,8 @@ enum class World : u64 {
 enum class Network : u64 {
   Send = 1,     // mr0 = bytes in msg; RangeError beyond header and MTU, or below a header. Taking it promises nothing
   Receive = 2,  // → mr0 = bytes in msg, mr1 = frames still waiting; 0 bytes: none waits
-  Info = 3,     // → mr0 = own address, mr1 = MTU | 1 << 32 when the link is up, mr2 = bits/s, mr3 = bytes of its name in msg
+  Info =
+      3,  // → mr0 = own address, mr1 = MTU | 1 << 32 when the link is up, mr2 = bits/s, mr3 = bytes of its name in msg
 };
 constexpr u64 kNetworkHeaderBytes = 14;
 /// Registers of a real device, on a bare machine in live mode; a driver process does the rest.

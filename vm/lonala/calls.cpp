@@ -102,6 +102,14 @@ bool unwind_to_guard(Vm& vm, u64& frame, u64 code) {
   }
 }
 
+Term switch_key_slow(const Vm& vm, Term value) {
+  if (is_boxed(vm, value, Type::Symbol)) return plain_symbol(vm, value);
+  if (!number::is_integer_like(vm, value)) return kNone;
+  const number::Integer integer(vm, value);
+  const i64 plain = static_cast<i64>(integer.low());
+  return integer.fits_i64() && fits_small(plain) ? small(plain) : kNone;
+}
+
 Term rest_list(Vm& vm, Term sequence, u64 from) {
   Term list = kEmptyList;
   const bool tuple = is_tuple(sequence);

@@ -10,6 +10,7 @@ namespace lonala {
 
 constexpr u32 kParametersMax = 240;
 
+Term switch_key_slow(const Vm& vm, Term value);
 /// The order of two terms for a comparison instruction: -1, 0, 1, or 2 for unordered. A term that is no number raises the error of
 /// `native` and clears `ok`.
 int ordered(Vm& vm, Term a, Term b, NativeId native, bool& ok);
@@ -32,6 +33,11 @@ Entry enter_slowly(Vm& vm, u64 function, bool overflow);
 bool make_room(Vm& vm, u64 bytes);
 constexpr u64 kSpreadBytes = 4096;  // more than any arguments that `apply` spreads into registers
 static_assert(kSpreadBytes > 8 * (kParametersMax + 16));
+/// The word by which a switch looks a value up: equal integers and symbols have equal ones.
+inline Term switch_key(const Vm& vm, Term value) {
+  if (is_small(value) || (tag_of(value) == Tag::Immediate && !is_immediate(value, Immediate::Fixed))) return value;
+  return switch_key_slow(vm, value);
+}
 /// The elements of a tuple or vector from `from` on, as the list that a rest pattern binds.
 Term rest_list(Vm& vm, Term sequence, u64 from);
 

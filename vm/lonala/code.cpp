@@ -19,9 +19,11 @@ constexpr InstructionShape kShapes[] = {
 
 const InstructionShape& instruction_shape(Op op) { return kShapes[static_cast<u32>(op)]; }
 
-u32 instruction_words(Op op) {
+u32 instruction_words(u32 first) {
   u32 words = 1;
-  for (const char* word = kShapes[static_cast<u32>(op)].words; *word != 0; ++word) words += *word == 'c' ? 2 : 1;
+  for (const char* word = kShapes[first & 0xFF].words; *word != 0; ++word) {
+    words += *word == 't' ? kSwitchEntryWords * (first >> 16) : *word == 'c' ? 2 : 1;
+  }
   return words;
 }
 

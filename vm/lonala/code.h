@@ -16,7 +16,8 @@ enum class Op : u8 {
 };
 
 constexpr u32 kRegistersMax = 250;
-constexpr u8 kMatchNever = 0xFF;  // no call has so many arguments
+constexpr u32 kSwitchEntryWords = 3;  // constant, jump
+constexpr u8 kMatchNever = 0xFF;      // no call has so many arguments
 
 struct FunctionHeader {
   u8 match;  // how many arguments a direct call must have; kMatchNever takes the general way
@@ -53,8 +54,8 @@ constexpr Term make_link(u64 code, u64 words) { return immediate(Immediate::Link
 constexpr u64 link_code(Term link) { return payload_of(link) >> 20 << 2; }
 constexpr u64 link_words(Term link) { return payload_of(link) & 0xFFFFF; }
 
-/// Words of an instruction, its first one included.
-u32 instruction_words(Op op);
+/// Words of an instruction, its first one included, which is given.
+u32 instruction_words(u32 first);
 /// Name, operands and further words, as instructions.h has them.
 struct InstructionShape {
   const char* name;

@@ -2,7 +2,8 @@
 // the long way once its variable was redefined.
 // Operands: R register, N unsigned byte, I signed byte, W unsigned 16 bits (B and C), S signed 16 bits, - none.
 // Further words: v variable (offset / 8), f function (offset / 8), c constant (two words), j jump (words from its own place), n native,
-// s words back to the function's first, 0 unused.
+// s words back to the function's first, 0 unused, t as many entries as the operand says: a constant and a jump, ascending by
+// constant.
 #pragma once
 
 // clang-format off
@@ -58,6 +59,9 @@
   O(Prepend, "RRR", "") \
   X(JumpNotWord, "R--", "cj") \
   X(JumpNotEqualConstant, "R--", "cj") \
+  X(JumpNotSmall, "RS", "j") \
+  X(JumpNotSame, "RR-", "j") \
+  X(Switch, "RW", "t") \
   X(JumpNotTuple, "RW", "j") \
   X(JumpNotTupleMin, "RW", "j") \
   X(TupleGet, "RRN", "") \

@@ -496,26 +496,26 @@ L_JumpFalsy:
 L_JumpTruthy:
   BRANCH(is_falsy(bp[A()]), 2);
 
-#define COMPARE(label, goes_on, holds, right, small_pair, native)          \
-  L_##label : {                                                            \
-    const Term x = bp[A()];                                                \
-    const Term y = (right);                                                \
-    if (__builtin_expect(small_pair, 1)) {                                 \
-      BRANCH((static_cast<i64>(x) holds static_cast<i64>(y)) goes_on, 2);  \
-    }                                                                      \
-    bool ok = true;                                                        \
-    SAVE();                                                                \
-    const int order = ordered(vm, x, y, native, ok);                       \
-    RELOAD();                                                              \
-    if (!ok) goto raised;                                                  \
-    BRANCH((order != 2 && order holds 0) goes_on, 2);                      \
+#define COMPARE(label, goes_on, holds, right, small_pair, native)        \
+  L_##label : {                                                          \
+    const Term x = bp[A()];                                              \
+    const Term y = (right);                                              \
+    if (__builtin_expect(small_pair, 1)) {                               \
+      BRANCH((static_cast<i64>(x) holds static_cast<i64>(y))goes_on, 2); \
+    }                                                                    \
+    bool ok = true;                                                      \
+    SAVE();                                                              \
+    const int order = ordered(vm, x, y, native, ok);                     \
+    RELOAD();                                                            \
+    if (!ok) goto raised;                                                \
+    BRANCH((order != 2 && order holds 0) goes_on, 2);                    \
   }
 // In pairs: the one that jumps if it does not hold, the one that jumps if it does.
-#define COMPARE_REGISTERS(name, holds, native)                                             \
-  COMPARE(JumpNot##name, == true, holds, bp[B()], ((x | y) & 7) == 0, NativeId::native)    \
+#define COMPARE_REGISTERS(name, holds, native)                                          \
+  COMPARE(JumpNot##name, == true, holds, bp[B()], ((x | y) & 7) == 0, NativeId::native) \
   COMPARE(Jump##name, == false, holds, bp[B()], ((x | y) & 7) == 0, NativeId::native)
-#define COMPARE_SMALL(name, holds, native)                                                            \
-  COMPARE(JumpNot##name, == true, holds, small(IMMEDIATE16()), (x & 7) == 0, NativeId::native)        \
+#define COMPARE_SMALL(name, holds, native)                                                     \
+  COMPARE(JumpNot##name, == true, holds, small(IMMEDIATE16()), (x & 7) == 0, NativeId::native) \
   COMPARE(Jump##name, == false, holds, small(IMMEDIATE16()), (x & 7) == 0, NativeId::native)
   COMPARE_REGISTERS(Less, <, Less)
   COMPARE_REGISTERS(LessEqual, <=, LessEqual)
@@ -523,30 +523,32 @@ L_JumpTruthy:
   COMPARE_SMALL(LessEqualSmall, <=, LessEqual)
   COMPARE_SMALL(GreaterSmall, >, Greater)
   COMPARE_SMALL(GreaterEqualSmall, >=, GreaterEqual)
-#define EQUAL(label, goes_on, right)                                               \
-  L_##label : {                                                                    \
-    const Term x = bp[A()];                                                        \
-    const Term y = (right);                                                        \
-    if (__builtin_expect(((x | y) & 7) == 0, 1)) BRANCH((x == y) goes_on, 2);      \
-    SAVE();                                                                        \
-    const bool same = equal(vm, x, y);                                             \
-    RELOAD();                                                                      \
-    BRANCH(same goes_on, 2);                                                       \
+#define EQUAL(label, goes_on, right)                                          \
+  L_##label : {                                                               \
+    const Term x = bp[A()];                                                   \
+    const Term y = (right);                                                   \
+    if (__builtin_expect(((x | y) & 7) == 0, 1)) BRANCH((x == y) goes_on, 2); \
+    SAVE();                                                                   \
+    const bool same = equal(vm, x, y);                                        \
+    RELOAD();                                                                 \
+    BRANCH(same goes_on, 2);                                                  \
   }
   EQUAL(JumpNotEqual, == true, bp[B()])
   EQUAL(JumpEqual, == false, bp[B()])
+  EQUAL(JumpNotSame, == true, bp[B()])
   EQUAL(JumpNotEqualSmall, == true, small(IMMEDIATE16()))
   EQUAL(JumpEqualSmall, == false, small(IMMEDIATE16()))
-#define EMPTY(label, goes_on)                                                              \
-  L_##label : {                                                                            \
-    const Term x = bp[A()];                                                                \
-    if (__builtin_expect(is_pair(x), 1)) BRANCH(false goes_on, 2);                         \
-    if (x == kEmptyList) BRANCH(true goes_on, 2);                                          \
-    SAVE();                                                                                \
-    value = call_native(vm, static_cast<u32>(NativeId::IsEmpty), Args{&bp[A()], 1});       \
-    RELOAD();                                                                              \
-    if (value == kRaised) goto raised;                                                     \
-    BRANCH((value == kTrue) goes_on, 2);                                                   \
+  EQUAL(JumpNotSmall, == true, small(IMMEDIATE16()))
+#define EMPTY(label, goes_on)                                                        \
+  L_##label : {                                                                      \
+    const Term x = bp[A()];                                                          \
+    if (__builtin_expect(is_pair(x), 1)) BRANCH(false goes_on, 2);                   \
+    if (x == kEmptyList) BRANCH(true goes_on, 2);                                    \
+    SAVE();                                                                          \
+    value = call_native(vm, static_cast<u32>(NativeId::IsEmpty), Args{&bp[A()], 1}); \
+    RELOAD();                                                                        \
+    if (value == kRaised) goto raised;                                               \
+    BRANCH((value == kTrue) goes_on, 2);                                             \
   }
   EMPTY(JumpNotEmpty, == true)
   EMPTY(JumpEmpty, == false)
@@ -625,8 +627,8 @@ L_Prepend : {
   G_##label : SAVE();                                \
   value = call_redefined(vm, native, {__VA_ARGS__}); \
   goto place;
-#define GUARDED_JUMPS(name, native, ...)                                      \
-  GUARDED_JUMP(JumpNot##name, guarded_not, NativeId::native, __VA_ARGS__)     \
+#define GUARDED_JUMPS(name, native, ...)                                  \
+  GUARDED_JUMP(JumpNot##name, guarded_not, NativeId::native, __VA_ARGS__) \
   GUARDED_JUMP(Jump##name, guarded_jump, NativeId::native, __VA_ARGS__)
   GUARDED_JUMPS(Less, Less, bp[A()], bp[B()])
   GUARDED_JUMPS(LessEqual, LessEqual, bp[A()], bp[B()])
@@ -655,6 +657,27 @@ L_JumpNotEqualConstant : {
   const bool same = equal(vm, bp[A()], u64{pc[2]} << 32 | pc[1]);
   RELOAD();
   BRANCH(same, 4);
+}
+L_Switch : {
+  const Term key = switch_key(vm, bp[A()]);
+  u32 low = 0;
+  u32 high = w >> 16;
+  while (low < high) {  // the first entry that is not below the key
+    const u32 middle = (low + high) / 2;
+    const u32* entry = pc + 1 + kSwitchEntryWords * middle;
+    if ((u64{entry[1]} << 32 | entry[0]) < key) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  const u32* entry = pc + 1 + kSwitchEntryWords * low;
+  if (low < w >> 16 && (u64{entry[1]} << 32 | entry[0]) == key) {
+    pc = entry + 2 + static_cast<i32>(entry[2]);
+  } else {
+    pc += 1 + kSwitchEntryWords * (w >> 16);
+  }
+  NEXT();
 }
 L_JumpNotTuple:
   BRANCH(is_tuple(bp[A()]) && tuple_count(vm, bp[A()]) == *pc >> 16, 2);

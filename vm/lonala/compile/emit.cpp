@@ -37,6 +37,13 @@ void Compiler::jump(Function& f, u32 word, Label& label) {
   jump_operand(f, label);
 }
 
+/// A jump to the place right behind it is none.
+void Compiler::drop_last_jump(Function& f, Label& end) {
+  if (!end.used() || end.last + 1 != f.code.size()) return;
+  end.last = f.code[end.last];
+  f.code.shrink(f.code.size() - 2);
+}
+
 void Compiler::place(Function& f, Label& label) {
   const u32 here = static_cast<u32>(f.code.size());
   for (u32 at = label.last; at != 0 && !f.code.failed();) {
@@ -108,16 +115,7 @@ bool Compiler::is_constant(Term form) const {
     const Term term = work.back();
     work.pop();
     if (is_pair(term) || is_symbol(vm_, term)) return false;
-    if (is_tuple(term)) {
-      for (u64 i = 0; i < tuple_count(vm_, term); ++i) work.push(tuple_at(vm_, term, i));
-    } else if (is_vector(vm_, term)) {
-      vector_each(vm_, term, [&](Term element) { work.push(element); });
-    } else if (is_map(vm_, term) || is_set(vm_, term)) {
-      map_each(vm_, term, [&](Term key, Term value) {
-        work.push(key);
-        work.push(value);
-      });
-    }
+    each_part(vm_, term, [&](Term part) { work.push(part); });
     if (work.failed()) return false;
   }
   return true;

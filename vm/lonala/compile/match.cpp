@@ -1,7 +1,9 @@
-// vm/lonala/compile/match.cpp — match and receive: clauses in textual order, patterns to tests, guards.
+// vm/lonala/compile/match.cpp — match and receive: patterns to tests, guards, constructors of binaries.
+#include <algorithm>
+
 #include "vm/lonala/collections/map.h"
 #include "vm/lonala/collections/vector.h"
-#include "vm/lonala/compile/parts.h"
+#include "vm/lonala/compile/decision.h"
 #include "vm/lonala/namespaces.h"
 #include "vm/lonala/natives/natives.h"
 #include "vm/lonala/number/number.h"
@@ -15,7 +17,7 @@ bool Compiler::bind(Function& f, Term name, u32 subject, Label& fail_label, u64 
   if (name_record(vm_, name).space_bytes != 0) return fail(name, "a qualified name cannot be bound");
   for (u64 i = first_local; i < f.locals.size(); ++i) {
     if (f.locals[i].name != name) continue;
-    jump(f, encode(Op::JumpNotEqual, reg(subject), reg(f.locals[i].reg)),
+    jump(f, encode(Op::JumpNotSame, reg(subject), reg(f.locals[i].reg)),
          fail_label);  // the same name twice: equal parts
     return true;
   }
@@ -24,6 +26,11 @@ bool Compiler::bind(Function& f, Term name, u32 subject, Label& fail_label, u64 
 }
 
 bool Compiler::constant_pattern(Function& f, Term value, u32 subject, Label& fail_label) {
+  if (is_small(value) && small_value(value) >= -32768 && small_value(value) <= 32767) {
+    const u32 constant = static_cast<u32>(small_value(value) & 0xFFFF) << 16;
+    jump(f, encode(Op::JumpNotSmall, reg(subject)) | constant, fail_label);
+    return true;
+  }
   const bool word = tag_of(value) == Tag::Immediate && !is_immediate(value, Immediate::Fixed) &&
                     !is_immediate(value, Immediate::F32) && !is_immediate(value, Immediate::Empty) &&
                     !is_immediate(value, Immediate::Symbol);
@@ -31,6 +38,15 @@ bool Compiler::constant_pattern(Function& f, Term value, u32 subject, Label& fai
   emit_constant(f, value);
   jump_operand(f, fail_label);
   return true;
+}
+
+bool Compiler::outer_operand(Function& f, Term form, u32& out, u64 first_local) {
+  Scratch<Local> hidden(vm_);
+  for (u64 i = first_local; i < f.locals.size(); ++i) hidden.push(f.locals[i]);
+  f.locals.shrink(std::min(first_local, f.locals.size()));
+  const bool ok = operand(f, form, out);
+  for (u64 i = 0; i < hidden.size(); ++i) f.locals.push(hidden[i]);
+  return ok && !hidden.failed();
 }
 
 bool Compiler::pattern(Function& f, Term form, u32 subject, Label& fail_label, u64 first_local) {
@@ -68,7 +84,7 @@ bool Compiler::sequence_pattern(Function& f, Term form, u32 subject, Label& fail
     }
   }
   const bool rest = fixed != count;
-  if (fixed > 250) return fail(form, "a sequence pattern has at most 250 elements");
+  if (fixed > kPatternElementsMax) return fail(form, "a sequence pattern has at most 250 elements");
   const Op check =
       tuple ? (rest ? Op::JumpNotTupleMin : Op::JumpNotTuple) : (rest ? Op::JumpNotVectorMin : Op::JumpNotVector);
   jump(f, encode(check, reg(subject)) | static_cast<u32>(fixed) << 16, fail_label);
@@ -101,8 +117,8 @@ bool Compiler::list_pattern(Function& f, Term form, u32 subject, Label& fail_lab
   if (head_name == symbol(vm_, Atom::Equals)) {
     if (count != 2) return fail(form, "(= e) takes one expression");
     u32 r = 0;
-    if (!operand(f, at(1), r)) return false;
-    jump(f, encode(Op::JumpNotEqual, reg(subject), reg(r)), fail_label);
+    if (!outer_operand(f, at(1), r, first_local)) return false;
+    jump(f, encode(Op::JumpNotSame, reg(subject), reg(r)), fail_label);
     return true;
   }
   if (head_name == symbol(vm_, Atom::As)) {
@@ -119,8 +135,14 @@ bool Compiler::list_pattern(Function& f, Term form, u32 subject, Label& fail_lab
   }
   if (head_name == symbol(vm_, Atom::BytesStar)) return bytes_pattern(f, form, subject, fail_label, first_local);
   if (head_name == symbol(vm_, Atom::BitsStar)) return bits_pattern(f, form, subject, fail_label, first_local);
-  bool is_rest = false;  // the subject is the rest of a list, so it is a list
-  for (Term rest = form;;) {
+  return list_rest_pattern(f, form, subject, fail_label, first_local, false);
+}
+
+/// Elements of a list pattern from one on; `rest` may be empty. A subject that is the rest of a
+/// list is known to be a list.
+bool Compiler::list_rest_pattern(Function& f, Term rest, u32 subject, Label& fail_label, u64 first_local,
+                                 bool is_rest) {
+  for (;;) {
     if (!is_pair(rest)) {  // nothing may follow
       emit(f, encode(Op::JumpNotWord, reg(subject)));
       emit_constant(f, kEmptyList);
@@ -129,7 +151,7 @@ bool Compiler::list_pattern(Function& f, Term form, u32 subject, Label& fail_lab
     }
     const Term part = head(vm_, rest);
     if (is_symbol(vm_, part) && plain_symbol(vm_, part) == symbol(vm_, Atom::Ampersand)) {
-      if (list_length(vm_, rest) != 2) return fail(form, "one pattern follows & at the end");
+      if (list_length(vm_, rest) != 2) return fail(rest, "one pattern follows & at the end");
       if (!is_rest) {
         u32 whole = 0;
         if (!reserve(f, whole)) return false;
@@ -173,7 +195,7 @@ bool Compiler::map_pattern(Function& f, Term form, u32 subject, Label& fail_labe
     const bool quoted = is_pair(key) && is_symbol(vm_, head(vm_, key)) &&
                         plain_symbol(vm_, head(vm_, key)) == symbol(vm_, Atom::Quote) && list_length(vm_, key) == 2;
     if (pin) {
-      if (!operand(f, head(vm_, tail(vm_, key)), key_reg)) return false;
+      if (!outer_operand(f, head(vm_, tail(vm_, key)), key_reg, first_local)) return false;
     } else {
       if (quoted) key = head(vm_, tail(vm_, key));
       if (!quoted && (is_symbol(vm_, key) || !is_constant(key))) {
@@ -391,6 +413,7 @@ bool Compiler::guard(Function& f, Term form, Label& fail_label) {
 bool Compiler::clauses(Function& f, Term list, u32 subject, u32 to, Place where, Label& end, Label& none,
                        bool receiving) {
   const Term after = keyword(vm_, Atom::After);
+  Decision decision(*this, f, subject, receiving);
   while (is_pair(list) && !(receiving && head(vm_, list) == after)) {
     const Term form = head(vm_, list);
     list = tail(vm_, list);
@@ -401,28 +424,10 @@ bool Compiler::clauses(Function& f, Term list, u32 subject, u32 to, Place where,
       list = tail(vm_, tail(vm_, list));
     }
     if (!is_pair(list)) return fail(form, "a clause is a pattern and a body");
-    const Term body = head(vm_, list);
+    if (!decision.add(form, guard_form, head(vm_, list))) return false;
     list = tail(vm_, list);
-    const Unset unset = f.unset;
-    Label next;
-    {
-      Scope scope(f);
-      if (!pattern(f, form, subject, next, f.locals.size())) return false;
-      if (guard_form != kNone && !guard(f, guard_form, next)) return false;
-      if (receiving) emit(f, encode(Op::ReceiveTake, 0));
-      if (!expression(f, body, to, where)) return false;
-      if (where == Place::Value && (receiving || next.used() || is_pair(list))) jump(f, encode(Op::Jump, 0), end);
-    }
-    f.unset = unset;
-    if (!next.used()) {  // the pattern always matches: what follows is never tried
-      none.last = 0;
-      irrefutable_ = true;
-      return true;
-    }
-    place(f, next);
   }
-  irrefutable_ = false;
-  return true;
+  return decision.emit(to, where, end, none);
 }
 
 /// (match c false X nil X _ Y) with one form X, which is what `if` and its relatives expand to: a branch.
@@ -465,7 +470,12 @@ bool Compiler::match(Function& f, Term form, u32 to, Place where) {
   Label end;
   Label none;
   if (!clauses(f, tail(vm_, tail(vm_, form)), subject, to, where, end, none, false)) return false;
-  if (!irrefutable_) emit(f, encode(Op::BadMatch, reg(subject)));
+  if (none.used()) {
+    place(f, none);
+    emit(f, encode(Op::BadMatch, reg(subject)));
+  } else {
+    drop_last_jump(f, end);
+  }
   place(f, end);
   return true;
 }
@@ -499,7 +509,8 @@ bool Compiler::receive(Function& f, Term form, u32 to, Place where) {
   Label end;
   Label none;
   if (!clauses(f, list, message, to, where, end, none, true)) return false;
-  if (!irrefutable_) {
+  if (none.used()) {
+    place(f, none);
     emit(f, encode(Op::ReceiveSkip, 0));
     emit(f, next_at - static_cast<u32>(f.code.size()));  // backwards
   }

@@ -1,6 +1,8 @@
 // vm/lonala/compile/parts.h — the compiler's own vocabulary, shared by its files.
 #pragma once
 #include "vm/lonala/code.h"
+#include "vm/lonala/collections/map.h"
+#include "vm/lonala/collections/vector.h"
 #include "vm/lonala/compile/compiler.h"
 #include "vm/lonala/errors.h"
 #include "vm/lonala/heap.h"
@@ -59,6 +61,25 @@ struct Argument {
 NativeId inline_native(const Vm& vm, Term var);
 
 enum class Place : u8 { Value, Tail };
+constexpr u32 kPatternElementsMax = 250;
+
+/// Visits the terms directly inside a form.
+template <class Visit>
+void each_part(const Vm& vm, Term form, Visit visit) {
+  if (is_pair(form)) {
+    visit(head(vm, form));
+    visit(tail(vm, form));
+  } else if (is_tuple(form)) {
+    for (u64 i = 0; i < tuple_count(vm, form); ++i) visit(tuple_at(vm, form, i));
+  } else if (is_vector(vm, form)) {
+    vector_each(vm, form, visit);
+  } else if (is_map(vm, form) || is_set(vm, form)) {
+    map_each(vm, form, [&](Term key, Term value) {
+      visit(key);
+      visit(value);
+    });
+  }
+}
 
 class Compiler {
  public:
@@ -68,6 +89,7 @@ class Compiler {
 
  private:
   friend struct Scope;
+  friend class Decision;
   // expressions.cpp
   bool expression(Function& f, Term form, u32 to, Place place);
   bool symbol_value(Function& f, Term form, u32 to);
@@ -100,16 +122,20 @@ class Compiler {
   bool match(Function& f, Term form, u32 to, Place place);
   bool clauses(Function& f, Term clause_list, u32 subject, u32 to, Place place, Label& end, Label& none,
                bool receiving);
+  void drop_last_jump(Function& f, Label& end);
   bool two_way(Function& f, Term form, u32 to, Place place, bool& done);
   bool receive(Function& f, Term form, u32 to, Place place);
   bool pattern(Function& f, Term pattern, u32 subject, Label& fail, u64 first_local);
   bool sequence_pattern(Function& f, Term pattern, u32 subject, Label& fail, u64 first_local);
   bool list_pattern(Function& f, Term pattern, u32 subject, Label& fail, u64 first_local);
+  bool list_rest_pattern(Function& f, Term rest, u32 subject, Label& fail, u64 first_local, bool is_rest);
   bool map_pattern(Function& f, Term pattern, u32 subject, Label& fail, u64 first_local);
   bool set_pattern(Function& f, Term pattern, u32 subject, Label& fail, u64 first_local);
   bool bytes_pattern(Function& f, Term pattern, u32 subject, Label& fail, u64 first_local);
   bool bits_pattern(Function& f, Term pattern, u32 subject, Label& fail, u64 first_local);
   bool constant_pattern(Function& f, Term value, u32 subject, Label& fail);
+  /// An expression of a pattern: the names that the pattern binds are not visible in it.
+  bool outer_operand(Function& f, Term form, u32& reg, u64 first_local);
   bool bind(Function& f, Term name, u32 subject, Label& fail, u64 first_local);
   bool guard(Function& f, Term form, Label& fail);
   bool guard_allowed(Function& f, Term form, u32 depth);
@@ -142,9 +168,8 @@ class Compiler {
   Term origin_ = kNone;
   u64 file_ = 0;  // the name record of the unit's file
   u32 depth_ = 0;
-  bool irrefutable_ = false;  // whether the clauses compiled last always match
-  Term name_hint_ = kNone;    // the full name of the var that a function is being defined as
-  Term var_hint_ = kNone;     // the var itself
+  Term name_hint_ = kNone;  // the full name of the var that a function is being defined as
+  Term var_hint_ = kNone;   // the var itself
 };
 
 /// Registers and names handed out since it was made are given back.

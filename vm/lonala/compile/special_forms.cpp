@@ -208,7 +208,7 @@ Term Compiler::finish_function(Function& f, u32 parameters, bool variadic, Term 
   const Term name_copy = plain_symbol(vm_, name);
   if (at == 0 || object == 0 || names == kNone) return raise_oom(vm_, words);
   const u8 frame = static_cast<u8>(256 - f.most);
-  for (u64 i = 0; i < words; i += instruction_words(static_cast<Op>(f.code[i] & 0xFF))) {
+  for (u64 i = 0; i < words; i += instruction_words(f.code[i])) {
     const Op op = static_cast<Op>(f.code[i] & 0xFF);
     if (op == Op::Call || op == Op::CallVar || op == Op::ReceiveNext)
       f.code[i] = (f.code[i] & 0x00FFFFFF) | u32{frame} << 24;

@@ -104,7 +104,8 @@ bool Compiler::move_arguments(Function& f, Scratch<Argument>& list, u32 target_c
       const u32 target = i + 1;
       bool needed = false;
       for (u32 j = 0; j < target_count && list[i].from != target; ++j) {
-        needed = needed || (j != i && list[j].pending && list[j].kind == Argument::Kind::Moved && list[j].from == target);
+        needed =
+            needed || (j != i && list[j].pending && list[j].kind == Argument::Kind::Moved && list[j].from == target);
       }
       if (needed) {
         stuck = i;

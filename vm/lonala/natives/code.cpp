@@ -280,7 +280,15 @@ Term native_Disassemble(Vm& vm, Args args) {
       field += 8;
     }
     u32 at = i + 1;
-    for (const char* extra = shape.words; *extra != 0; ++extra) {
+    for (const char* extra = shape.words; *extra == 't'; ++extra) {
+      for (u32 entry = 0; entry < word >> 16; ++entry, at += kSwitchEntryWords) {
+        out.add(' ');
+        print(vm, out, u64{function->code()[at + 1]} << 32 | function->code()[at]);
+        out.add("-> ");
+        out.add_number(at + 2 + function->code()[at + 2]);
+      }
+    }
+    for (const char* extra = shape.words; *extra != 0 && *extra != 't'; ++extra) {
       const u32 value = function->code()[at];
       out.add(' ');
       if (*extra == 'v') print(vm, out, var_term(u64{value} << 3));
