@@ -2,6 +2,7 @@
 #pragma once
 #include <initializer_list>
 
+#include "vm/lonala/code.h"
 #include "vm/lonala/errors.h"
 #include "vm/lonala/natives/natives.h"
 #include "vm/lonala/number/number.h"
@@ -37,6 +38,23 @@ static_assert(kSpreadBytes > 8 * (kParametersMax + 16));
 inline Term switch_key(const Vm& vm, Term value) {
   if (is_small(value) || (tag_of(value) == Tag::Immediate && !is_immediate(value, Immediate::Fixed))) return value;
   return switch_key_slow(vm, value);
+}
+/// Where a switch leads a key: binary search among its entries; behind it if none has the key.
+inline const u32* switch_target(const u32* pc, Term key) {
+  u32 low = 0;
+  u32 high = *pc >> 16;
+  const auto entry = [&](u32 i) { return pc + 1 + kSwitchEntryWords * i; };
+  const auto constant = [&](u32 i) { return u64{entry(i)[1]} << 32 | entry(i)[0]; };
+  while (low < high) {
+    const u32 middle = (low + high) / 2;
+    if (constant(middle) < key) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  if (low < *pc >> 16 && constant(low) == key) return entry(low) + 2 + static_cast<i32>(entry(low)[2]);
+  return entry(*pc >> 16);
 }
 /// The elements of a tuple or vector from `from` on, as the list that a rest pattern binds.
 Term rest_list(Vm& vm, Term sequence, u64 from);

@@ -658,27 +658,9 @@ L_JumpNotEqualConstant : {
   RELOAD();
   BRANCH(same, 4);
 }
-L_Switch : {
-  const Term key = switch_key(vm, bp[A()]);
-  u32 low = 0;
-  u32 high = w >> 16;
-  while (low < high) {  // the first entry that is not below the key
-    const u32 middle = (low + high) / 2;
-    const u32* entry = pc + 1 + kSwitchEntryWords * middle;
-    if ((u64{entry[1]} << 32 | entry[0]) < key) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  const u32* entry = pc + 1 + kSwitchEntryWords * low;
-  if (low < w >> 16 && (u64{entry[1]} << 32 | entry[0]) == key) {
-    pc = entry + 2 + static_cast<i32>(entry[2]);
-  } else {
-    pc += 1 + kSwitchEntryWords * (w >> 16);
-  }
+L_Switch:
+  pc = switch_target(pc, switch_key(vm, bp[A()]));
   NEXT();
-}
 L_JumpNotTuple:
   BRANCH(is_tuple(bp[A()]) && tuple_count(vm, bp[A()]) == *pc >> 16, 2);
 L_JumpNotTupleMin:
