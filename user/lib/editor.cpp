@@ -274,7 +274,7 @@ void Editor::complete(base::String& out) {
   const std::string_view typed = text_.view().substr(completion.start, cursor_ - completion.start);
   const bool single = completion.matches.size() == 1;
   base::String added(text_.allocator(), common);
-  if (single && !common.ends_with("/")) added.push(' ');
+  if (single && !common.ends_with("/")) added.append(completion.tail);
   if (added.view() != typed) {
     text_.erase(completion.start, cursor_ - completion.start);
     cursor_ = completion.start;

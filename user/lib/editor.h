@@ -11,6 +11,7 @@ namespace user {
 struct Completion {
   u64 start = 0;                       // where the word that is completed begins
   base::Vector<base::String> matches;  // whole words, sorted; a directory's ends in '/'
+  std::string_view tail = " ";         // goes behind the one match, unless that ends in '/'
   base::Vector<base::String> notes;    // none, or one a match: shown behind it where the matches are listed
   explicit Completion(base::Allocator& heap) : matches(heap), notes(heap) {}
 };

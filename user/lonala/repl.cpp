@@ -75,6 +75,7 @@ void tidy(base::Allocator& heap, Completion& completion) {
   });
   Completion sorted(heap);
   sorted.start = completion.start;
+  sorted.tail = completion.tail;
   for (const u64 i : order) {
     if (!sorted.matches.empty() && sorted.matches.back() == completion.matches[i]) continue;
     sorted.matches.push_back(std::move(completion.matches[i]));
@@ -182,6 +183,7 @@ Completion Repl::complete(std::string_view before_cursor) {
   if (string != kNowhere) {
     complete_path(before_cursor.substr(string + 1), completion);
     completion.start += string + 1;
+    completion.tail = {};
   } else {
     completion.start = word_start(before_cursor);
     const std::string_view word = before_cursor.substr(completion.start);

@@ -9,7 +9,7 @@ namespace user::lonala_program {
 /// The machine's ports while somebody is at a prompt.
 class PromptPorts : public lonala::Ports {
  public:
-  bool interrupted() final {
+  bool interrupted() override {
     const bool was = interrupted_;
     interrupted_ = false;
     return was;

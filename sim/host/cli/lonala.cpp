@@ -1,38 +1,24 @@
 // sim/host/cli/lonala.cpp — `orrery lonala`: the LISP machine on its own, in a region of this process, on virtual time.
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <iostream>
+#include <memory>
 #include <sstream>
 
+#include "base/heap.h"
 #include "base/parse.h"
 #include "sim/host/cli/cli.h"
+#include "sim/host/cli/lonala_terminal.h"
 #include "vm/lonala/session.h"
 
 namespace sim::host::cli {
 namespace {
 
 constexpr u64 kMachineMemoryDefault = u64{4} << 30;  // reserved; pages are touched as they are used
-
-/// Standard output and error, and files of the host by their path.
-class HostPorts final : public lonala::Ports {
- public:
-  void write(u32 stream, base::Bytes bytes) override {
-    std::fwrite(bytes.data(), 1, bytes.size(), stream == 1 ? stdout : stderr);
-  }
-  i64 file_size(std::string_view path) override {
-    std::ifstream file{std::string(path), std::ios::binary | std::ios::ate};
-    if (!file) return -1;
-    return static_cast<i64>(file.tellg());
-  }
-  bool read_file(std::string_view path, base::MutableBytes out) override {
-    std::ifstream file{std::string(path), std::ios::binary};
-    file.read(reinterpret_cast<char*>(out.data()), static_cast<std::streamsize>(out.size()));
-    return static_cast<u64>(file.gcount()) == out.size();
-  }
-};
 
 struct Arguments {
   std::string expression;
@@ -84,19 +70,29 @@ int parse(const Context& context, Arguments& out) {
   return -1;
 }
 
+/// Someone sits at the terminal: the machine's clock goes with the host's.
+void prompt(lonala::Vm& vm, LonalaPorts& ports) {
+  constexpr u64 kHeapBytes = 4 << 20;  // the text being typed, its history and its completions
+  const auto region = std::make_unique<std::max_align_t[]>(kHeapBytes / sizeof(std::max_align_t));
+  base::Heap heap(region.get(), kHeapBytes);
+  HostTerminal terminal(ports);
+  ports.live();
+  user::lonala_program::Repl(heap, vm, ports, terminal).run();
+}
+
 }  // namespace
 
-const Verb kLonalaVerb = {
-    "lonala", "evaluate Lonala on the LISP machine",
-    "usage: orrery lonala [--forms] [--memory SIZE] [--gc-stress] [-e FORM... | FILE [ARG...]]\n"
-    "  -e FORM...      evaluates all forms, prints the last value\n"
-    "  FILE [ARG...]   loads the file, then calls its `main` with a list of the arguments\n"
-    "  --forms         reads standard input (the default): one line a form, `=> VALUE` or `!! :kind DETAIL`\n"
-    "  --memory SIZE   memory of the machine, 16M to 32G (default 4G, taken as it is used)\n"
-    "  --gc-stress     a full collection at every function entry\n"
-    "example: orrery lonala -e '(+ 1 2)'\n"
-    "exit:    0   1 a form failed   2 usage   5 no memory   8 unreadable file\n",
-    lonala_verb};
+const Verb kLonalaVerb = {"lonala", "evaluate Lonala on the LISP machine",
+                          "usage: orrery lonala [--forms] [--memory SIZE] [--gc-stress] [-e FORM... | FILE [ARG...]]\n"
+                          "                  at a terminal: a prompt; else as --forms\n"
+                          "  -e FORM...      evaluates all forms, prints the last value\n"
+                          "  FILE [ARG...]   loads the file, then calls its `main` with a list of the arguments\n"
+                          "  --forms         reads standard input: one line a form, `=> VALUE` or `!! :kind DETAIL`\n"
+                          "  --memory SIZE   memory of the machine, 16M to 32G (default 4G, taken as it is used)\n"
+                          "  --gc-stress     a full collection at every function entry\n"
+                          "example: orrery lonala -e '(+ 1 2)'\n"
+                          "exit:    0   1 a form failed   2 usage   5 no memory   8 unreadable file\n",
+                          lonala_verb};
 
 int lonala_verb(Context& context) {
   Arguments arguments;
@@ -110,7 +106,7 @@ int lonala_verb(Context& context) {
     return 5;
   }
   madvise(grant, arguments.memory, MADV_HUGEPAGE);
-  HostPorts ports;
+  LonalaPorts ports;
   lonala::Vm vm =
       lonala::machine_create(static_cast<u8*>(grant), arguments.memory, ports, {.gc_stress = arguments.gc_stress});
   if (vm.root == nullptr) return 5;
@@ -130,6 +126,8 @@ int lonala_verb(Context& context) {
     } else {
       status = static_cast<int>(lonala::session_program(vm, arguments.file, text, rest));
     }
+  } else if (!arguments.forms && isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0) {
+    prompt(vm, ports);
   } else {
     const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
     lonala::session_forms(vm, text);

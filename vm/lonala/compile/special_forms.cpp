@@ -72,7 +72,10 @@ bool Compiler::define(Function& f, Term form, u32 to) {
     own = symbol_named(vm_, record.name());
   }
   if (is_special(own)) return fail(form, "a special form cannot be defined");
-  const Term var = own == kNone ? kRaised : var_intern(vm_, space, own);
+  // A process-bound variable that is referred gets a value for this process; anything else is defined here.
+  const Term seen = own == kNone ? kNone : var_resolve(vm_, space, own);
+  const bool bound = seen != kNone && (var_record(vm_, seen).flags & kVarProcessBound) != 0;
+  const Term var = own == kNone ? kRaised : bound ? seen : var_intern(vm_, space, own);
   if (var == kRaised) return false;
   const Term meta = metadata_of(vm_, name);
   Scope scope(f);
