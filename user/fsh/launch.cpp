@@ -226,11 +226,18 @@ i32 Shell::wait_foreground(u32 number) {
       if (process.status != 0) status = process.status;
     }
   }
+  constexpr u32 kInterrupt = 2;
+  constexpr u32 kPipe = 13;
+  if (options.interactive) {
+    // The keys went to the command in front; the loop or list it stood in is meant as well. Of a pipeline that was still
+    // being started they hit only those stages that were there.
+    for (const JobProcess& process : job->processes) {
+      if (process.note != kInterrupt) continue;
+      flow.interrupted = true;
+      status = 128 + static_cast<i32>(kInterrupt);
+    }
+  }
   if (note != 0 && options.interactive) {
-    constexpr u32 kInterrupt = 2;
-    constexpr u32 kPipe = 13;
-    // The keys went to the command in front; the loop or list it stood in is meant as well.
-    if (note == kInterrupt) flow.interrupted = true;
     if (note != kInterrupt && note != kPipe) {
       base::String line(heap());
       line.append_format("{}\n", note_name(note));
