@@ -22,9 +22,16 @@ bool in_arenas(const void* address) {
   return arenas_base != nullptr && at >= arenas_base && at < arenas_base + arenas_used * machine::kArenaBytesMax;
 }
 
+bool& large_pages() {
+  static bool wanted = false;
+  return wanted;
+}
+
 u8* map_memory(u64 bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return memory == MAP_FAILED ? nullptr : static_cast<u8*>(memory);
+  if (memory == MAP_FAILED) return nullptr;
+  if (large_pages()) madvise(memory, bytes, MADV_HUGEPAGE);  // where the host has none, small ones serve
+  return static_cast<u8*>(memory);
 }
 
 void unmap_memory(u8* base, u64 bytes) { munmap(base, bytes); }

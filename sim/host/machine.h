@@ -23,6 +23,10 @@ Poison& poison();
 /// AddressSanitizer keeps marks of frames that were dropped without returning; a stack is handed out without them.
 void forget_stack_shadow(u8* base, u64 bytes);
 
+/// Whether the host is asked for pages of 2 MiB: fewer faults for a world that lives for milliseconds, more memory for one
+/// that stays. Set before memory is mapped.
+bool& large_pages();
+
 /// Zeroed pages for node memory and worlds; pages come when touched. Null: none left.
 u8* map_memory(u64 bytes);
 void unmap_memory(u8* base, u64 bytes);

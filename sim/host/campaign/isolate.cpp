@@ -51,6 +51,7 @@ u64 number_after(const std::string& text, std::string_view before) {
 [[noreturn]] void run_child(Case& which, const RunSetup& setup, int to, int words) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   dup2(words, STDERR_FILENO);
+  large_pages() = true;
   const std::string bytes = bytes_of(which.run(setup));
   _exit(write_all(to, bytes) ? kHeld : kOwnFailure);
 }
