@@ -52,6 +52,7 @@ int replay_verb(Context& context);
 int recording_verb(Context& context);
 int campaign_verb(Context& context);
 int minimise_verb(Context& context);
+int scenario_verb(Context& context);
 int lint_verb(Context& context);
 int properties_verb(Context& context);
 int version_verb(Context& context);
@@ -60,8 +61,8 @@ int help_verb(Context& context);
 int variant_verb(Context& context);
 
 extern const Verb kRunVerb, kLiveVerb, kReplayVerb, kVerifyVerb, kCampaignVerb, kMinimiseVerb, kDigestVerb,
-    kRecordingVerb, kFaultsVerb, kPropertiesVerb, kLintVerb, kBootVerb, kLonalaVerb, kDoctorVerb, kVersionVerb,
-    kHelpVerb;
+    kRecordingVerb, kFaultsVerb, kPropertiesVerb, kScenarioVerb, kLintVerb, kBootVerb, kLonalaVerb, kDoctorVerb,
+    kVersionVerb, kHelpVerb;
 
 constexpr std::string_view kVersion = "0.1.0";
 constexpr u32 kCoresDefault = 1;

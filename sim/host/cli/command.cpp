@@ -22,10 +22,10 @@
 namespace sim::host::cli {
 namespace {
 
-const Verb* const kVerbs[] = {&kLiveVerb,     &kRunVerb,        &kReplayVerb,  &kVerifyVerb,
-                              &kCampaignVerb, &kMinimiseVerb,   &kDigestVerb,  &kRecordingVerb,
-                              &kFaultsVerb,   &kPropertiesVerb, &kLintVerb,    &kBootVerb,
-                              &kLonalaVerb,   &kDoctorVerb,     &kVersionVerb, &kHelpVerb};
+const Verb* const kVerbs[] = {&kLiveVerb,     &kRunVerb,    &kReplayVerb,    &kVerifyVerb, &kCampaignVerb,
+                              &kMinimiseVerb, &kDigestVerb, &kRecordingVerb, &kFaultsVerb, &kPropertiesVerb,
+                              &kScenarioVerb, &kLintVerb,   &kBootVerb,      &kLonalaVerb, &kDoctorVerb,
+                              &kVersionVerb,  &kHelpVerb};
 
 std::string range_text(const std::string& flag, const std::string& given, const std::string& range) {
   return flag + " " + given + ": allowed is " + range;

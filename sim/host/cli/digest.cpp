@@ -6,13 +6,15 @@
 #include <cstdio>
 
 #include "sim/host/cli/record.h"
+#include "sim/host/cli/scenario_run.h"
 #include "sim/host/contain.h"
 
 namespace sim::host::cli {
 
 const Verb kDigestVerb = {
     "digest", "the digest after each 4096 events of a run, as a table",
-    "usage: orrery digest SCRIPT|RECORDING|- [--seed N] [--cores N] [--memory SIZE] [--from K] [--to K] [--every N] "
+    "usage: orrery digest SCENARIO.lua|SCRIPT|RECORDING|- [--seed N] [--cores N] [--memory SIZE] [--from K] [--to K] "
+    "[--every N] "
     "[--lanes]\n"
     "                     [--only FILTER]\n"
     "  --seed --cores --memory --image   as for `orrery run`; a recording has its own\n"
@@ -98,15 +100,23 @@ int digest_verb(Context& context) {
   if (const int code = parse_flags(app, context, kDigestVerb); code >= 0) return code;
   if (run.script_name.empty()) return usage_error(kDigestVerb, "a script is needed (- is standard input)");
   if (every == 0) return usage_error(kDigestVerb, "--every 0: allowed is 1 or more");
-  Subject subject;
-  if (const int code = read_subject(context, run, subject); code >= 0) return code;
-
-  Machine machine(std::move(subject.options));
   const auto print = [json](u64 epoch, u64 events, base::Digest root) {
     std::printf(json ? "{\"epoch\":%llu,\"events\":%llu,\"root\":\"%s\",\"schema\":\"orrery.digest/1\"}\n"
                      : "%8llu %12llu  %s\n",
                 static_cast<unsigned long long>(epoch), static_cast<unsigned long long>(events), text_of(root).c_str());
   };
+  if (is_scenario(run.script_name)) {
+    if (lanes || !only.empty()) return usage_error(kDigestVerb, "--lanes and --only are for console scripts");
+    const int code =
+        digest_scenario(context, run.script_name, run.flags.seed, [&](u64 epoch, u64 events, base::Digest root) {
+          if (epoch >= from && epoch <= to && epoch % every == 0) print(epoch, events, root);
+        });
+    return code >= 0 ? code : static_cast<int>(kHeld);
+  }
+  Subject subject;
+  if (const int code = read_subject(context, run, subject); code >= 0) return code;
+
+  Machine machine(std::move(subject.options));
   u64 last_shown = 0;
   machine.on_epoch = [&](u64 epoch, base::Digest root) {
     if (epoch < from || epoch > to || epoch % every != 0) return;

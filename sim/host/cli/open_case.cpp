@@ -4,7 +4,9 @@
 #include <cstdio>
 
 #include "sim/host/cli/record.h"
+#include "sim/host/cli/scenario_run.h"
 #include "sim/host/cli/script_case.h"
+#include "sim/host/scenario/case.h"
 
 namespace sim::host::cli {
 namespace {
@@ -48,6 +50,12 @@ OpenedCase open_recording(const std::string& path, const Guest& guest, const Ver
 
 OpenedCase open_case(const std::string& path, const MachineFlags& flags, const Guest& guest, const Verb& verb) {
   if (path.ends_with(kRecordingSuffix)) return open_recording(path, guest, verb);
+  if (is_scenario(path)) {
+    auto opened = std::make_unique<scenario::ScenarioCase>(path, guest.entries, guest.image);
+    for (const std::string& line : opened->mistakes()) std::fprintf(stderr, "%s\n", line.c_str());
+    if (!opened->mistakes().empty()) return {nullptr, kUnreadable, {}};
+    return {std::move(opened), kHeld, {}};
+  }
   ScriptRun run;
   run.flags = flags;
   run.script_name = path;

@@ -12,8 +12,8 @@ struct OpenedCase {
   RunSetup setup;  // of a recording: the seed and the overrides it was made with
 };
 
-/// Reads what `path` names (- is standard input): a console script in a world of one node that `flags` shape, or a
-/// recording of one (*.orrery), which needs no other file.
+/// Reads what `path` names (- is standard input): a scenario (*.lua), a console script in a world of one node that `flags`
+/// shape, or a recording of one (*.orrery), which needs no other file.
 OpenedCase open_case(const std::string& path, const MachineFlags& flags, const Guest& guest, const Verb& verb);
 
 /// A run whose outcome is known before, in a world of the same shape: a script that ends with status 0, or with 1.

@@ -9,6 +9,7 @@
 #include "base/parse.h"
 #include "sim/host/cli/cli.h"
 #include "sim/host/cli/record.h"
+#include "sim/host/cli/scenario_run.h"
 #include "sim/host/cli/sched_flags.h"
 #include "sim/host/contain.h"
 
@@ -29,8 +30,8 @@ void print_header(const ScriptRun& run, World& world) {
 }  // namespace
 
 const Verb kRunVerb = {
-    "run", "read a console script in a world of one node, as fast as it goes",
-    "usage: orrery run SCRIPT|- [--seed N] [--cores N] [--memory SIZE] [--until TIME] [--record FILE]\n"
+    "run", "a scenario, or a console script in a world of one node, as fast as it goes",
+    "usage: orrery run SCENARIO.lua|SCRIPT|- [--seed N] [--cores N] [--memory SIZE] [--until TIME] [--record FILE]\n"
     "                  [--sched S] [--overrides FILE] [--override LINE]... [--choices FILE]\n"
     "                  [--fault RULE]... [--swarm CLASSES] [--digest] [--trace FILTER]\n"
     "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
@@ -52,6 +53,8 @@ const Verb kRunVerb = {
     "  --trace FILTER  events on stderr: kinds and lanes (ipc.transfer, sched, fs.*, all), fields (thread=fsh core=1\n"
     "                  badge=7 time>=1.5s), with and, or, not, ( ), `within 5ms after ( … )`; a comma is `or`\n"
     "  --header        what defines the run, on stderr first\n"
+    "  --checks C      of a scenario: when invariants are checked, for example 'every 10ms'\n"
+    "  --console       of a scenario: what its nodes print\n"
     "  --json          one document on stdout, schema orrery.run/1; the console moves to stderr\n"
     "example: orrery run script.fsh --seed 42 --cores 4 --digest\n"
     "exit:    0 held: the guest ended with status 0   1 it ended with another   2 usage   5 Orrery's own failure   7 "
@@ -69,6 +72,8 @@ int run_verb(Context& context) {
   bool digest = false;
   bool header = false;
   bool json = false;
+  bool console_shown = false;
+  std::string checks;
   run.flags.add_to(app);
   app.add_option("script", run.script_name);
   app.add_option("--until", until);
@@ -77,6 +82,8 @@ int run_verb(Context& context) {
   app.add_option("--trace", filter);
   app.add_flag("--digest", digest);
   app.add_flag("--header", header);
+  app.add_option("--checks", checks);
+  app.add_flag("--console", console_shown);
   app.add_flag("--json", json);
   if (const int code = parse_flags(app, context, kRunVerb); code >= 0) return code;
   if (run.script_name.empty()) return usage_error(kRunVerb, "a script is needed (- is standard input)");
@@ -86,6 +93,21 @@ int run_verb(Context& context) {
     run.until = *limit;
   }
   if (const std::string mistake = record.check(); !mistake.empty()) return usage_error(kRunVerb, mistake);
+  if (is_scenario(run.script_name)) {
+    if (!record.file.empty()) return usage_error(kRunVerb, "--record: scenarios are not recorded in this version");
+    return run_scenario(context, kRunVerb,
+                        {.path = run.script_name,
+                         .seed = run.flags.seed,
+                         .until = run.until,
+                         .checks = checks,
+                         .filter = filter,
+                         .sched = sched,
+                         .digest = digest,
+                         .header = header,
+                         .json = json,
+                         .console = console_shown});
+  }
+  if (!checks.empty() || console_shown) return usage_error(kRunVerb, "--checks and --console are for scenarios");
   Guest guest = context.guest;
   if (const int code = prepare(run, guest, kRunVerb); code >= 0) return code;
 

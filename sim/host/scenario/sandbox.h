@@ -34,11 +34,6 @@ std::span<const AbsentName> absent_names();
 std::span<const std::string_view> sandbox_globals();
 std::span<const std::string_view> library_names(std::string_view library);
 
-/// The closest of several names, for a suggestion; empty when none is near.
-std::string suggest(std::string_view word, const std::vector<std::string>& names);
-/// "; did you mean 'memory'?", or nothing.
-std::string did_you_mean(std::string_view word, const std::vector<std::string>& names);
-
 class Sandbox {
  public:
   /// `seed` and `file` name the stream of math.random.
@@ -49,6 +44,7 @@ class Sandbox {
   static Sandbox& of(lua_State* state) { return **static_cast<Sandbox**>(lua_getextraspace(state)); }
 
   lua_State* state() { return state_; }
+  void* owner = nullptr;  // for functions added to it
   /// Where `print` goes; nowhere unless set.
   std::function<void(std::string_view line)> on_print;
 

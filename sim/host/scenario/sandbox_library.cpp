@@ -427,13 +427,6 @@ std::span<const std::string_view> library_names(std::string_view library) {
   return {};
 }
 
-std::string suggest(std::string_view word, const std::vector<std::string>& names) { return nearest(word, names); }
-
-std::string did_you_mean(std::string_view word, const std::vector<std::string>& names) {
-  const std::string near = suggest(word, names);
-  return near.empty() ? "" : "; did you mean '" + near + "'?";
-}
-
 void Sandbox::push_text(lua_State* state, int index) {
   index = lua_absindex(state, index);
   if (luaL_getmetafield(state, index, "__tostring") != LUA_TNIL) {

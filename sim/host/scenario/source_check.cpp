@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "sim/host/nearest.h"
 #include "sim/host/scenario/sandbox.h"
 
 namespace sim::host::scenario {

@@ -1,0 +1,134 @@
+// sim/host/cli/scenario_run.cpp — see scenario_run.h.
+#include "sim/host/cli/scenario_run.h"
+
+#include <cstdio>
+
+#include "sim/host/scenario/case.h"
+
+namespace sim::host::cli {
+namespace {
+
+/// The texts of a setup from flags; −1, or the exit code.
+int read_setup(const Verb& verb, const ScenarioRunFlags& flags, RunSetup& setup) {
+  setup.seed = parse_seed(flags.seed);
+  setup.until = flags.until;
+  setup.checks = flags.checks;
+  setup.keep_lists = !flags.sched.choices.empty();
+  Schedule schedule;
+  if (const int code = flags.sched.read(verb, setup.seed, schedule); code >= 0) return code;
+  if (!flags.sched.overrides.empty() && !read_file(flags.sched.overrides, setup.overrides)) return kUnreadable;
+  const bool is_replay = flags.sched.sched.starts_with("replay:");
+  if (is_replay && !read_file(flags.sched.sched.substr(7), setup.overrides)) return kUnreadable;
+  if (!is_replay) setup.sched = flags.sched.sched;
+  if (setup.overrides.empty() && (!flags.sched.single.empty() || !flags.sched.faults.empty())) {
+    setup.overrides = "orrery-overrides 1 seed=" + std::to_string(setup.seed) + " sched=fair\n";
+  }
+  for (const std::string& line : flags.sched.single) setup.overrides += line + "\n";
+  for (const std::string& rule : flags.sched.faults) setup.overrides += "arm " + rule + "\n";
+  return -1;
+}
+
+int open(const Context& context, const std::string& path, std::unique_ptr<scenario::ScenarioCase>& out) {
+  out = std::make_unique<scenario::ScenarioCase>(path, context.guest.entries, context.guest.image);
+  for (const std::string& line : out->mistakes()) std::fprintf(stderr, "%s\n", line.c_str());
+  return out->mistakes().empty() ? -1 : kUnreadable;
+}
+
+void print_finding(const RunReport& report) {
+  const Finding& finding = *report.finding;
+  std::fprintf(stderr, "FAILED  %s %s%s%s   at %s #%llu\n", finding.kind.c_str(), finding.property.c_str(),
+               finding.role.empty() ? "" : "   ", finding.role.c_str(), seconds(finding.time_ns).c_str(),
+               static_cast<unsigned long long>(finding.moment));
+  if (!finding.details.empty()) std::fprintf(stderr, "  %s\n", finding.details.c_str());
+}
+
+std::string json_of(const RunReport& report, const RunSetup& setup) {
+  std::string text = "{\"digest\":" + json_string(text_of(report.root)) + ",\"drawn\":" + json_string(report.drawn) +
+                     ",\"events\":" + std::to_string(report.events) +
+                     ",\"exit\":" + std::to_string(static_cast<int>(report.verdict));
+  if (report.finding) {
+    const Finding& finding = *report.finding;
+    text += ",\"finding\":{\"details\":" + json_string(finding.details) + ",\"kind\":" + json_string(finding.kind) +
+            ",\"moment\":" + std::to_string(finding.moment) + ",\"property\":" + json_string(finding.property) +
+            ",\"role\":" + json_string(finding.role) + ",\"signature\":" + json_string(finding.signature) +
+            ",\"time_ns\":" + std::to_string(finding.time_ns) + "}";
+  }
+  text += ",\"hits\":[";
+  for (u64 i = 0; i < report.hits.size(); ++i) {
+    const Hit& hit = report.hits[i];
+    text += std::string(i == 0 ? "" : ",") + "{\"count\":" + std::to_string(hit.count) +
+            ",\"form\":" + json_string(hit.form) + ",\"name\":" + json_string(hit.name) + "}";
+  }
+  return text + "],\"schema\":\"orrery.run/1\",\"seed\":" + std::to_string(setup.seed) +
+         ",\"tainted\":" + (report.tainted ? "true" : "false") +
+         ",\"verdict\":" + json_string(name_of(report.verdict)) +
+         ",\"virtual_ns\":" + std::to_string(report.virtual_ns) + "}";
+}
+
+}  // namespace
+
+int run_scenario(const Context& context, const Verb& verb, const ScenarioRunFlags& flags) {
+  std::unique_ptr<scenario::ScenarioCase> opened;
+  if (const int code = open(context, flags.path, opened); code >= 0) return code;
+  RunSetup setup;
+  if (const int code = read_setup(verb, flags, setup); code >= 0) return code;
+  setup.keep_console = flags.console;
+  if (flags.header) {
+    std::fprintf(stderr, "orrery %s  scenario %s  seed %llu  plan %s\n%s", std::string(kVersion).c_str(),
+                 opened->name().c_str(), static_cast<unsigned long long>(setup.seed), opened->plan_id().c_str(),
+                 opened->plan_text().c_str());
+  }
+  Filter filter;
+  std::string wrong;
+  if (!flags.filter.empty()) {
+    opened->observe = [&](Machine& machine) {
+      if (const int code = read_filter(verb, "--trace", flags.filter, machine, filter); code >= 0) {
+        wrong = "filter";
+        return;
+      }
+      machine.on_event = [&filter, before = machine.on_event](const base::Event& event) {
+        if (before) before(event);
+        if (filter.matches(event)) std::fprintf(stderr, "%s\n", describe(event).c_str());
+      };
+    };
+  }
+  const RunReport report = opened->run(setup);
+  if (!wrong.empty()) return kUsage;
+  std::FILE* out = flags.json ? stderr : stdout;
+  if (!report.console.empty()) std::fwrite(report.console.data(), 1, report.console.size(), out);
+  for (const std::string& note : opened->notes()) std::fprintf(stderr, "note  %s\n", note.c_str());
+  if (flags.header && !report.drawn.empty()) std::fprintf(stderr, "drawn %s\n", report.drawn.c_str());
+  for (const FaultTally& tally : report.faults) {
+    std::fprintf(stderr, "fault %s %s: %llu fired, %llu withheld, %llu lessened\n", tally.fault_class.c_str(),
+                 tally.target.c_str(), static_cast<unsigned long long>(tally.fired),
+                 static_cast<unsigned long long>(tally.withheld), static_cast<unsigned long long>(tally.lessened));
+  }
+  for (const std::string& line : report.unused) std::fprintf(stderr, "unused  %s\n", line.c_str());
+  if (report.finding) print_finding(report);
+  std::fprintf(stderr, "orrery: %s: %s, %llu events, %s virtual; reproduce with: orrery %s\n", opened->name().c_str(),
+               std::string(name_of(report.verdict)).c_str(), static_cast<unsigned long long>(report.events),
+               seconds(report.virtual_ns).c_str(), opened->reproduction(setup).c_str());
+  if (flags.json) std::printf("%s\n", json_of(report, setup).c_str());
+  if (flags.digest && !flags.json) std::printf("digest %s\n", text_of(report.root).c_str());
+  std::fflush(stdout);
+  return static_cast<int>(report.verdict);
+}
+
+int digest_scenario(const Context& context, const std::string& path, const std::string& seed,
+                    const std::function<void(u64 epoch, u64 events, base::Digest root)>& epoch) {
+  std::unique_ptr<scenario::ScenarioCase> opened;
+  if (const int code = open(context, path, opened); code >= 0) return code;
+  RunSetup setup;
+  setup.seed = parse_seed(seed);
+  u64 last = 0;
+  opened->observe = [&](Machine& machine) {
+    machine.on_epoch = [&, which = &machine](u64 number, base::Digest root) {
+      last = number;
+      epoch(number, which->started() ? which->world().trace().count() : number * kEpochEvents, root);
+    };
+  };
+  const RunReport report = opened->run(setup);
+  return report.verdict == Verdict::Broken ? kOwnFailure : -1;
+}
+
+}  // namespace sim::host::cli

@@ -1,0 +1,44 @@
+// sim/host/scenario/case.h — a scenario file as a case: read once, run once per seed.
+#pragma once
+#include "sim/host/case.h"
+#include "sim/host/machine_host.h"
+#include "sim/host/scenario/program.h"
+
+namespace sim::host::scenario {
+
+class ScenarioCase final : public Case {
+ public:
+  /// Reads the file and what it uses. Nothing may be run while there are mistakes.
+  ScenarioCase(const std::string& path, std::span<const machine::NativeEntry> entries, const std::string& image);
+
+  /// What is wrong with it, as lines for a person.
+  const std::vector<std::string>& mistakes() const { return mistakes_; }
+  std::string plan_text() const { return plan_text_; }
+
+  /// Called with the machine of each run before it starts, to listen to it.
+  std::function<void(Machine& machine)> observe;
+  /// What `print` and `note` said in the last run.
+  const std::vector<std::string>& notes() const { return notes_; }
+
+  std::string name() const override { return name_; }
+  std::string plan_id() const override { return plan_id_; }
+  std::string reproduction(const RunSetup& setup) const override;
+  RunReport run(const RunSetup& setup) override;
+
+ private:
+  std::string path_;
+  std::span<const machine::NativeEntry> entries_;
+  std::string image_;
+  Sources sources_;
+  std::vector<std::string> mistakes_;
+  std::string name_;
+  std::string plan_text_;
+  std::string plan_id_;
+  std::vector<std::string> notes_;
+  std::vector<std::string> images_;  // of each node: the image with its own files in it
+};
+
+/// What a scenario can call: all of it, or the functions with `name` in their names.
+std::string reference(std::string_view name = {});
+
+}  // namespace sim::host::scenario

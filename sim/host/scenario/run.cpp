@@ -1,0 +1,440 @@
+// sim/host/scenario/run.cpp — a run from its seed to its report.
+#include <algorithm>
+
+#include "base/glob.h"
+#include "sim/host/contain.h"
+#include "sim/host/scenario/case.h"
+#include "sim/host/scenario/runner.h"
+
+namespace sim::host::scenario {
+namespace {
+
+constexpr u64 kPieceNs = 100'000'000;  // virtual ns between two looks at the limits
+
+RunReport refused_report(const std::string& why) {
+  RunReport report;
+  report.verdict = Verdict::Broken;
+  report.finding = Finding{.property = "the run cannot be made", .kind = "setup", .details = why};
+  return report;
+}
+
+void set_cost(kernel::CostTable& costs, const std::string& name, u64 value) {
+  struct Cost {
+    const char* name;
+    u64* value;
+  };
+  const Cost known[] = {{"syscall", &costs.syscall},
+                        {"thread_switch", &costs.thread_switch},
+                        {"sc_switch", &costs.sc_switch},
+                        {"signal", &costs.signal},
+                        {"schedule", &costs.schedule},
+                        {"irq_entry", &costs.irq_entry},
+                        {"slow_send", &costs.slow_send},
+                        {"slow_receive", &costs.slow_receive},
+                        {"cap_transfer", &costs.cap_transfer},
+                        {"unit_delete", &costs.unit_delete},
+                        {"unit_zero", &costs.unit_zero},
+                        {"ipi_latency", &costs.ipi_latency},
+                        {"steal", &costs.steal},
+                        {"native_work_unit", &costs.native_work_unit}};
+  for (const Cost& cost : known) {
+    if (name == cost.name) *cost.value = value;
+  }
+}
+
+}  // namespace
+
+Runner::Runner(const RunInput& input, const RunSetup& setup)
+    : input_(input), setup_(setup), program_(std::make_unique<Program>(input.sources, setup.seed)) {
+  program_->stage = this;
+  program_->box().on_print = [this](std::string_view line) { note(line); };
+}
+
+void Runner::add_drawn(const std::string& name, const std::string& value) {
+  drawn_ += (drawn_.empty() ? "" : " ") + name + "=" + value;
+}
+
+/// A quantity under the seed; what was a choice is told in the report.
+u64 Runner::draw(const std::string& key, const Quantity& quantity) {
+  const i64 value = quantity.draw(setup_.seed, key);
+  if (!quantity.is_fixed()) {
+    std::string name = key;
+    std::replace(name.begin(), name.end(), ' ', '.');
+    add_drawn(name, text_of(value, quantity.unit));
+  }
+  return static_cast<u64>(value);
+}
+
+MachineOptions Runner::draw() {
+  const Plan& plan = program_->plan;
+  MachineOptions options;
+  options.seed = setup_.seed;
+  options.entries = input_.entries;
+  options.image = input_.image;
+  if (plan.wall_start_ns != 0) options.wall_start_ns = plan.wall_start_ns;
+  for (const auto& [name, value] : plan.costs) set_cost(options.costs, name, static_cast<u64>(value));
+  for (u32 i = 0; i < plan.nodes.size(); ++i) {
+    const NodePlan& node = plan.nodes[i];
+    const std::string key = "node " + node.name;
+    NodeShape shape;
+    shape.name = node.name;
+    shape.cores = static_cast<u32>(draw(key + " cores", node.cores));
+    const u64 memory = draw(key + " memory", node.memory);
+    shape.ram_bytes = memory - memory % kernel::kRamBytesMultiple;
+    if (input_.images[i] != input_.image) shape.image = input_.images[i];
+    shape.console = node.has_console ? ConsoleKind::Terminal : ConsoleKind::Typed;
+    shape.columns = node.has_console ? node.columns : 0;
+    shape.rows = node.has_console ? node.rows : 0;
+    shape.clock.skew_ns = static_cast<i64>(draw(key + " skew", node.skew));
+    shape.clock.drift_ppm = static_cast<i32>(draw(key + " drift", node.drift));
+    shape.boot_at_ns = draw(key + " boots_at", node.boots_at);
+    options.shapes.push_back(std::move(shape));
+  }
+  return options;
+}
+
+/// The classes that may strike under this seed: each allowed one by the coin of the swarm, one seed in 16 without any, one
+/// in 16 with a single one. They strike while the safety phase lasts.
+std::string Runner::add_faults(Schedule& schedule) {
+  const FaultsPlan& faults = program_->plan.faults;
+  if (!faults.declared) return {};
+  base::Prng swarm(setup_.seed, "scenario.swarm");
+  const u64 kind = swarm.below(16);
+  std::vector<std::string> classes;
+  std::vector<std::string> rules;
+  for (const std::string& allowed : faults.allow) {
+    const std::string pattern = allowed.substr(0, allowed.find_first_of(" :"));
+    const std::string knobs = allowed.substr(pattern.size());
+    for (u32 i = 0; i < kFaultClasses; ++i) {
+      const std::string name(sim::name_of(static_cast<FaultClass>(i)));
+      if (!base::glob_matches(pattern, name)) continue;
+      const bool forbidden = std::any_of(faults.forbid.begin(), faults.forbid.end(), [&](const std::string& not_this) {
+        return base::glob_matches(not_this, name);
+      });
+      const bool doubled = std::find(classes.begin(), classes.end(), name) != classes.end() && knobs.empty();
+      if (forbidden || doubled) continue;
+      classes.push_back(name);
+      rules.push_back(knobs);
+    }
+  }
+  const u64 only = classes.empty() ? 0 : swarm.below(classes.size());
+  std::string on;
+  for (u64 i = 0; i < classes.size(); ++i) {
+    const bool coin = swarm.chance({1, 2});
+    const u64 intensity = static_cast<u64>(faults.intensity.draw(setup_.seed, "faults " + classes[i]));
+    const bool strikes = !faults.swarm || (kind == 0 ? false : kind == 1 ? i == only : coin);
+    if (!strikes || intensity == 0) continue;
+    std::string rule = classes[i] + rules[i];
+    if (rule.find("intensity=") == std::string::npos && rule.find("ratio=") == std::string::npos &&
+        rule.find("per-minute=") == std::string::npos) {
+      rule += " intensity=" + std::to_string(intensity);
+    }
+    rule += " from=" + std::to_string(safety_ns_) + "ns to=" + std::to_string(safety_end_ns_) + "ns";
+    if (const std::string wrong = parse_rule(rule, schedule.faults); !wrong.empty()) return "faults: " + wrong;
+    on += (on.empty() ? "" : ",") + classes[i];
+  }
+  add_drawn("faults", on.empty() ? "none" : on);
+  schedule.faults.budget.nodes_down = static_cast<u32>(faults.nodes_down);
+  schedule.faults.budget.copies_lost = static_cast<u32>(faults.copies_lost);
+  schedule.faults.budget.clock_error_ns = faults.clock_error_ns;
+  return {};
+}
+
+// ── Judging ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+Filter Runner::filter_of(const std::string& text, const Where& where) {
+  FilterNames names;
+  for (const NodePlan& node : program_->plan.nodes) names.nodes.push_back(node.name);
+  names.thread = [this](u32 node, u32 id) { return thread_name(machine_->world(), node, id); };
+  Filter filter;
+  if (const std::string wrong = parse_filter(text, std::move(names), filter); !wrong.empty() && refused_.empty()) {
+    refused_ = text_of(where) + ": " + wrong;
+  }
+  return filter;
+}
+
+void Runner::add_property(const PropertyPlan& property) {
+  const int function = property.function;
+  const judge::Holds asked = [this, function](std::string& details) { return look(function, details).value_or(true); };
+  // Without a pattern a function is asked every 10 ms, at the first event after.
+  struct Clock {
+    u64 next = 0;
+  };
+  const auto clock = std::make_shared<Clock>();
+  const auto due = [this, clock] {
+    const u64 now = now_ns();
+    if (now < clock->next || phase_name_ == "warmup") return false;
+    clock->next = now + kLookNs;
+    return true;
+  };
+  const std::string on = property.pattern.empty() ? "all" : property.pattern;
+  const u64 within = static_cast<u64>(property.within.draw(setup_.seed, "within " + property.name));
+  if (property.form == "always") {
+    const judge::Holds holds = [asked, due](std::string& details) { return !due() || asked(details); };
+    judge_.always(property.name, property.pattern.empty() ? holds : asked, filter_of(on, property.where));
+  } else if (property.form == "never") {
+    judge_.never(property.name, filter_of(on, property.where));
+  } else if (property.form == "sometimes") {
+    const judge::Holds holds = [asked, due](std::string& details) { return due() && asked(details); };
+    judge_.sometimes(property.name, filter_of(on, property.where), property.pattern.empty() ? holds : judge::Holds{});
+  } else if (property.form == "at-most-once") {
+    const int key = property.key;
+    judge_.at_most_once(property.name, filter_of(on, property.where), [this, key](const base::Event& event) {
+      lua_State* state = program_->box().state();
+      const Phase before = program_->phase;
+      program_->phase = Phase::Look;
+      program_->push(state, key);
+      push_event(state, event);
+      std::string text;
+      if (const std::string error = program_->box().call(1, 1); !error.empty()) {
+        script_failed(error);
+      } else {
+        program_->box().push_text(state, -1);
+        text = lua_tostring(state, -1);
+        lua_pop(state, 2);
+      }
+      program_->phase = before;
+      return text;
+    });
+  } else if (property.form == "eventually") {
+    eventual_.push_back(&property.name);
+    const std::string name = property.name;
+    judge_.eventually(
+        property.name,
+        [this, asked, name](std::string& details) {
+          const bool holds = asked(details);
+          if (holds) held_.insert(name);
+          return holds;
+        },
+        within);
+  } else if (property.form == "leads-to") {
+    judge_.leads_to(property.name, filter_of(on, property.where), filter_of(property.second, property.where), within);
+  } else if (property.form == "hot") {
+    judge_.monitor(property.name, filter_of(on, property.where), filter_of(property.second, property.where), within);
+  } else if (property.form == "watermark") {
+    judge_.watermark(property.name, filter_of("all", property.where),
+                     [this, due, function](const base::Event&) { return due() ? measure(function) : std::nullopt; });
+  }
+}
+
+void Runner::declare_properties() {
+  const Plan& plan = program_->plan;
+  for (const PropertyPlan& property : plan.properties) add_property(property);
+  const std::string cadence = setup_.checks.empty() ? plan.cadence : setup_.checks;
+  if (!plan.invariants.empty() || !cadence.empty()) {
+    const std::string wrong = judge_.invariants().set(plan.invariants, cadence.empty() ? "every 10ms" : cadence);
+    if (!wrong.empty() && refused_.empty()) refused_ = "invariants: " + wrong;
+  }
+  for (u32 i = 0; i < plan.triggers.size(); ++i) {
+    const TriggerPlan& trigger = plan.triggers[i];
+    if (trigger.kind != TriggerPlan::Kind::When) continue;
+    whens_.push_back({i, filter_of(trigger.pattern, trigger.where), trigger.times});
+  }
+  for (const HistoryPlan& history : plan.histories)
+    histories_.push_back(std::make_unique<judge::History>(history.name));
+}
+
+/// The program's clients and the world's ears.
+void Runner::attach() {
+  const Plan& plan = program_->plan;
+  for (const ClientPlan& client : plan.clients) {
+    clients_.emplace_back(base::Prng(setup_.seed, "scenario.client", stream_instance(client.name)));
+  }
+  consoles_.resize(plan.nodes.size());
+  Machine& machine = *machine_;
+  machine.on_action = [this](World&, u64 id) { act(id); };
+  machine.on_puppet = [this](World&, const PuppetCall& call, base::MutableBytes room) { return ask(call, room); };
+  const bool listens = setup_.keep_console || std::any_of(plan.nodes.begin(), plan.nodes.end(),
+                                                          [](const NodePlan& node) { return node.has_console; });
+  if (listens) machine.on_output = [this](u32 node, base::Bytes bytes) { take_output(node, bytes); };
+  if (!whens_.empty()) machine.on_event = [this](const base::Event& event) { see(event); };
+  machine.on_fault = [this](const InjectRecord& record) {
+    const std::string name(sim::name_of(record.fault));
+    FaultTally& tally = tallies_[{name, std::string(record.target)}];
+    tally.fault_class = name;
+    tally.target = std::string(record.target);
+    if (record.outcome == InjectRecord::Outcome::Fired) tally.fired += 1;
+    if (record.outcome == InjectRecord::Outcome::Lessened) tally.lessened += 1;
+    if (record.outcome == InjectRecord::Outcome::Withheld) tally.withheld += 1;
+    if (record.outcome == InjectRecord::Outcome::Withheld || !setup_.keep_lists) return;
+    fired_.push_back(
+        {name, tally.target, record.opportunity, record.time, text_of_values(record.fault, record.values)});
+  };
+  for (const ForcedChoice& choice : machine.options().schedule.forced) unused_.insert(sim::host::text_of(choice));
+  if (setup_.keep_lists || !unused_.empty()) {
+    machine.on_choice = [this](const ChoiceRecord& record) {
+      const ForcedChoice choice{record.kind, std::string(record.actor), record.ordinal, record.answer};
+      if (record.forced != ~u32{0}) unused_.erase(sim::host::text_of(choice));
+      if (setup_.keep_lists && record.answer != 0 && choices_.size() < kForcedMax) choices_.push_back(choice);
+    };
+  }
+  judge_.attach(machine);
+  if (setup_.keep_features) watch_.attach(machine, true);
+  if (input_.observe) input_.observe(machine);
+}
+
+// ── Phases ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Runs until this time; false when the run is over before.
+bool Runner::go(u64 until) {
+  until = std::min(until, setup_.until);
+  World& world = machine_->world();
+  for (;;) {
+    const u64 next = world.next_time();
+    const u64 from = next == kNever ? world.now() : next;
+    const u64 stop = from < until && until - from > kPieceNs ? from + kPieceNs : until;
+    outcome_ = machine_->run(stop);
+    if (is_over()) return false;
+    if (outcome_ == Outcome::Stalled) return false;
+    if (world.trace().count() >= std::min(program_->plan.steps_max, setup_.events_max)) {
+      limit_ = true;
+      return false;
+    }
+    if (outcome_ != Outcome::Running || stop == until) break;
+  }
+  limit_ = until == setup_.until && setup_.until != ~u64{0};
+  return !limit_;
+}
+
+void Runner::begin_triggers() {
+  const Plan& plan = program_->plan;
+  for (u32 i = 0; i < plan.triggers.size(); ++i) {
+    const TriggerPlan& trigger = plan.triggers[i];
+    if (trigger.kind == TriggerPlan::Kind::When) continue;
+    const u64 time = safety_ns_ + draw("trigger " + std::to_string(i), trigger.time);
+    if (trigger.kind == TriggerPlan::Kind::At || time < safety_end_ns_) {
+      schedule(time, {.trigger = i, .wait = trigger.times});
+    }
+  }
+  // A plan that has something ahead keeps a world of sleepers from ending early.
+  for (const u64 time : {safety_ns_, safety_end_ns_, safety_end_ns_ + plan.liveness_ns}) schedule(time, {});
+}
+
+/// Every client has asked at least once, and what the file says is true.
+void Runner::look_ready() {
+  const Plan& plan = program_->plan;
+  for (u32 i = 0; i < clients_.size(); ++i) {
+    if (!clients_[i].started && is_up(plan.clients[i].node)) return;
+  }
+  std::string details;
+  is_ready_ = plan.ready == kNoFunction || look(plan.ready, details).value_or(false);
+}
+
+bool Runner::all_eventual_held() const {
+  const Plan& plan = program_->plan;
+  for (const PropertyPlan& property : plan.properties) {
+    if (property.form == "leads-to" || property.form == "hot") return false;
+  }
+  return std::all_of(eventual_.begin(), eventual_.end(),
+                     [this](const std::string* name) { return held_.contains(*name); });
+}
+
+void Runner::judge_end() {
+  phase_name_ = "end";
+  lua_State* state = program_->box().state();
+  for (const auto& [function, where] : program_->plan.finals) {
+    if (is_over()) return;
+    program_->phase = Phase::Look;
+    program_->push(state, function);
+    program_->push_object(state, ObjectType::World, 0);
+    const std::string error = program_->box().call(1, 0);
+    if (!error.empty()) judge_.report("assert", "finally " + text_of(where), error);
+  }
+}
+
+RunReport Runner::run() {
+  if (!program_->mistakes.empty()) return refused_report(text_of(program_->mistakes[0]));
+  const Plan& plan = program_->plan;
+  safety_ns_ = plan.warmup_ns;
+  safety_end_ns_ = safety_ns_ + plan.lasts_ns;
+  MachineOptions options = draw();
+  if (const std::string wrong = read_schedule(setup_, options.schedule); !wrong.empty()) return refused_report(wrong);
+  if (const std::string wrong = add_faults(options.schedule); !wrong.empty()) return refused_report(wrong);
+  if (plan.quantum_ns != 0 && !options.schedule.on) {
+    options.schedule.on = true;
+    options.schedule.first.quantum_ns = plan.quantum_ns;
+  }
+  machine_ = std::make_unique<Machine>(std::move(options));
+  declare_properties();
+  if (!refused_.empty()) return refused_report(refused_);
+  attach();
+  if (const std::string error = machine_->start(); !error.empty()) return refused_report(error);
+  contain(machine_->world(), {.report_assertions = false});
+  begin_triggers();
+  bool goes_on = true;
+  for (u64 time = kLookNs; goes_on && !is_ready_ && time <= safety_ns_; time += kLookNs) {
+    goes_on = go(time);
+    if (goes_on) look_ready();
+  }
+  if (goes_on) goes_on = go(safety_ns_);
+  if (goes_on && !is_ready_) {
+    judge_.report("expect", "ready",
+                  "not ready after the warm-up of " + text_of(static_cast<i64>(safety_ns_), Unit::Duration));
+    goes_on = false;
+  }
+  if (goes_on) {
+    phase_name_ = "safety";
+    judge_.phase(machine_->world());
+    goes_on = go(safety_end_ns_);
+  }
+  if (goes_on) {
+    phase_name_ = "liveness";
+    for (auto& history : histories_) history->heal();
+    judge_.begin_liveness(machine_->world().now());
+    const u64 end = safety_end_ns_ + plan.liveness_ns;
+    for (u64 time = safety_end_ns_ + kLookNs; goes_on && !all_eventual_held() && time <= end; time += kLookNs) {
+      goes_on = go(time);
+    }
+  }
+  const u64 reached = machine_->world().now();
+  if (goes_on) judge_end();
+  phase_name_ = "end";
+  judge_.finish(machine_->world(), reached);
+  release_containment();
+  return report_of();
+}
+
+RunReport Runner::report_of() {
+  World& world = machine_->world();
+  RunReport report;
+  report.finding = judge_.finding();
+  if (report.finding) {
+    report.verdict = report.finding->is_liveness ? Verdict::LivenessFailed : Verdict::Failed;
+  } else if (outcome_ == Outcome::Stalled) {
+    report.verdict = Verdict::Stalled;
+    report.finding = Finding{.property = "stalled", .kind = "stalled"};
+    report.finding->moment = world.trace().count();
+    report.finding->time_ns = world.now();
+  } else if (limit_) {
+    report.verdict = Verdict::Limit;
+  }
+  report.hits = judge_.hits();
+  for (const auto& [key, tally] : tallies_) report.faults.push_back(tally);
+  report.fired = fired_;
+  report.choices = choices_;
+  report.unused.assign(unused_.begin(), unused_.end());
+  if (setup_.keep_features) report.features = watch_.features();
+  report.console = console_;
+  report.drawn = drawn_;
+  report.events = world.trace().count();
+  report.virtual_ns = world.now();
+  report.status = world.status();
+  report.tainted = world.tainted();
+  if (machine_->options().schedule.on) {
+    StrategyConfig config = machine_->options().schedule.first;
+    config.strategy = Explorer::in_force(config, setup_.seed);
+    report.strategy = sim::host::text_of(config);
+  }
+  report.root = world.finish();
+  return report;
+}
+
+RunReport ScenarioCase::run(const RunSetup& setup) {
+  if (!mistakes_.empty()) return refused_report(mistakes_[0]);
+  Runner runner({sources_, entries_, image_, images_, observe}, setup);
+  RunReport report = runner.run();
+  notes_ = runner.notes();
+  return report;
+}
+
+}  // namespace sim::host::scenario

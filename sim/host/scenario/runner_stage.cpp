@@ -1,0 +1,146 @@
+// sim/host/scenario/runner_stage.cpp — what the functions of a scenario see of the world and do to it.
+#include <algorithm>
+
+#include "sim/host/scenario/runner.h"
+#include "sim/host/text.h"
+
+namespace sim::host::scenario {
+namespace {
+
+template <class T>
+std::string refusal(const ActionResult<T>& done, const Plan& plan, u32 node) {
+  if (done.ok()) return {};
+  char room[128];
+  const std::string_view text = describe(done.error(), room);
+  return "node " + plan.nodes[node].name + ": " + std::string(text);
+}
+
+}  // namespace
+
+// ── Looking ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+u64 Runner::count(std::string_view property) {
+  for (const Hit& hit : judge_.hits()) {
+    if (hit.name == property) return hit.count;
+  }
+  return 0;
+}
+
+bool Runner::is_up(u32 node) { return machine_->world().nodes()[node].is_up(); }
+
+std::vector<std::string> Runner::threads(u32 node) {
+  std::vector<std::string> names;
+  World& world = machine_->world();
+  Node& which = world.nodes()[node];
+  if (!which.is_up()) return names;
+  std::vector<ThreadInfo> threads(1024);
+  threads.resize(world.blocked_threads(threads));
+  for (const ThreadInfo& thread : threads) {
+    if (thread.node == node + 1) names.emplace_back(thread.name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+i64 Runner::clock_error_ns(u32 node) {
+  World& world = machine_->world();
+  return world.clock(node + 1).error_at(world.now());
+}
+
+/// Each thread of this name that was seen at a look is one start.
+u64 Runner::starts(u32 node, const std::string& name) {
+  const auto known = seen_threads_.try_emplace({node, name}).first;
+  if (const u32 id = is_up(node) ? machine_->world().find_thread(node + 1, name) : 0; id != 0) {
+    std::vector<u32>& ids = known->second;
+    if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
+  }
+  return known->second.size();
+}
+
+// ── Acting ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+std::string Runner::crash(u32 node) { return refusal(machine_->world().power_cut(node + 1), program_->plan, node); }
+std::string Runner::boot(u32 node) { return refusal(machine_->world().boot(node + 1), program_->plan, node); }
+std::string Runner::pause(u32 node, u64 ns) {
+  return refusal(machine_->world().pause(node + 1, ns), program_->plan, node);
+}
+std::string Runner::steal(u32 node, u32 core, u64 ns) {
+  return refusal(machine_->world().steal(node + 1, core, ns), program_->plan, node);
+}
+
+/// A program that is not there is no mistake: it may have ended by itself.
+std::string Runner::kill(u32 node, const std::string& name) {
+  World& world = machine_->world();
+  const u32 id = is_up(node) ? world.find_thread(node + 1, name) : 0;
+  if (id == 0) return {};
+  return refusal(world.kill(node + 1, id), program_->plan, node);
+}
+
+std::string Runner::step_clock(u32 node, i64 ns) {
+  return refusal(machine_->world().step_wall(node + 1, ns), program_->plan, node);
+}
+std::string Runner::drift(u32 node, i64 ppm) {
+  return refusal(machine_->world().set_rate(node + 1, static_cast<i32>(ppm)), program_->plan, node);
+}
+std::string Runner::type(u32 node, std::string_view text) {
+  const auto taken = machine_->world().console_type(node + 1, base::bytes_of(text));
+  if (taken.ok() && *taken < text.size()) {
+    return "node " + program_->plan.nodes[node].name + ": the console took " + std::to_string(*taken) + " of " +
+           std::to_string(text.size()) + " bytes; type less at once";
+  }
+  return refusal(taken, program_->plan, node);
+}
+std::string Runner::end_input(u32 node) {
+  return refusal(machine_->world().console_end(node + 1), program_->plan, node);
+}
+
+void Runner::note(std::string_view text) {
+  if (notes_.size() >= kNotesMax) return;
+  notes_.push_back(seconds(now_ns()) + " " + std::string(text));
+}
+
+// ── Histories ────────────────────────────────────────────────────────────────────────────────────────────────
+
+u64 Runner::begin_operation(u32 history, u32 client, const std::string& name, const std::string& key,
+                            const std::vector<std::string>& arguments) {
+  judge::Request request;
+  request.client = program_->plan.clients[client].name;
+  request.name = name;
+  request.key = key;
+  request.arguments = arguments;
+  return histories_[history]->begin(std::move(request), {events(), now_ns()});
+}
+
+void Runner::end_operation(u32 history, u64 operation, std::string_view ending, const std::string* result) {
+  const judge::Ending how = ending == "ok"     ? judge::Ending::Ok
+                            : ending == "fail" ? judge::Ending::Fail
+                                               : judge::Ending::Unknown;
+  const std::optional<std::string> value = result != nullptr ? std::optional(*result) : std::nullopt;
+  histories_[history]->end(operation, how, value, {events(), now_ns()});
+}
+
+u64 Runner::count_operations(u32 history, std::string_view client, std::string_view ending, bool in_liveness) {
+  const judge::Ending how = ending == "ok"     ? judge::Ending::Ok
+                            : ending == "fail" ? judge::Ending::Fail
+                                               : judge::Ending::Unknown;
+  return histories_[history]->count(client, how, in_liveness);
+}
+
+void Runner::check_history(u32 history, const HistoryCheck& check) {
+  const HistoryPlan& plan = program_->plan.histories[history];
+  std::unique_ptr<judge::Model> model = judge::model_named(plan.model);
+  const judge::CheckOptions options{.linearizable = check.linearizable,
+                                    .buffered = check.buffered,
+                                    .durable = check.durable,
+                                    .read_your_writes = check.read_your_writes,
+                                    .monotonic_reads = check.monotonic_reads};
+  const judge::Checked checked = judge::check(*histories_[history], *model, options);
+  if (!checked.refused.empty()) return script_failed("history " + plan.name + ": " + checked.refused);
+  if (checked.keys_unknown > 0)
+    note("history " + plan.name + ": " + std::to_string(checked.keys_unknown) + " keys unknown: too many states");
+  for (const judge::Violation& violation : checked.violations) {
+    judge_.report("history", plan.name + "." + violation.judge, violation.text);
+  }
+}
+
+}  // namespace sim::host::scenario

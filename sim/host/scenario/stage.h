@@ -1,0 +1,75 @@
+// sim/host/scenario/stage.h — what functions of a scenario ask of a run in progress. Nodes, links and clients go by their
+// index in the plan. What can fail answers with a text; empty means done.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/prng.h"
+
+namespace sim::host::scenario {
+
+class Stage {
+ public:
+  virtual ~Stage() = default;
+
+  // ── Looking ────────────────────────────────────────────────────────────────────────────────────────────────
+  virtual u64 now_ns() = 0;
+  virtual std::string_view phase_name() = 0;  // warmup safety healing liveness end
+  virtual u64 seed() = 0;
+  virtual u64 events() = 0;
+  /// Hits of a declared property so far.
+  virtual u64 count(std::string_view property) = 0;
+  virtual bool is_up(u32 node) = 0;
+  virtual std::vector<std::string> threads(u32 node) = 0;
+  virtual i64 clock_error_ns(u32 node) = 0;
+  /// How often a program of this name was started on the node since it booted; 0: never.
+  virtual u64 starts(u32 node, const std::string& name) = 0;
+  virtual bool link_is_up(u32 link) = 0;
+  virtual std::string console_text(u32 node) = 0;
+
+  // ── Acting ─────────────────────────────────────────────────────────────────────────────────────────────────
+  virtual std::string crash(u32 node) = 0;
+  virtual std::string boot(u32 node) = 0;
+  virtual std::string pause(u32 node, u64 ns) = 0;
+  virtual std::string steal(u32 node, u32 core, u64 ns) = 0;
+  virtual std::string kill(u32 node, const std::string& name) = 0;
+  virtual std::string step_clock(u32 node, i64 ns) = 0;
+  virtual std::string drift(u32 node, i64 ppm) = 0;
+  virtual std::string set_link(u32 link, bool up) = 0;
+  virtual std::string set_latency(u32 link, u64 ns) = 0;
+  virtual std::string partition(const std::vector<std::vector<u32>>& groups) = 0;
+  virtual std::string heal() = 0;
+  virtual std::string type(u32 node, std::string_view text) = 0;
+  virtual std::string end_input(u32 node) = 0;
+  virtual void note(std::string_view text) = 0;
+
+  // ── Clients ────────────────────────────────────────────────────────────────────────────────────────────────
+  virtual bool client_running(u32 client) = 0;
+  virtual base::Prng& client_random(u32 client) = 0;
+  virtual u64 next_unique(u32 client) = 0;
+  /// What the client's process is to do next, in the bytes of orders.h; its coroutine yields then.
+  virtual void order(u32 client, std::string bytes) = 0;
+  /// What came of it, when the coroutine goes on.
+  virtual std::string_view result(u32 client) = 0;
+  /// Waiting for console output: the callback's coroutine yields until it came or the time is over.
+  virtual void expect(u32 node, const std::string& text, u64 within_ns) = 0;
+  virtual std::string_view expected() = 0;  // what was seen; nothing: the time was over
+
+  // ── Histories ──────────────────────────────────────────────────────────────────────────────────────────────
+  struct HistoryCheck {
+    bool linearizable = true;
+    bool durable = false;
+    bool buffered = false;
+    bool read_your_writes = false;
+    bool monotonic_reads = false;
+  };
+  virtual u64 begin_operation(u32 history, u32 client, const std::string& name, const std::string& key,
+                              const std::vector<std::string>& arguments) = 0;
+  /// `ending`: ok fail unknown.
+  virtual void end_operation(u32 history, u64 operation, std::string_view ending, const std::string* result) = 0;
+  virtual u64 count_operations(u32 history, std::string_view client, std::string_view ending, bool in_liveness) = 0;
+  virtual void check_history(u32 history, const HistoryCheck& check) = 0;
+};
+
+}  // namespace sim::host::scenario
