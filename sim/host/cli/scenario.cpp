@@ -25,7 +25,7 @@ local notes = s:history("notes", { model = "register" })
 for i = 1, 2 do
   s:client("writer-" .. i, a, function(me)       -- a process on node a; each call is a real one
     while me:running() do
-      local text = me:unique()
+      local text = ("%-16s"):format(me:unique())  -- of one length, for a write covers only what it is long
       notes:write(me, text, function() return me:write("/home/note", text) end)
       notes:read(me, function() return me:read("/home/note") end)
       me:sleep(range("1ms", "50ms"))

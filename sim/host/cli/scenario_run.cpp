@@ -81,7 +81,7 @@ int run_scenario(const Context& context, const Verb& verb, const ScenarioRunFlag
   Filter filter;
   std::string wrong;
   if (!flags.filter.empty()) {
-    opened->observe = [&](Machine& machine) {
+    opened->observer.starting = [&](Machine& machine) {
       if (const int code = read_filter(verb, "--trace", flags.filter, machine, filter); code >= 0) {
         wrong = "filter";
         return;
@@ -114,6 +114,24 @@ int run_scenario(const Context& context, const Verb& verb, const ScenarioRunFlag
   return static_cast<int>(report.verdict);
 }
 
+int check_scenario(const Context& context, const std::string& path) {
+  std::unique_ptr<scenario::ScenarioCase> opened;
+  return open(context, path, opened);
+}
+
+int run_variant(const Context& context, const std::string& path, u64 seed, bool again,
+                const std::function<void(Machine&)>& starting, const std::function<void()>& finishing,
+                const std::function<void(Machine&, base::Digest root, u64 code)>& finished) {
+  std::unique_ptr<scenario::ScenarioCase> opened;
+  if (const int code = open(context, path, opened); code >= 0) return code;
+  if (again) opened->run({.seed = seed + 1});
+  opened->observer = {starting, finishing, [&](Machine& machine, const RunReport& report) {
+                        finished(machine, report.root, static_cast<u64>(report.verdict));
+                      }};
+  const RunReport report = opened->run({.seed = seed});
+  return report.verdict == Verdict::Broken ? kOwnFailure : kHeld;
+}
+
 int digest_scenario(const Context& context, const std::string& path, const std::string& seed,
                     const std::function<void(u64 epoch, u64 events, base::Digest root)>& epoch) {
   std::unique_ptr<scenario::ScenarioCase> opened;
@@ -121,7 +139,7 @@ int digest_scenario(const Context& context, const std::string& path, const std::
   RunSetup setup;
   setup.seed = parse_seed(seed);
   u64 last = 0;
-  opened->observe = [&](Machine& machine) {
+  opened->observer.starting = [&](Machine& machine) {
     machine.on_epoch = [&, which = &machine](u64 number, base::Digest root) {
       last = number;
       epoch(number, which->started() ? which->world().trace().count() : number * kEpochEvents, root);

@@ -12,6 +12,7 @@
 
 #include "sim/host/cli/guard.h"
 #include "sim/host/cli/record.h"
+#include "sim/host/cli/scenario_run.h"
 #include "sim/host/contain.h"
 #include "sim/host/shuffle.h"
 
@@ -145,6 +146,27 @@ void become(const std::string& variant) {
   guard().observe = true;
 }
 
+int scenario_variant(const Context& context, const std::string& variant, const std::string& path, u64 seed) {
+  become(variant);
+  std::unique_ptr<Reporter> reporter;
+  Forker forker;
+  bool ended = false;
+  const auto starting = [&](Machine& machine) {
+    reporter = std::make_unique<Reporter>(machine);
+    machine.on_epoch = [&, which = &machine](u64 epoch, base::Digest root) {
+      if (!ended && which->started()) reporter->epoch(epoch, root);
+    };
+    if (variant != "restore") return;
+    machine.on_event = [&forker, before = machine.on_event](const base::Event& event) {
+      if (before) before(event);
+      forker.at_event(event.sequence);
+    };
+  };
+  return run_variant(
+      context, path, seed, variant == "again", starting, [&ended] { ended = true; },
+      [&](Machine&, base::Digest root, u64 code) { reporter->end(root, code); });
+}
+
 }  // namespace
 
 int variant_verb(Context& context) {
@@ -153,7 +175,12 @@ int variant_verb(Context& context) {
   std::string image_path;
   app.add_option("--variant", variant);
   app.add_option("--image", image_path);
+  std::string path_of_scenario;
+  std::string seed;
+  app.add_option("--scenario", path_of_scenario);
+  app.add_option("--seed", seed);
   if (const int code = parse_flags(app, context, kVerifyVerb); code >= 0) return code;
+  if (!path_of_scenario.empty()) return scenario_variant(context, variant, path_of_scenario, parse_seed(seed));
   replay::Recording recording;
   const std::string path = "/proc/self/fd/" + std::to_string(kRecordingFd);
   if (const int code = load_recording(kVerifyVerb, path, recording); code >= 0) return code;

@@ -20,6 +20,7 @@
 #include "sim/host/cli/boot_compare.h"
 #include "sim/host/cli/divergence.h"
 #include "sim/host/cli/record.h"
+#include "sim/host/cli/scenario_run.h"
 #include "sim/host/cli/variant.h"
 #include "sim/host/shuffle.h"
 
@@ -55,7 +56,8 @@ bool read_all(int fd, void* data, u64 bytes) {
   return true;
 }
 
-void become_variant(const VariantSpec& spec, const std::string& image, int recording, int roots, int answers) {
+void become_variant(const VariantSpec& spec, const std::vector<std::string>& more, int recording, int roots,
+                    int answers) {
   setpgid(0, 0);  // a variant that forks is ended as a group
   dup2(recording, kRecordingFd);
   dup2(roots, kRootsFd);
@@ -71,10 +73,7 @@ void become_variant(const VariantSpec& spec, const std::string& image, int recor
   }
   std::vector<std::string> words = {spec.binary.empty() ? "/proc/self/exe" : spec.binary, "variant", "--variant",
                                     spec.name};
-  if (!image.empty()) {
-    words.push_back("--image");
-    words.push_back(image);
-  }
+  words.insert(words.end(), more.begin(), more.end());
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
@@ -98,13 +97,13 @@ pid_t start_neighbour(pid_t target) {
   }
 }
 
-bool start(Child& child, const std::string& image, int recording) {
+bool start(Child& child, const std::vector<std::string>& more, int recording) {
   int roots[2];
   int answers[2];
   if (pipe2(roots, O_CLOEXEC) != 0 || pipe2(answers, O_CLOEXEC) != 0) return false;
   child.pid = fork();
   if (child.pid < 0) return false;
-  if (child.pid == 0) become_variant(child.spec, image, recording, roots[1], answers[0]);
+  if (child.pid == 0) become_variant(child.spec, more, recording, roots[1], answers[0]);
   setpgid(child.pid, child.pid);
   if (child.spec.loaded) child.neighbour = start_neighbour(child.pid);
   close(roots[1]);
@@ -251,7 +250,8 @@ int memory_file(const replay::Buffer& bytes) {
 
 const Verb kVerifyVerb = {
     "verify", "run under different host conditions and compare every event",
-    "usage: orrery verify SCRIPT|RECORDING|- [--seed N | --seeds A..B] [--quick | --full | --bare] [--with BINARY]...\n"
+    "usage: orrery verify SCENARIO.lua|SCRIPT|RECORDING|- [--seed N | --seeds A..B] [--quick | --full | --bare] "
+    "[--with BINARY]...\n"
     "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
     "  --seeds A..B    each seed from A to B\n"
     "  --cores --memory --image   as for `orrery run`\n"
@@ -289,7 +289,12 @@ int verify_verb(Context& context) {
   if (run.script_name.empty()) return usage_error(kVerifyVerb, "a script is needed (- is standard input)");
   Guest guest = context.guest;
   Subject recorded;
-  if (is_recording(run.script_name)) {
+  const bool of_scenario = is_scenario(run.script_name);
+  if (of_scenario) {
+    if (bare) return usage_error(kVerifyVerb, "--bare: a scenario runs on the host");
+    if (const int code = check_scenario(context, run.script_name); code >= 0) return code;
+    run.flags.seed_value = parse_seed(run.flags.seed);
+  } else if (is_recording(run.script_name)) {
     if (bare || !seeds.empty()) return usage_error(kVerifyVerb, "a recording has its seed and its machine");
     replay::Recording recording;
     if (const int code = load_recording(kVerifyVerb, run.script_name, recording); code >= 0) return code;
@@ -329,17 +334,24 @@ int verify_verb(Context& context) {
       run.flags.seed = std::to_string(seed);
       run.flags.seed_value = seed;
     }
-    const Subject subject = recorded.file.empty() ? subject_of(run, guest) : recorded;
+    const bool is_script = recorded.file.empty() && !of_scenario;
+    const Subject subject = of_scenario ? Subject{{}, run.script_name + " seed " + run.flags.seed}
+                            : is_script ? subject_of(run, guest)
+                                        : recorded;
     const std::string& title = subject.title;
     const int file = memory_file(subject.file);
     if (file < 0) {
       std::fprintf(stderr, "orrery verify: no memory file for the recording\n");
       return kUnsupported;
     }
+    std::vector<std::string> more;
+    if (!run.flags.image.empty()) more = {"--image", run.flags.image};
+    if (of_scenario)
+      more = {"--scenario", std::filesystem::absolute(run.script_name).string(), "--seed", run.flags.seed};
     std::vector<Child> children;
     for (const VariantSpec& spec : specs) {
       children.push_back({spec});
-      if (!start(children.back(), run.flags.image, file)) return kUnsupported;
+      if (!start(children.back(), more, file)) return kUnsupported;
     }
     close(file);
     const Verdict verdict = compare(children, title, context_events);

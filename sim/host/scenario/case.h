@@ -6,6 +6,13 @@
 
 namespace sim::host::scenario {
 
+/// Told of a run by whoever makes it; changes nothing.
+struct RunObserver {
+  std::function<void(Machine& machine)> starting;  // to listen to it
+  std::function<void()> finishing;                 // its last epoch is closed next
+  std::function<void(Machine& machine, const RunReport& report)> finished;
+};
+
 class ScenarioCase final : public Case {
  public:
   /// Reads the file and what it uses. Nothing may be run while there are mistakes.
@@ -15,8 +22,8 @@ class ScenarioCase final : public Case {
   const std::vector<std::string>& mistakes() const { return mistakes_; }
   std::string plan_text() const { return plan_text_; }
 
-  /// Called with the machine of each run before it starts, to listen to it.
-  std::function<void(Machine& machine)> observe;
+  /// Who listens to the machine of each run.
+  RunObserver observer;
   /// What `print` and `note` said in the last run.
   const std::vector<std::string>& notes() const { return notes_; }
 

@@ -270,7 +270,7 @@ void Runner::attach() {
   }
   judge_.attach(machine);
   if (setup_.keep_features) watch_.attach(machine, true);
-  if (input_.observe) input_.observe(machine);
+  if (input_.observer.starting) input_.observer.starting(machine);
 }
 
 // ── Phases ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -425,13 +425,15 @@ RunReport Runner::report_of() {
     config.strategy = Explorer::in_force(config, setup_.seed);
     report.strategy = sim::host::text_of(config);
   }
+  if (input_.observer.finishing) input_.observer.finishing();
   report.root = world.finish();
+  if (input_.observer.finished) input_.observer.finished(*machine_, report);
   return report;
 }
 
 RunReport ScenarioCase::run(const RunSetup& setup) {
   if (!mistakes_.empty()) return refused_report(mistakes_[0]);
-  Runner runner({sources_, entries_, image_, images_, observe}, setup);
+  Runner runner({sources_, entries_, image_, images_, observer}, setup);
   RunReport report = runner.run();
   notes_ = runner.notes();
   return report;

@@ -17,6 +17,7 @@
 #include "sim/host/judge/checker.h"
 #include "sim/host/judge/judge.h"
 #include "sim/host/machine_host.h"
+#include "sim/host/scenario/case.h"
 #include "sim/host/scenario/program.h"
 #include "sim/host/watch.h"
 
@@ -28,7 +29,7 @@ struct RunInput {
   std::span<const machine::NativeEntry> entries;
   const std::string& image;
   const std::vector<std::string>& images;  // of each node
-  const std::function<void(Machine&)>& observe;
+  const RunObserver& observer;
 };
 
 constexpr u64 kLookNs = 10'000'000;     // how often judges without a pattern look
