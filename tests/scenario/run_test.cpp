@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <set>
 
@@ -184,4 +185,41 @@ TEST_CASE("histories of clients are judged", "[scenario][history]") {
   const Ran held = with(right);
   CHECK(held.report.verdict == Verdict::Held);
   CHECK(held.notes == "10\n");
+}
+
+TEST_CASE("every scenario of the folder holds on two seeds", "[scenario][examples]") {
+  u64 count = 0;
+  std::set<std::string> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(ORRERY_SOURCE_DIR "/scenarios")) {
+    if (entry.path().extension() == ".lua") paths.insert(entry.path().string());
+  }
+  for (const std::string& path : paths) {
+    CAPTURE(path);
+    ScenarioCase made(path, user::native_entries(), std::string(base::text_of(user::boot_image())));
+    for (const std::string& mistake : made.mistakes()) UNSCOPED_INFO(mistake);
+    REQUIRE(made.mistakes().empty());
+    for (const u64 seed : {3, 8}) {
+      CAPTURE(seed);
+      const RunReport report = made.run({.seed = seed});
+      if (report.finding) UNSCOPED_INFO(report.finding->property + ": " + report.finding->details);
+      CHECK(std::string(name_of(report.verdict)) == "held");
+    }
+    count += 1;
+  }
+  CHECK(count >= 12);
+}
+
+TEST_CASE("every function that is registered stands in the manual", "[scenario][docs]") {
+  std::ifstream file(ORRERY_SOURCE_DIR "/docs/scenarios.md");
+  const std::string manual((std::istreambuf_iterator<char>(file)), {});
+  const std::string reference = scenario::reference();
+  CHECK(manual.find(reference) != std::string::npos);  // `orrery scenario doc` writes it
+  u64 lines = 0;
+  for (const scenario::Call& call : scenario::all_calls()) {
+    CAPTURE(call.name);
+    CHECK(call.about[0] != '\0');
+    CHECK(call.phases != 0);
+    lines += 1;
+  }
+  CHECK(lines > 80);
 }
