@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/parse.h"
+#include "base/planted.h"
 
 #include "base/enforce.h"
 
@@ -100,7 +101,8 @@ void PipeFs::close(OpenFile& open) {
   if (open.can_write() && pipe->writers == 0 && pipe->readers != 0 && pipe->ring.empty())
     MARK("pipe.closed-when-empty");
   if (open.can_read() && pipe->readers == 0 && pipe->writers != 0) MARK("pipe.closed-under-writer");
-  wake(*pipe);
+  const bool is_end = open.can_write() && pipe->writers == 0 && pipe->ring.empty();
+  if (!PLANTED("pipe.close-race") || !is_end) wake(*pipe);
   if (pipe->readers != 0 || pipe->writers != 0) return;
   delete_pipe(*pipe);  // P1
 }
@@ -142,6 +144,7 @@ Result<WriteReply> PipeFs::write(OpenFile& open, const WriteRequest& request) {
   pipe->written_bytes += count;
   check_bytes(*pipe);
   if (count != 0) wake(*pipe);
+  if (PLANTED("pipe.write-overcounted")) return WriteReply{.count = static_cast<u32>(request.data.size())};
   return WriteReply{.count = static_cast<u32>(count)};
 }
 

@@ -1,6 +1,7 @@
 // kernel-model/cnode.cpp — derivation of capabilities and the CNode operations. Each operation checks everything that
 // can fail in the documented order, then changes the tree; on error nothing changes.
 #include "base/digest.h"
+#include "base/planted.h"
 #include "kernel-model/cspace.h"
 #include "kernel-model/invoke.h"
 #include "kernel-model/ipc.h"
@@ -134,6 +135,7 @@ Result<Step> transfer_operation(Kernel& kernel, Invocation& call, Ref<Slot> targ
   }
   const u8 mask = static_cast<u8>(argument(kernel, call, 4) & kRightsAll);
   Cap derived = TRY(derive(kernel, source, mask));
+  if (PLANTED("cap.copy-widens") && derived.type == CapType::Endpoint) derived.rights = mask;
   if (label == Invoke::CNodeMint) derived = TRY(mint(derived, argument(kernel, call, 5)));
   ALWAYS_IN(kernel, "cap.copy-narrows", (derived.rights & ~kernel.at(source).cap.rights) == 0, derived.rights);
   const auto kind = label == Invoke::CNodeMint ? base::EventKind::CapMint : base::EventKind::CapCopy;
@@ -192,9 +194,7 @@ Result<Cap> derive(Kernel& kernel, Ref<Slot> source, u8 rights_mask) {
       return cap;
     case CapType::Untyped:
       if (slot.first_child != 0) return error(ResultLabel::RevokeFirst);
-#ifdef ORRERY_BUG_KERNEL_UNTYPED_COPY_WATERMARK
-      cap.data = 0;
-#endif
+      if (PLANTED("kernel.untyped-copy-watermark")) cap.data = 0;
       return cap;
     case CapType::IrqControl:
     case CapType::Zombie:

@@ -3,13 +3,14 @@
 // of either end need no walk.
 #include "kernel-model/cspace.h"
 
+#include "base/planted.h"
+
 #include "base/enforce.h"
 
 namespace kernel::cspace {
 
 namespace {
 
-constexpr u32 kLastMark = 1;
 constexpr u32 kResolveBitsMax = 64;
 
 u64 low_bits(u64 value, u32 count) { return count >= 64 ? value : value & ((u64{1} << count) - 1); }
@@ -191,9 +192,7 @@ void unlink_slot(Kernel& kernel, Ref<Slot> slot_ref) {
   ASSERT(slot.next != 0);  // the anchor is never unlinked
   const bool first = is_first(kernel, slot);
   const bool last = is_last(slot);
-#ifdef ORRERY_BUG_KERNEL_CHILDREN_TO_SIBLING
-  if (!first && slot.first_child != 0) {
-    // Planted: the children become the previous sibling's.
+  if (PLANTED("kernel.children-to-sibling") && !first && slot.first_child != 0) {
     while (slot.first_child != 0) {
       const Ref<Slot> child{slot.first_child};
       const Cap cap = kernel.at(child).cap;
@@ -208,7 +207,6 @@ void unlink_slot(Kernel& kernel, Ref<Slot> slot_ref) {
       moved.first_child = grandchildren;
     }
   }
-#endif
   // What takes its place: its children, or nothing.
   const u32 inner_first = slot.first_child;
   const u32 inner_last = inner_first == 0 ? 0 : kernel.at(Ref<Slot>{inner_first}).prev;

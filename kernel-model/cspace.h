@@ -5,6 +5,9 @@
 
 namespace kernel::cspace {
 
+/// In Slot::next: there is no next sibling, the offset is that of the parent.
+constexpr u32 kLastMark = 1;
+
 /// Where a cptr leads: the slot and how many bits were not consumed.
 struct Found {
   Ref<Slot> slot;

@@ -2,6 +2,7 @@
 // last cap to one becomes a Zombie in the container's own slot 0, and the container joins the caller's reap list.
 // Invariants  T6 a Zombie sits in its container's slot 0, on exactly one reap list; slots beyond "slots left" are Null.
 //             T7 no cap refers to a container that has a Zombie.
+#include "base/planted.h"
 #include "kernel-model/cspace.h"
 #include "kernel-model/ipc.h"
 #include "kernel-model/irq.h"
@@ -139,9 +140,7 @@ bool delete_unit_for(Kernel& kernel, Ref<Tcb> owner, Ref<Slot> ref) {
   if (last && !finalise_unit(kernel, cap)) return false;
   kernel.charge(kernel.costs().unit_delete);
   if (cap.type == CapType::Frame) vspace::unmap_frame_cap(kernel, ref);
-#ifndef ORRERY_BUG_KERNEL_COUNT_NOT_LOWERED
-  if (u32* count = cap_count_of(kernel, cap)) *count -= 1;
-#endif
+  if (u32* count = cap_count_of(kernel, cap); count != nullptr && !PLANTED("kernel.count-not-lowered")) *count -= 1;
   kernel.emit(base::EventKind::CapDelete, cap.object, ref.offset, last ? 1 : 0);
   unlink_slot(kernel, ref);
   return true;
@@ -227,6 +226,9 @@ Step revoke(Kernel& kernel, Ref<Slot> slot) {
   while (kernel.at(owner).reap_head || kernel.at(slot).first_child != 0) {
     if (ends_here(kernel, owner)) {
       MARK_IN(kernel, "cdt.revoke-cut");
+      const u32 left = kernel.at(slot).first_child;
+      const bool is_last = left != 0 && (kernel.at(Ref<Slot>{left}).next & kLastMark) != 0;
+      if (PLANTED("cdt.revoke-skips") && is_last && !kernel.at(owner).reap_head) return Step::Done;
       return Step::Preempted;
     }
     if (kernel.at(owner).reap_head) {

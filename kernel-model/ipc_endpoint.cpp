@@ -1,6 +1,7 @@
 // kernel-model/ipc_endpoint.cpp — senders and receivers meet at an endpoint. One implementation serves both paths: the
 // fast one, taken when a Call finds a passive server and nothing of higher priority, gives the core over directly and
 // costs less; its results are the same.
+#include "base/planted.h"
 #include "kernel-model/ipc_parts.h"
 #include "kernel-model/sched.h"
 #include "kernel-model/sched_parts.h"
@@ -93,8 +94,12 @@ void receive(Kernel& kernel, Ref<Tcb> thread, Ref<Endpoint> endpoint_ref, Ref<Re
   if (reply && kernel.at(reply).tcb) end_reply(kernel, reply);
   if (tcb.bound_notification && kernel.at(tcb.bound_notification).state == NotificationState::Active) {
     MARK_IN(kernel, "notification.bound-polled");
-    take_word(kernel, thread, tcb.bound_notification);
-    return;
+    if (!PLANTED("notification.lost-wakeup") || endpoint.state == EndpointState::Send || !blocking) {
+      take_word(kernel, thread, tcb.bound_notification);
+      return;
+    }
+    kernel.at(tcb.bound_notification).state = NotificationState::Idle;
+    kernel.at(tcb.bound_notification).word = 0;
   }
   if (endpoint.state != EndpointState::Send) {
     if (!blocking) {

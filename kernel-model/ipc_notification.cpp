@@ -1,5 +1,6 @@
 // kernel-model/ipc_notification.cpp — notifications: a word that signals are OR-ed into, its waiters, the one thread it
 // may be bound to, and the scheduling context it may lend.
+#include "base/planted.h"
 #include "kernel-model/ipc_parts.h"
 #include "kernel-model/sched.h"
 
@@ -26,7 +27,9 @@ void signal(Kernel& kernel, Ref<Notification> ref, u64 badge) {
   Notification& notification = kernel.at(ref);
   kernel.charge(kernel.costs().signal);
   switch (notification.state) {
-    case NotificationState::Active: notification.word |= badge; return;
+    case NotificationState::Active:
+      notification.word = badge | (PLANTED("notification.word-replaced") ? 0 : notification.word);
+      return;
     case NotificationState::Waiting: {
       const Ref<Tcb> waiter = notification.head;
       leave_queue(kernel, ref, waiter);

@@ -1,5 +1,6 @@
 // kernel-model/ipc_queue.cpp — threads that wait on endpoints and notifications: their queues, what takes a thread out
 // of whatever it waits on, and the ends of the objects they wait on.
+#include "base/planted.h"
 #include "kernel-model/ipc_parts.h"
 #include "kernel-model/sched.h"
 
@@ -84,11 +85,7 @@ void leave_queue(Kernel& kernel, Ref<Endpoint> ref, Ref<Tcb> thread) {
   Tcb& tcb = kernel.at(thread);
   ASSERT(tcb.blocked_on == ref.offset);
   if (endpoint.cancel_cursor == thread) {
-#ifdef ORRERY_BUG_KERNEL_CANCEL_CURSOR
-    endpoint.cancel_cursor = {};
-#else
-    endpoint.cancel_cursor = tcb.queue_next;
-#endif
+    endpoint.cancel_cursor = PLANTED("kernel.cancel-cursor") ? Ref<Tcb>{} : tcb.queue_next;
     if (!endpoint.cancel_cursor) endpoint.cancel_badge = 0;
   }
   remove(kernel, endpoint.head, endpoint.tail, thread);

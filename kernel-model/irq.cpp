@@ -2,6 +2,7 @@
 // the line and masks it; Ack arms it again, and level-triggered devices then raise again.
 #include "kernel-model/irq.h"
 
+#include "base/planted.h"
 #include "kernel-model/cspace.h"
 #include "kernel-model/invoke.h"
 #include "kernel-model/ipc.h"
@@ -92,6 +93,7 @@ Result<Step> invoke_irq_handler(Kernel& kernel, Invocation& invocation) {
     case Invoke::IrqHandlerAck:
       line.state = IrqState::Armed;
       kernel.emit(base::EventKind::IrqAck, line.notification.cap.object, number);
+      if (PLANTED("irq.ack-elsewhere") && kernel.current_core() != line.core) return Step::Done;
       kernel.machine().irq_armed(number, true);
       return Step::Done;
     case Invoke::IrqHandlerSetNotification: {

@@ -1,19 +1,13 @@
 // kernel-model/sched_budget.cpp — refills, eligibility, grants and commits over the chain of a scheduling context.
 // A node that is not Sporadic uses at most its budget in every window of one period, across cores too: a charge comes
 // back a period after the moment it was used, never earlier, and what a core may still use is reserved meanwhile.
+#include "base/planted.h"
 #include "kernel-model/sched_parts.h"
 
 #include "base/enforce.h"
 
 namespace kernel::sched {
 namespace {
-
-// Planted defect that the model tests must find (-DORRERY_BUG=kernel.no-reservation).
-#ifdef ORRERY_BUG_KERNEL_NO_RESERVATION
-constexpr bool kReserves = false;
-#else
-constexpr bool kReserves = true;
-#endif
 
 u64 minus(u64 a, u64 b) { return a > b ? a - b : 0; }
 
@@ -63,7 +57,7 @@ void charge_chain(Kernel& kernel, Ref<SchedContext> leaf, const SharedUse& use, 
     node.consumed += used;
     depth += 1;
     if (is_limited(node)) {
-      if (kReserves) {
+      if (!PLANTED("kernel.no-reservation")) {
         ASSERT(node.reserved >= unreserved);  // S4
         node.reserved -= unreserved;
       }
@@ -89,7 +83,7 @@ void settle(Kernel& kernel, CoreState& core, Rest rest) {
   charge_chain(kernel, core.grant_sc,
                {.start = core.grant_start,
                 .used = used,
-                .granted = kReserves ? core.grant_amount : 0,
+                .granted = !PLANTED("kernel.no-reservation") ? core.grant_amount : 0,
                 .keeps_rest = rest == Rest::Keep},
                unreserved);
   core.grant_amount -= unreserved;
@@ -247,7 +241,7 @@ void grant(Kernel& kernel, CoreState& core, Ref<SchedContext> sc) {
   ASSERT(amount >= kMinBudget && amount <= kPeriodMax);
   for (Ref<SchedContext> at = sc; at; at = kernel.at(at).parent) {
     SchedContext& node = kernel.at(at);
-    if (!is_limited(node) || !kReserves) continue;
+    if (!is_limited(node) || !!PLANTED("kernel.no-reservation")) continue;
     node.reserved += amount;
     if (is_shared(node)) take_shared(node, now, amount);
   }

@@ -1,5 +1,6 @@
 // kernel-model/sched_core.cpp — what a core does in an entry about time: the end of a grant, Yield, the release of
 // waiting contexts, picking and granting; pokes and shootdowns between cores.
+#include "base/planted.h"
 #include "kernel-model/ipc.h"
 #include "kernel-model/sched.h"
 #include "kernel-model/sched_parts.h"
@@ -158,11 +159,7 @@ bool choose(Kernel& kernel, CoreState& core) {
   const bool to_head = stopped && partner && kernel.at(partner).queue_kind == kQueueRun;
   if (to_head) {
     dequeue(kernel, partner);
-#ifdef ORRERY_BUG_KERNEL_PARTNER_TAIL
-    enqueue(kernel, partner, End::Tail);
-#else
-    enqueue(kernel, partner, End::Head);
-#endif
+    enqueue(kernel, partner, PLANTED("kernel.partner-tail") ? End::Tail : End::Head);
   }
   if (partner) flush_wake(kernel, to_head);
 

@@ -4,19 +4,13 @@
 // out of the refills, and a core may begin on a refill that still grows, for it uses no faster than that.
 // Invariants  S1: refills + reserved = budget. Every nanosecond of budget is used at most once in any period, because
 //             it is in one refill or one grant and comes back a period after the moment it was used.
+#include "base/planted.h"
 #include "kernel-model/sched_parts.h"
 
 #include "base/enforce.h"
 
 namespace kernel::sched {
 namespace {
-
-// Planted defect that the model tests must find (-DORRERY_BUG=kernel.early-join).
-#ifdef ORRERY_BUG_KERNEL_EARLY_JOIN
-constexpr bool kJoinsEarly = true;
-#else
-constexpr bool kJoinsEarly = false;
-#endif
 
 u64 minus(u64 a, u64 b) { return a > b ? a - b : 0; }
 u64 larger(u64 a, u64 b) { return a > b ? a : b; }
@@ -69,7 +63,7 @@ void insert_joining(SchedContext& sc, Refill refill) {
 }
 
 void put_back(SchedContext& sc, Refill refill, u64 now) {
-  if (kJoinsEarly && sc.refill_count > 0) {
+  if (PLANTED("kernel.early-join") && sc.refill_count > 0) {
     Refill& last = refill_at(sc, sc.refill_count - 1u);
     if (refill.time <= last.time + last.amount) {
       last.amount += refill.amount;

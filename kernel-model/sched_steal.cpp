@@ -1,6 +1,7 @@
 // kernel-model/sched_steal.cpp — work moves between cores only in two ways: a core about to idle takes every second
 // thread it may take from the first of the others, most loaded first, that has any; and a thread that has to queue
 // while a core of its range idles makes that core look.
+#include "base/planted.h"
 #include "kernel-model/sched_parts.h"
 
 #include "base/enforce.h"
@@ -39,6 +40,9 @@ void migrate(Kernel& kernel, Ref<Tcb> thread, u32 to) {
   kernel.emit(base::EventKind::SchedMigrate, tcb.sc.offset, tcb.core, to, 0, 0, tcb.thread_id);
   tcb.core = static_cast<u8>(to);
   kernel.at(tcb.sc).home = static_cast<u8>(to);
+  if (PLANTED("budget.refill-twice") && kernel.at(tcb.sc).refill_count > 0) {
+    refill_at(kernel.at(tcb.sc), 0).amount *= 2;
+  }
   enqueue(kernel, thread, End::Tail);
 }
 
@@ -48,7 +52,7 @@ u32 steal_from(Kernel& kernel, u32 victim, u32 thief) {
   scan(kernel, kernel.core(victim), [&](Ref<Tcb> thread) {
     const SchedContext& sc = kernel.at(kernel.at(thread).sc);
     if (!in_range(sc, thief) || !is_movable(sc)) return true;
-    if (candidates++ % 2 == 0) {
+    if (candidates++ % 2 == (PLANTED("pull.half-of-one") ? 1 : 0)) {
       migrate(kernel, thread, thief);
       ++moved;
     }

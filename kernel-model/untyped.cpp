@@ -1,6 +1,7 @@
 // kernel-model/untyped.cpp — Untyped_Retype: plan (all that can fail), reset in units where needed, then create.
 #include "kernel-model/untyped.h"
 
+#include "base/planted.h"
 #include "kernel-model/cspace.h"
 #include "kernel-model/invoke.h"
 
@@ -71,7 +72,10 @@ Result<RetypePlan> plan_retype(Kernel& kernel, const Invocation& call) {
   const Slot& source = kernel.at(call.slot);
   const u64 start = source.first_child == 0 ? 0 : source.cap.data;
   const u64 left = (u64{1} << source.cap.bits) - start;
-  if (left >> bits < count) return error(ResultLabel::NotEnoughMemory, left);
+  if (left >> bits < count) {
+    if (PLANTED("untyped.failed-retype")) kernel.at(call.slot).cap.data = start + (count << bits);
+    return error(ResultLabel::NotEnoughMemory, left);
+  }
   const bool device = (source.cap.flags & 1) != 0;
   if (device && type != ObjectType::Untyped && type != ObjectType::Frame) return invalid_argument(0);
   return RetypePlan{.type = type, .size_bits = size, .bits = bits, .window = window, .count = static_cast<u32>(count)};

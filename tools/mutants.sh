@@ -1,9 +1,10 @@
 #!/bin/bash
-# tools/mutants.sh [name…] — plants each known defect of the kernel (-DORRERY_BUG=kernel.<name>) in a build folder of its
-# own and demands that the model and property tests find it. Exit status 0: every mutant was killed.
+# tools/mutants.sh [name…] — chooses each planted defect kernel.<name> (base/planted.def) in a build that has them all and
+# demands that the model and property tests find it. Exit status 0: every mutant was killed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=${JOBS:-$(nproc)}
+folder=build/planted
 # name → the tests that must fail with it; a filter of Catch2
 declare -A filters=(
   [children-to-sibling]='[cdt]'
@@ -19,25 +20,22 @@ names=("$@")
 if [ ${#names[@]} -eq 0 ]; then
   mapfile -t names < <(printf '%s\n' "${!filters[@]}" | sort)
 fi
-# build <folder> <defect or nothing>
-build() {
-  mkdir -p "$1"
-  { cmake -S . -B "$1" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DORRERY_BUG="$2" &&
-    cmake --build "$1" -j "$jobs" --target kernel_tests; } > "$1/build.log" 2>&1 || { tail -20 "$1/build.log" >&2; exit 2; }
+mkdir -p "$folder"
+{ cmake --preset planted && cmake --build "$folder" -j "$jobs" --target kernel_tests; } > "$folder/build.log" 2>&1 || {
+  tail -20 "$folder/build.log" >&2
+  exit 2
 }
-# passes <folder> <filter>
-passes() { timeout 900 "$1/tests/kernel_tests" "$2" > "$1/tests.log" 2>&1; }
+# passes <bug or nothing> <filter>
+passes() { ORRERY_BUG="$1" timeout 900 "$folder/tests/kernel_tests" "$2" > "$folder/tests.log" 2>&1; }
 
 # Without a defect the same tests pass: what fails below fails because of the mutant.
-build build/mutant-none ""
 for name in "${names[@]}"; do
   [ -n "${filters[$name]:-}" ] || { echo "mutants: no mutant is called '$name'" >&2; exit 2; }
-  passes build/mutant-none "${filters[$name]}" || { echo "mutants: ${filters[$name]} fails without any mutant" >&2; exit 2; }
+  passes "" "${filters[$name]}" || { echo "mutants: ${filters[$name]} fails without any mutant" >&2; exit 2; }
 done
 survivors=0
 for name in "${names[@]}"; do
-  build "build/mutant-$name" "kernel.$name"
-  if passes "build/mutant-$name" "${filters[$name]}"; then
+  if passes "kernel.$name" "${filters[$name]}"; then
     echo "SURVIVED  kernel.$name  (${filters[$name]})"
     survivors=$((survivors + 1))
   else

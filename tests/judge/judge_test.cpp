@@ -343,7 +343,4 @@ TEST_CASE("a cadence that is none is refused with those there are", "[judge]") {
   CHECK(parse_cadence("end from #x", cadence).find("`from #`") != std::string::npos);
   Invariants invariants;
   CHECK(invariants.set({"kernel.ctd"}, "end") == "there is no invariant 'kernel.ctd'; did you mean 'kernel.cdt'?");
-  CHECK(role_of("fxfs.12") == "fxfs");
-  CHECK(role_of("worker-1") == "worker");
-  CHECK(role_of("fsh") == "fsh");
 }

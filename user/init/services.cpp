@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/format.h"
+#include "base/planted.h"
 #include "fs/text_tree.h"
 #include "kernel-model/ports.h"
 #include "user/runtime/call.h"
@@ -207,7 +208,7 @@ void Services::fault(ServiceRecord& record, std::string_view reason) {
   const u64 now = uptime_ns();
   note(record, "fault", reason);
   const bool ran = record.state == ServiceState::Running;
-  if (ran && now >= record.started_ns + manifest.settle_ns) {
+  if (PLANTED("supervisor.backoff-reset") || (ran && now >= record.started_ns + manifest.settle_ns)) {
     record.restarts = 0;
     record.backoff_ns = 0;
   }
@@ -245,6 +246,7 @@ void Services::begin_stop(ServiceRecord& record, AfterStop after) {
 void Services::halt(ServiceRecord& record, ServiceState state) {
   COLD("supervisor.down", number_of(record));
   record.state = state;
+  if (PLANTED("supervisor.no-stand-in")) return;
   stand_in_for(record);
 }
 

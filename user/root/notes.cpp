@@ -1,4 +1,5 @@
 // user/root/notes.cpp — posting: what a note does to its target, here and now or at its next system call's end.
+#include "base/planted.h"
 #include "user/root/manager.h"
 
 #include "user/runtime/notes.h"
@@ -26,6 +27,7 @@ void Manager::post_number(ProcessRecord& record, u32 number) {
   if (number == kNoteContinue) resume(record);
   const u64 bit = u64{1} << number;
   if ((record.handled_notes & bit) != 0) {
+    if (PLANTED("root.note-replaced")) buffer_of(record).reserved[kSharedPending] = 0;
     buffer_of(record).reserved[kSharedPending] |= bit;
     return interrupt(record);
   }

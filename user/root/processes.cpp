@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/format.h"
+#include "base/planted.h"
 
 #include "base/enforce.h"
 
@@ -330,7 +331,8 @@ void Manager::publish_end(ProcessRecord& record) {
   parent->zombies.push_back(record);
   trees_->child_ended(parent->pid);
   // First the answer, which may forget the record; then the note, which would end the wait.
-  if (parent->waiting.reply != 0 && matches(record, parent->waiting)) answer_wait(*parent, record);
+  const bool is_told = !PLANTED("root.wait-unanswered") || parent->zombies.front() == &record;
+  if (is_told && parent->waiting.reply != 0 && matches(record, parent->waiting)) answer_wait(*parent, record);
   post_number(*parent, kNoteChild);
 }
 

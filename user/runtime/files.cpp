@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/format.h"
+#include "base/planted.h"
 #include "user/runtime/shared.h"
 
 #include "base/enforce.h"
@@ -74,11 +75,15 @@ Result<typename Method::Reply> FileTable::ask(Fd fd, const typename Method::Requ
     if (reply.ok() || !(reply.error() == ErrorCode::ServerRestarted) || attempt == kRepeatsMax) return reply;
     // The next instance answered, which knows nothing of the old open: the request has had no effect.
     const bool untouched = !kernel::MessageInfo{sys::frame().info}.from_kernel();
+    if (PLANTED("supervisor.orphan-call") && !untouched) {
+      for (;;) sys::wait(kSlotNotification);
+    }
     TRY(reopen(fd));
     if (untouched) continue;
     const Descriptor& open = descriptors_[fd];
     const bool at_known_place =
         repeat == Repeat::AtKnownPlace && open.kind == Kind::File && (open.flags & schema::file::kOpenAppend) == 0;
+    if (PLANTED("client.retry-append")) continue;
     if (repeat != Repeat::Always && !at_known_place) return reply;
   }
 }

@@ -1,6 +1,7 @@
 // user/servers/line_discipline.cpp — the console's line editing; keys as POSIX.1-2017 §11.1.9 and Plan 9's cons(3).
 #include "user/servers/line_discipline.h"
 
+#include "base/planted.h"
 #include "base/utf8.h"
 
 #include "base/enforce.h"
@@ -44,7 +45,10 @@ std::size_t LineDiscipline::input(base::Bytes bytes, base::String& output, base:
 }
 
 void LineDiscipline::input_ended() {
-  if (!line_.empty()) deliver(line_);
+  if (!line_.empty()) {
+    deliver(line_);
+    if (PLANTED("console.end-forgotten")) return;
+  }
   ended_ = true;
 }
 

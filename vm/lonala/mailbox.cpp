@@ -1,5 +1,6 @@
 #include "vm/lonala/mailbox.h"
 
+#include "base/planted.h"
 #include "vm/lonala/errors.h"
 #include "vm/lonala/natives/natives.h"
 #include "vm/lonala/number/number.h"
@@ -83,7 +84,11 @@ void receive_take(Vm& vm, Process& process) {
   if (process.mailbox_last == taken) process.mailbox_last = before;
   process.mailbox_count -= 1;
   process.mailbox_save = 0;
-  fragments_adopt(vm, process, message.fragments);  // what was bound lies in it
+  if (PLANTED("lonala.fragment-missed")) {
+    fragments_release(vm, message.fragments);
+  } else {
+    fragments_adopt(vm, process, message.fragments);  // what was bound lies in it
+  }
   if (message.acknowledge != 0) {
     Process* from = process_of(vm, message.from);
     const bool waits =

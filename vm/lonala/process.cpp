@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/planted.h"
 #include "vm/lonala/copy.h"
 #include "vm/lonala/errors.h"
 #include "vm/lonala/interpreter.h"
@@ -146,6 +147,14 @@ void process_end(Vm& vm, Process& process, Term reason) {
         Process* running = vm.process;
         vm.process = &process;
         message_send(vm, *other, make_tuple(vm, {keyword(vm, Atom::Down), relation.ref, process.pid, reason}));
+        if (PLANTED("lonala.down-overtakes") && other->mailbox_first != other->mailbox_last) {
+          u64 before = other->mailbox_first;
+          while (vm.at<Message>(before)->next != other->mailbox_last) before = vm.at<Message>(before)->next;
+          vm.at<Message>(before)->next = 0;
+          vm.at<Message>(other->mailbox_last)->next = other->mailbox_first;
+          other->mailbox_first = other->mailbox_last;
+          other->mailbox_last = before;
+        }
         vm.process = running;
         break;
       }

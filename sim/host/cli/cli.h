@@ -12,6 +12,9 @@
 namespace CLI {
 class App;
 }
+namespace sim::host::judge {
+class Judge;
+}
 
 namespace sim::host::cli {
 
@@ -35,6 +38,8 @@ struct Verb {
   int (*run)(Context& context);
 };
 std::span<const Verb> verbs();
+/// In a build with planted bugs: makes the one that the environment variable ORRERY_BUG names real. −1, or the exit code.
+int choose_planted_bug();
 const Verb* find_verb(std::string_view name);
 
 /// The whole command; returns the exit code.
@@ -55,14 +60,15 @@ int minimise_verb(Context& context);
 int scenario_verb(Context& context);
 int lint_verb(Context& context);
 int properties_verb(Context& context);
+int bugs_verb(Context& context);
 int version_verb(Context& context);
 int help_verb(Context& context);
 /// Children of `verify`; not listed.
 int variant_verb(Context& context);
 
 extern const Verb kRunVerb, kLiveVerb, kReplayVerb, kVerifyVerb, kCampaignVerb, kMinimiseVerb, kDigestVerb,
-    kRecordingVerb, kFaultsVerb, kPropertiesVerb, kScenarioVerb, kLintVerb, kBootVerb, kLonalaVerb, kDoctorVerb,
-    kVersionVerb, kHelpVerb;
+    kRecordingVerb, kFaultsVerb, kPropertiesVerb, kScenarioVerb, kBugsVerb, kLintVerb, kBootVerb, kLonalaVerb,
+    kDoctorVerb, kVersionVerb, kHelpVerb;
 
 constexpr std::string_view kVersion = "0.1.0";
 constexpr u32 kCoresDefault = 1;
@@ -123,6 +129,8 @@ Outcome run_pieces(Machine& machine, u64 until, const std::function<bool()>& go_
 
 /// One event as text: `#81203  12.400318007s  1/0  thread  net.send  …`.
 std::string describe(const base::Event& event);
+/// What a judge found, if anything, on stderr; the exit code for it, else `code`.
+int print_finding(const judge::Judge& judge, int code);
 /// Reads the text of `--FLAG` into `filter`, names from the running world; −1, or the exit code after a usage error.
 int read_filter(const Verb& verb, std::string_view flag, const std::string& text, Machine& machine, Filter& filter);
 

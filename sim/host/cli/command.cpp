@@ -22,10 +22,10 @@
 namespace sim::host::cli {
 namespace {
 
-const Verb* const kVerbs[] = {&kLiveVerb,     &kRunVerb,    &kReplayVerb,    &kVerifyVerb, &kCampaignVerb,
-                              &kMinimiseVerb, &kDigestVerb, &kRecordingVerb, &kFaultsVerb, &kPropertiesVerb,
-                              &kScenarioVerb, &kLintVerb,   &kBootVerb,      &kLonalaVerb, &kDoctorVerb,
-                              &kVersionVerb,  &kHelpVerb};
+const Verb* const kVerbs[] = {&kLiveVerb,     &kRunVerb,     &kReplayVerb,    &kVerifyVerb, &kCampaignVerb,
+                              &kMinimiseVerb, &kDigestVerb,  &kRecordingVerb, &kFaultsVerb, &kPropertiesVerb,
+                              &kScenarioVerb, &kBugsVerb,    &kLintVerb,      &kBootVerb,   &kLonalaVerb,
+                              &kDoctorVerb,   &kVersionVerb, &kHelpVerb};
 
 std::string range_text(const std::string& flag, const std::string& given, const std::string& range) {
   return flag + " " + given + ": allowed is " + range;
@@ -57,6 +57,7 @@ int command(const Guest& guest, int argc, char** argv) {
   if (name == "--version") name = "version";
   if (name == "variant") return variant_verb(context);
   const Verb* verb = find_verb(name);
+  if (const int code = choose_planted_bug(); code >= 0) return code;
   if (verb == nullptr) {
     std::vector<std::string> names;
     for (const Verb* known : kVerbs) names.emplace_back(known->name);

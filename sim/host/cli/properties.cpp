@@ -106,12 +106,16 @@ int properties_verb(Context& context) {
       }
     }
   }
-  if (!judge.finding()) return kHeld;
+  return print_finding(judge, kHeld);
+}
+
+int print_finding(const judge::Judge& judge, int code) {
+  if (!judge.finding()) return code;
   const Finding& found = *judge.finding();
   std::fprintf(stderr, "FAILED  %s %s  %s  at %s #%llu  %s\n", found.kind.c_str(), found.property.c_str(),
                found.role.c_str(), seconds(found.time_ns).c_str(), static_cast<unsigned long long>(found.moment),
                found.details.c_str());
-  return kPropertyFailed;
+  return found.is_liveness ? kLivenessFailed : kPropertyFailed;
 }
 
 }  // namespace sim::host::cli

@@ -12,6 +12,7 @@
 #include "sim/host/cli/scenario_run.h"
 #include "sim/host/cli/sched_flags.h"
 #include "sim/host/contain.h"
+#include "sim/host/judge/judge.h"
 
 namespace sim::host::cli {
 namespace {
@@ -33,7 +34,8 @@ const Verb kRunVerb = {
     "run", "a scenario, or a console script in a world of one node, as fast as it goes",
     "usage: orrery run SCENARIO.lua|SCRIPT|- [--seed N] [--cores N] [--memory SIZE] [--until TIME] [--record FILE]\n"
     "                  [--sched S] [--overrides FILE] [--override LINE]... [--choices FILE]\n"
-    "                  [--fault RULE]... [--swarm CLASSES] [--digest] [--trace FILTER]\n"
+    "                  [--fault RULE]... [--swarm CLASSES] [--checks C]\n"
+    "                  [--digest] [--trace FILTER]\n"
     "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
     "  --cores N       virtual cores, 1 to 128 (default 1)\n"
     "  --memory SIZE   memory of the node, 16M to 3584M (default 64M)\n"
@@ -49,6 +51,8 @@ const Verb kRunVerb = {
     "lists them\n"
     "  --swarm P,-Q    the classes that the seed draws of those that match P and not Q, as in "
     "'cpu.*,process.*,-cpu.offline'\n"
+    "  --checks C      judge the run by the properties in the code, and by the kernel's invariants at a cadence: off,\n"
+    "                  kernel-exit, 'every 10ms', 'every 1000' (events), 'event FILTER', end\n"
     "  --digest        the trace digest as the last line: digest <32 hexadecimal digits>\n"
     "  --trace FILTER  events on stderr: kinds and lanes (ipc.transfer, sched, fs.*, all), fields (thread=fsh core=1\n"
     "                  badge=7 time>=1.5s), with and, or, not, ( ), `within 5ms after ( … )`; a comma is `or`\n"
@@ -67,6 +71,7 @@ int run_verb(Context& context) {
   ScriptRun run;
   std::string until;
   std::string filter;
+  std::string checks;
   RecordFlags record;
   SchedFlags sched;
   bool digest = false;
@@ -80,6 +85,7 @@ int run_verb(Context& context) {
   record.add_to(app);
   sched.add_to(app);
   app.add_option("--trace", filter);
+  app.add_option("--checks", checks);
   app.add_flag("--digest", digest);
   app.add_flag("--header", header);
   app.add_option("--checks", checks);
@@ -131,6 +137,13 @@ int run_verb(Context& context) {
       if (events.matches(event)) std::fprintf(stderr, "%s\n", describe(event).c_str());
     };
   }
+  judge::Judge judge;
+  if (!checks.empty()) {
+    if (const std::string wrong = judge.invariants().set({}, checks); !wrong.empty()) {
+      return usage_error(kRunVerb, "--checks " + checks + ": " + wrong);
+    }
+    judge.attach(machine);
+  }
   replay::Recorder recorder;
   if (const int code = start_recording(recorder, machine, record, run); code >= 0) return code;
   if (const std::string error = machine.start(); !error.empty()) return usage_error(kRunVerb, error);
@@ -147,6 +160,8 @@ int run_verb(Context& context) {
   int code = exit_code(outcome, world);
   if (outcome == Outcome::Ended && code != 0) code = kPropertyFailed;  // a status is the guest's own
   if (interrupted != 0) code = interrupted == SIGINT ? kInterrupted : kTerminated;
+  judge.finish(world, world.now());
+  if (code == kHeld || judge.finding()) code = print_finding(judge, code);
   const base::Digest root = world.finish();
   finish_recording(recorder, outcome, world, root);
   report_overrides(machine, world);

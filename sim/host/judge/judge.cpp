@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "sim/host/machine_host.h"
+#include "sim/host/watch.h"
 
 namespace sim::host::judge {
 namespace {
@@ -11,13 +12,6 @@ namespace {
 constexpr u32 kThreadsMax = kernel::kThreadSlotMask + 1;
 
 }  // namespace
-
-std::string role_of(std::string_view name) {
-  while (!name.empty() && (name.back() == '.' || name.back() == '-' || (name.back() >= '0' && name.back() <= '9'))) {
-    name.remove_suffix(1);
-  }
-  return std::string(name);
-}
 
 Judge::Judge() : core_keys_(base::kPropertyCount), core_held_(base::kPropertyCount) {
   for (const base::Property& property : base::kProperties) {

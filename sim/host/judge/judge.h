@@ -151,9 +151,6 @@ class Judge {
   std::optional<Finding> finding_;
 };
 
-/// A thread's name without its number: `fxfs.2` and `fxfs` are one role.
-std::string role_of(std::string_view thread_name);
-
 /// Runs the case. If a sparse check found a broken invariant, runs it again with dense ones over the interval since it
 /// last held, so that the finding names the first bad event.
 RunReport run_exactly(Case& run, const RunSetup& setup);
