@@ -40,7 +40,8 @@ void boot_main(const MachineInfo& found) {
   pages_start(info);
   arch::mmu_start(found);
   if (!has_plan) run_live(info);
-  const auto plan = sim::decode_plan(place);
+  static constinit sim::PlanStorage storage;  // the machine runs one plan in its life
+  const auto plan = sim::decode_plan(place, storage);
   if (!plan.ok()) {
     char what[256];
     char line[320];

@@ -53,6 +53,8 @@ void run_plan(const sim::Plan& plan) {
   config.wall_start_ns = plan.wall_start_ns;
   config.root_stack_bytes = plan.root_stack_bytes;
   config.stealing = plan.stealing;
+  config.schedule = plan.schedule;
+  config.faults = plan.faults;
   config.sinks.context = &observer;
   config.sinks.console_output = on_console;
   config.sinks.epoch = on_epoch;
@@ -61,6 +63,7 @@ void run_plan(const sim::Plan& plan) {
   node.cores = plan.cores;
   node.console = sim::ConsoleKind::Script;
   node.script = plan.script;
+  node.clock = plan.clock;
   sim::World& world = make_world(config, node, plan.ram_bytes);
   observer.world = &world;
   contain(world, {});

@@ -139,8 +139,13 @@ void Machine::set_schedule(WorldConfig& config) {
 
 NodeShape MachineOptions::shape(u32 index) const {
   if (!shapes.empty()) return shapes[index];
-  return {
-      .cores = cores, .ram_bytes = ram_bytes, .console = console, .script = script, .columns = columns, .rows = rows};
+  return {.cores = cores,
+          .ram_bytes = ram_bytes,
+          .console = console,
+          .script = script,
+          .columns = columns,
+          .rows = rows,
+          .clock = clock};
 }
 
 const std::string& MachineOptions::image_of(u32 index) const {

@@ -45,6 +45,7 @@ struct MachineOptions {
   std::span<const machine::NativeEntry> entries;
   kernel::CostTable costs;
   Schedule schedule;
+  ClockConfig clock;
   u64 wall_start_ns = kWallStartNs;
   std::vector<NodeShape> shapes;  // not empty: the nodes; `nodes` and what describes equal ones above is not used
 

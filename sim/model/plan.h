@@ -1,25 +1,34 @@
-// sim/model/plan.h — a portable plan as bytes: everything that defines the run of one node with a scripted console, for a
-// machine that has neither files nor arguments; and the frames in which such a machine answers on its serial line.
+// sim/model/plan.h — a portable plan as bytes: everything that defines the run of one node with a scripted console, its
+// clock, its schedule and its faults, for a machine that has neither files nor arguments; and the frames in which such a
+// machine answers on its serial line.
 //
-// A plan is a header of kPlanHeaderBytes, the cost table, the script and a checksum, all little-endian:
+// A plan is a header of kPlanHeaderBytes, then the cost table, the script, the schedule, the faults, a note, and a checksum,
+// all little-endian:
 //
-//     0  magic "ORRYPLAN"                     64  seed                  112  bytes of the cost table (u32)
-//     8  version (u32), flags (u32)           72  memory, bytes         116  bytes of the script (u32)
-//    16  bytes of the whole plan (u64)        80  cores (u32), 0 (u32)  120  first event wanted (0: none)
-//    24  0 (u64)                              88  start of the wall     128  last event wanted
-//    32  model id (32 bytes)                 104  stack of the root task     136  0 (u64)
-//                                             96  stealing (u64)
-//   144  cost table, script, D128 of all bytes before it (16 bytes: first word, second word)
+//     0  magic "ORRYPLAN"                     72  memory, bytes           136  0 (u64)
+//     8  version (u32), flags (u32)           80  cores (u32), 0 (u32)    144  skew of the clock, ns (i64)
+//    16  bytes of the whole plan (u64)        88  start of the wall       152  drift of the clock, ppm (i32), 0 (u32)
+//    24  0 (u64)                              96  stealing (u64)          160  bytes of the schedule (u32), of the faults (u32)
+//    32  model id (32 bytes)                 104  stack of the root task  168  bytes of the note (u32), 0 (u32)
+//    64  seed                                112  bytes of the cost table (u32), of the script (u32)
+//                                            120  first event wanted (0: none), last event wanted
+//   176  cost table, script, schedule, faults, note, D128 of all bytes before it (16 bytes: first word, second word)
+//
+// Schedule and faults are lists of u64, texts in them a length and bytes; either is empty where the run has none. The note
+// is for whoever reads the plan back: schedule and faults as an overrides file has them. The machine does not look at it.
 #pragma once
 #include "base/digest.h"
 #include "sim/model/config.h"
+#include "sim/model/faults/ledger.h"
 
 namespace sim {
 
-constexpr u32 kPlanVersion = 1;
-constexpr u64 kPlanHeaderBytes = 144;
+constexpr u32 kPlanVersion = 2;
+constexpr u64 kPlanHeaderBytes = 176;
 constexpr u64 kPlanBytesMax = u64{1} << 20;
 constexpr std::string_view kPlanMagic = "ORRYPLAN";
+constexpr u32 kPlanOverridesMax = 4096;
+constexpr u32 kPlanPilotMax = 1024;
 
 /// Names the sources that can change a trace: SHA-256 of the sorted (path, content) list of the core, made by
 /// tools/model_id.py. Two builds with one model id must give one run the same digest.
@@ -39,10 +48,38 @@ struct Plan {
   u64 events_to = 0;
   kernel::CostTable costs;
   base::Bytes script;
+  ClockConfig clock;
+  ScheduleConfig schedule;
+  FaultPlan faults;
+  std::string_view note;
+};
+
+/// Where the lists of a plan that is read lie.
+struct PlanStorage {
+  Override overrides[kPlanOverridesMax];
+  PilotCount pilot[kPlanPilotMax];
+  FaultRule rules[kFaultRulesMax];
+  FaultOverride fault_overrides[kPlanOverridesMax];
+  FaultService services[kServicesMax];
 };
 
 struct PlanError {
-  enum class Code : u8 { Short, Magic, Version, TooLarge, Length, Checksum, OtherModel, Cores, Memory, Costs, Flags };
+  enum class Code : u8 {
+    Short,
+    Magic,
+    Version,
+    TooLarge,
+    Length,
+    Checksum,
+    OtherModel,
+    Cores,
+    Memory,
+    Costs,
+    Flags,
+    Clock,
+    Schedule,  // `value`: the place in the section at which it is wrong
+    Faults,    // the same
+  };
   Code code = Code::Short;
   u64 value = 0;    // what the plan says
   u64 allowed = 0;  // what would do
@@ -52,10 +89,14 @@ std::string_view describe(const PlanError& error, std::span<char> out);
 
 /// Bytes that `plan` takes.
 u64 plan_bytes(const Plan& plan);
-/// Writes `plan` for the machine with this model; `out` has plan_bytes(plan), at most kPlanBytesMax.
+/// Whether a machine can read it: it and its lists are not too long.
+base::Result<void, PlanError> check_plan(const Plan& plan);
+/// Writes `plan`, which has been checked, for the machine with this model; `out` has plan_bytes(plan).
 void encode_plan(const Plan& plan, base::MutableBytes out);
-/// Reads a plan; `bytes` may go on behind it. The script stays where it is.
-base::Result<Plan, PlanError> decode_plan(base::Bytes bytes);
+/// Asks for other events in a plan that was encoded.
+void set_plan_events(base::MutableBytes plan, u64 from, u64 to);
+/// Reads a plan; `bytes` may go on behind it. Script and texts stay where they are.
+base::Result<Plan, PlanError> decode_plan(base::Bytes bytes, PlanStorage& storage);
 
 // ── What a machine answers when the plan says `framed` ───────────────────────────────────────────────────────
 /// Everything before this text is other people's (firmware); everything after it is frames: kind (u8), length (u16),

@@ -8,12 +8,14 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/prng.h"
 #include "sim/host/cli/boot_machine.h"
+#include "sim/host/portable.h"
 #include "sim/model/plan.h"
 
 using base::Prng;
@@ -50,7 +52,8 @@ void seal(std::vector<u8>& bytes) {
 }
 
 PlanError::Code refusal(base::Bytes bytes) {
-  const auto plan = sim::decode_plan(bytes);
+  const auto storage = std::make_unique<sim::PlanStorage>();
+  const auto plan = sim::decode_plan(bytes, *storage);
   REQUIRE(!plan.ok());
   char text[256];
   REQUIRE(!sim::describe(plan.error(), text).empty());
@@ -122,7 +125,8 @@ TEST_CASE("a plan comes back as it was written, whatever its script", "[sim][pla
     plan.stealing = prng.below(2) == 1;
     std::vector<u8> bytes = encode(plan);
     bytes.resize(bytes.size() + prng.below(100), 0xEE);  // memory goes on behind it
-    const auto back = sim::decode_plan(bytes);
+    const auto storage = std::make_unique<sim::PlanStorage>();
+    const auto back = sim::decode_plan(bytes, *storage);
     REQUIRE(back.ok());
     CHECK(back->seed == plan.seed);
     CHECK(back->cores == plan.cores);
@@ -158,7 +162,7 @@ TEST_CASE("a plan is refused with what is wrong with it", "[sim][plan][hostile]"
     return refusal(bad);
   };
   CHECK(changed(0, 0x4242'4242, 4) == Code::Magic);
-  CHECK(changed(8, 2, 4) == Code::Version);
+  CHECK(changed(8, 3, 4) == Code::Version);
   CHECK(changed(12, 0x80, 4) == Code::Flags);
   CHECK(changed(16, sim::kPlanBytesMax + 1, 8) == Code::TooLarge);
   CHECK(changed(16, good.size() + 1, 8) == Code::Length);
@@ -169,9 +173,133 @@ TEST_CASE("a plan is refused with what is wrong with it", "[sim][plan][hostile]"
   CHECK(changed(80, 129, 4) == Code::Cores);
   CHECK(changed(112, 8, 4) == Code::Costs);
   CHECK(changed(116, 6, 4) == Code::Length);
+  CHECK(changed(152, 1'000'001, 4) == Code::Clock);
   std::vector<u8> damaged = good;
   damaged.back() ^= 1;
   CHECK(refusal(damaged) == Code::Checksum);
+}
+
+namespace {
+
+/// Everything a plan can hold, drawn.
+struct Drawn {
+  std::vector<sim::Override> overrides;
+  std::vector<sim::PilotCount> pilot;
+  std::vector<std::string> texts;
+  std::vector<sim::FaultRule> rules;
+  std::vector<sim::FaultOverride> fault_overrides;
+  std::vector<sim::FaultService> services;
+  Plan plan;
+
+  explicit Drawn(Prng& prng) : plan(sample("true\n")) {
+    plan.clock = {static_cast<i64>(prng.next()), static_cast<i32>(prng.below(2'000'001)) - 1'000'000};
+    plan.schedule.on = true;
+    plan.schedule.first.strategy = static_cast<sim::Strategy>(prng.below(sim::kStrategies));
+    plan.schedule.first.quantum_ns = prng.next();
+    plan.schedule.first.steps = prng.next();
+    plan.schedule.then.cut = {prng.below(7), 9};
+    plan.schedule.then_after = static_cast<u32>(prng.below(10));
+    texts.reserve(40);
+    for (u64 left = prng.below(20); left > 0; --left) {
+      overrides.push_back(
+          {static_cast<sim::ChoiceKind>(prng.below(sim::kChoiceKinds)), prng.next(), left, prng.next()});
+      pilot.push_back({prng.next(), left});
+      texts.emplace_back(prng.below(30), 'a');
+      rules.push_back({.fault = static_cast<sim::FaultClass>(prng.below(sim::kFaultClasses)),
+                       .target = texts.back(),
+                       .any_process = left % 2 == 0,
+                       .ratio = {1, 1 + prng.below(100)},
+                       .from = prng.next(),
+                       .low = {prng.next(), 2, 3},
+                       .high = {4, 5, prng.next()}});
+      fault_overrides.push_back({.fault = static_cast<sim::FaultClass>(prng.below(sim::kFaultClasses)),
+                                 .target = prng.next(),
+                                 .opportunity = left,
+                                 .fires = left % 3 == 0,
+                                 .set = static_cast<u8>(left % 8),
+                                 .values = {prng.next(), 7, 8}});
+      services.push_back({texts.back(), left % 2 == 1});
+    }
+    plan.schedule.overrides = overrides;
+    plan.schedule.pilot = pilot;
+    plan.faults.rules = rules;
+    plan.faults.overrides = fault_overrides;
+    plan.faults.services = services;
+    plan.faults.budget.clock_error_ns = prng.next();
+    plan.note = "orrery-overrides 1\n";
+  }
+};
+
+}  // namespace
+
+TEST_CASE("clock, schedule and faults of a plan come back as they were written", "[sim][plan][property]") {
+  for (u64 seed = 0; seed < 40; ++seed) {
+    CAPTURE(seed);
+    Prng prng{seed, "test.plan"};
+    const Drawn drawn(prng);
+    const std::vector<u8> bytes = encode(drawn.plan);
+    const auto storage = std::make_unique<sim::PlanStorage>();
+    const auto back = sim::decode_plan(bytes, *storage);
+    REQUIRE(back.ok());
+    CHECK(back->clock == drawn.plan.clock);
+    CHECK(back->schedule.then_after == drawn.plan.schedule.then_after);
+    REQUIRE(back->faults.rules.size() == drawn.rules.size());
+    for (u64 i = 0; i < drawn.rules.size(); ++i) {
+      CHECK(back->faults.rules[i].target == drawn.rules[i].target);
+      CHECK(back->faults.rules[i].at_most == sim::kAlways);
+      CHECK(back->faults.overrides[i].values[0] == drawn.fault_overrides[i].values[0]);
+      CHECK(back->schedule.overrides[i].answer == drawn.overrides[i].answer);
+    }
+    CHECK(encode(*back) == bytes);  // and nothing was lost on the way
+  }
+}
+
+TEST_CASE("a plan's lists are checked in themselves", "[sim][plan][hostile]") {
+  for (u64 seed = 0; seed < 10; ++seed) {
+    Prng prng{seed, "test.plan"};
+    const std::vector<u8> good = encode(Drawn(prng).plan);
+    const auto storage = std::make_unique<sim::PlanStorage>();
+    for (u64 at = sim::kPlanHeaderBytes + sizeof(kernel::CostTable); at < good.size() - 16; ++at) {
+      std::vector<u8> bad = good;
+      bad[at] ^= 0xFF;
+      seal(bad);
+      const auto plan = sim::decode_plan(bad, *storage);  // another plan, or refused; never out of its bytes
+      if (!plan.ok()) {
+        const bool known =
+            plan.error().code == PlanError::Code::Schedule || plan.error().code == PlanError::Code::Faults;
+        REQUIRE(known);
+      }
+    }
+  }
+}
+
+TEST_CASE("a plan that is too long for a machine is refused before it is written", "[sim][plan]") {
+  Plan plan = sample("true\n");
+  const std::vector<sim::Override> many(sim::kPlanOverridesMax + 1);
+  plan.schedule.on = true;
+  plan.schedule.overrides = many;
+  REQUIRE(!sim::check_plan(plan).ok());
+  CHECK(sim::check_plan(plan).error().code == PlanError::Code::Schedule);
+  const std::string script(sim::kPlanBytesMax, 'x');
+  CHECK(sim::check_plan(sample(script)).error().code == PlanError::Code::TooLarge);
+}
+
+TEST_CASE("a saved plan says on the host what the flags said", "[sim][cli][boot]") {
+  const std::string folder = stage("", 0);
+  const std::string flags =
+      " --seed 9 --cores 2 --clock skew=-3ms,drift=200 --sched random --fault 'cpu.steal intensity=4'";
+  REQUIRE(shell(kOrrery + " boot x86_64 " + folder + "/script" + flags + " --save-plan " + folder + "/plan").code == 0);
+  std::ifstream file(folder + "/plan", std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  sim::host::MachineOptions options;
+  REQUIRE(sim::host::read_portable(bytes, options) == "");
+  CHECK(options.seed == 9);
+  CHECK(options.cores == 2);
+  CHECK(options.clock == sim::ClockConfig{-3'000'000, 200});
+  CHECK(options.schedule.on);
+  CHECK(options.schedule.first.strategy == sim::Strategy::Random);
+  CHECK(options.schedule.faults.rules.size() == 1);
+  CHECK(shell(kOrrery + " boot x86_64 " + folder + "/script --clock skew=2d --save-plan /dev/null 2>&1").code == 2);
 }
 
 TEST_CASE("frames are read however the line cuts them, and what came before them is kept",

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "sim/host/cli/boot_compare.h"
+#include "sim/host/cli/sched_flags.h"
 
 namespace sim::host::cli {
 namespace {
@@ -17,6 +18,7 @@ struct BootFlags {
   std::string save_plan;
   std::string kernel;
   std::string disk;
+  SchedFlags sched;
   bool digest = false;
   u32 context = 1;
   u64 limit_s = 600;
@@ -49,16 +51,26 @@ int boot_live(const BootMachine& machine, const std::string& image, const std::s
   return result.machine_status >= 0 ? result.machine_status : kOwnFailure;
 }
 
-/// Fills `run` from a plan's bytes; false: it cannot be read here, and the machine will say what is wrong with it.
-bool run_of_plan(const std::string& bytes, ScriptRun& run) {
-  const auto plan = decode_plan(base::bytes_of(bytes));
-  if (!plan.ok()) return false;
-  run.flags.seed_value = plan->seed;
-  run.flags.seed = std::to_string(plan->seed);
-  run.flags.cores_value = plan->cores;
-  run.flags.memory_value = plan->ram_bytes;
-  run.script = std::string(base::text_of(plan->script));
-  return true;
+/// Strategy, overrides and faults of the run; −1 to go on.
+int read_schedule(const BootFlags& flags, const ScriptRun& run, MachineOptions& options) {
+  SparedLines spared;
+  const int code = flags.sched.read(kBootVerb, run.flags.seed_value, options.schedule, spared);
+  if (code >= 0) return code;
+  std::vector<std::string> unused;
+  if (!spared.empty()) options.script = spared.apply(options.script, unused);
+  for (const std::string& line : unused) std::fprintf(stderr, "unused: %s\n", line.c_str());
+  return -1;
+}
+
+int save_plan(const BootFlags& flags, const MachineOptions& options) {
+  const PortablePlan plan = plan_of(options);
+  if (!plan.error.empty()) return usage_error(kBootVerb, plan.error);
+  std::ofstream file(flags.save_plan, std::ios::binary);
+  file << plan.bytes;
+  file.close();
+  if (!file.fail()) return kHeld;
+  std::fprintf(stderr, "orrery: %s: cannot be written\n", flags.save_plan.c_str());
+  return kUnreadable;
 }
 
 int finish(const BootFlags& flags, const Comparison& result, bool digest_of_host) {
@@ -91,6 +103,7 @@ const Verb kBootVerb = {
     "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
     "  --cores N       virtual cores, 1 to 128 (default 1)\n"
     "  --memory SIZE   memory of the node, 16M to 3584M (default 64M)\n"
+    "  --clock SPEC    of the node, and --sched, --overrides, --override, --fault: as for `orrery run`\n"
     "  --digest        the trace digest as the last line: digest <32 hexadecimal digits>\n"
     "  --plan FILE     boot this plan instead of a script\n"
     "  --save-plan FILE  write the plan of SCRIPT to FILE and start nothing\n"
@@ -114,6 +127,8 @@ int boot_verb(Context& context) {
   app.add_option("--seed", run.flags.seed);
   app.add_option("--cores", run.flags.cores);
   app.add_option("--memory", run.flags.memory);
+  app.add_option("--clock", run.flags.clock);
+  flags.sched.add_to(app);
   app.add_option("--plan", flags.plan_file);
   app.add_option("--save-plan", flags.save_plan);
   app.add_option("--kernel", flags.kernel);
@@ -137,57 +152,48 @@ int boot_verb(Context& context) {
   }
   if (!flags.save_plan.empty() && run.script_name.empty()) return usage_error(kBootVerb, "--save-plan needs a script");
   if (const std::string mistake = run.flags.check(); !mistake.empty()) return usage_error(kBootVerb, mistake);
+  if (!flags.sched.choices.empty()) return usage_error(kBootVerb, "--choices: `orrery run` writes them");
   Guest guest = context.guest;
+  MachineOptions options{.entries = guest.entries};
   std::string plan;
   bool readable = true;
   if (!run.script_name.empty()) {
     if (const int code = prepare(run, guest, kBootVerb); code >= 0) return code;
-    constexpr u64 kScriptBytesMax = kPlanBytesMax - 1024;  // header, costs, checksum
-    if (run.script.size() > kScriptBytesMax) {
-      std::fprintf(stderr, "orrery: %s: %zu bytes; a plan holds scripts up to %llu\n", run.script_name.c_str(),
-                   run.script.size(), static_cast<unsigned long long>(kScriptBytesMax));
-      return kUnreadable;
-    }
-    plan = encode(run);
+    options = options_of(run, guest);
+    if (const int code = read_schedule(flags, run, options); code >= 0) return code;
   } else if (!flags.plan_file.empty()) {
     if (!read_file(flags.plan_file, plan)) {
       std::fprintf(stderr, "orrery: %s: cannot be read\n", flags.plan_file.c_str());
       return kUnreadable;
     }
     run.script_name = flags.plan_file;
-    readable = run_of_plan(plan, run);
-    if (readable) plan = encode(run);  // in frames, whatever the file asks for
+    options.image = guest.image;
+    readable = read_portable(plan, options).empty();  // else the machine will say what is wrong with it
   }
-  if (!flags.save_plan.empty()) {
-    std::ofstream file(flags.save_plan, std::ios::binary);
-    file << plan;
-    file.close();
-    if (file.fail()) {
-      std::fprintf(stderr, "orrery: %s: cannot be written\n", flags.save_plan.c_str());
-      return kUnreadable;
-    }
-    return kHeld;
-  }
+  if (!flags.save_plan.empty()) return save_plan(flags, options);
   const std::string image = flags.kernel.empty() ? boot_image_path(*machine) : flags.kernel;
   if (const std::string missing = missing_for(*machine, image); !missing.empty()) {
     std::fprintf(stderr, "%s\n", missing.c_str());
     return kUnsupported;
   }
-  if (plan.empty()) return boot_live(*machine, image, flags.disk, run.flags.memory_value);
+  if (is_live) return boot_live(*machine, image, flags.disk, run.flags.memory_value);
 
   HostRun host;
   if (readable) {
-    host = run_on_host(run, guest);
+    host = run_on_host(options);
     if (!host.error.empty()) return usage_error(kBootVerb, host.error);
+    plan = host.plan;  // in frames, whatever the file asks for
   }
-  CompareOptions options;
-  options.context = flags.context;
-  options.limit_s = flags.limit_s;
-  options.console = [](base::Bytes bytes) {
+  CompareOptions compare;
+  compare.context = flags.context;
+  compare.limit_s = flags.limit_s;
+  compare.console = [](base::Bytes bytes) {
     std::fwrite(bytes.data(), 1, bytes.size(), stdout);
     std::fflush(stdout);
   };
-  const Comparison result = run_on_machine(*machine, image, run, plan, readable ? &host : nullptr, guest, options);
+  const Comparison result =
+      run_on_machine(*machine, image, {run.script_name + " seed " + std::to_string(options.seed), options, plan},
+                     readable ? &host : nullptr, compare);
   return finish(flags, result, readable);
 }
 

@@ -23,9 +23,9 @@ void keep(Evidence& evidence, const base::Event& event) {
   evidence.events.push_back(event);
 }
 
-Evidence host_evidence(const ScriptRun& run, const Guest& guest, const Place& place) {
+Evidence host_evidence(const MachineOptions& options, const Place& place) {
   Evidence evidence{"base", "host", place.from, {}, {}};
-  Machine machine(options_of(run, guest));
+  Machine machine(options);
   const auto take_leaves = [&] {
     Trace& trace = machine.world().trace();
     for (u32 node = 0; node <= machine.world().nodes().size(); ++node) {
@@ -48,9 +48,9 @@ Evidence host_evidence(const ScriptRun& run, const Guest& guest, const Place& pl
   return evidence;
 }
 
-Evidence machine_evidence(QemuStart start, const ScriptRun& run, const Place& place) {
+Evidence machine_evidence(QemuStart start, const Place& place) {
   Evidence evidence{"bare", std::string(start.machine->name), place.from, {}, {}};
-  start.plan = encode(run, place.from, place.to);
+  start.plan = with_events(std::move(start.plan), place.from, place.to);
   FrameHandlers handlers;
   handlers.event = [&](const base::Event& event) { keep(evidence, event); };
   handlers.leaves = [&](std::vector<base::Digest> leaves) {
@@ -99,9 +99,9 @@ int code_of(const QemuResult& result, const FrameReader& reader) {
 
 }  // namespace
 
-HostRun run_on_host(const ScriptRun& run, const Guest& guest) {
+HostRun run_on_host(const MachineOptions& options) {
   HostRun host;
-  Machine machine(options_of(run, guest));
+  Machine machine(options);
   machine.on_epoch = [&](u64 epoch, base::Digest root) {
     const u64 events = machine.started() ? machine.world().trace().count() : epoch * kEpochEvents;
     host.roots.push_back({epoch, events, root});
@@ -109,6 +109,10 @@ HostRun run_on_host(const ScriptRun& run, const Guest& guest) {
   host.error = machine.start();
   if (!host.error.empty()) return host;
   World& world = machine.world();
+  PortablePlan plan = portable_plan(machine.options(), world);
+  host.plan = std::move(plan.bytes);
+  host.error = std::move(plan.error);
+  if (!host.error.empty()) return host;
   contain(world, {.report_assertions = false});
   host.outcome = world.run(kNever);
   release_containment();
@@ -120,30 +124,20 @@ HostRun run_on_host(const ScriptRun& run, const Guest& guest) {
   return host;
 }
 
-std::string encode(const ScriptRun& run, u64 from, u64 to) {
-  Plan plan;
-  plan.seed = run.flags.seed_value;
-  plan.ram_bytes = run.flags.memory_value;
-  plan.cores = run.flags.cores_value;
-  plan.framed = true;
-  plan.epochs = true;
-  plan.events_from = from;
-  plan.events_to = to;
-  plan.script = base::bytes_of(run.script);
-  std::string bytes(plan_bytes(plan), '\0');
-  encode_plan(plan, {reinterpret_cast<u8*>(bytes.data()), bytes.size()});
-  return bytes;
+PortablePlan plan_of(const MachineOptions& options) {
+  Machine machine(options);
+  if (std::string error = machine.start(); !error.empty()) return {{}, std::move(error)};
+  return portable_plan(machine.options(), machine.world());
 }
 
-Comparison run_on_machine(const BootMachine& machine, const std::string& image, const ScriptRun& run,
-                          const std::string& plan, const HostRun* host, const Guest& guest,
-                          const CompareOptions& options) {
+Comparison run_on_machine(const BootMachine& machine, const std::string& image, const Compared& what,
+                          const HostRun* host, const CompareOptions& options) {
   QemuStart start;
   start.machine = &machine;
   start.program = find_program(machine.qemu);
   start.image = image;
-  start.memory_mib = machine_memory_mib(run.flags.memory_value);
-  start.plan = plan;
+  start.memory_mib = machine_memory_mib(what.options.ram_bytes);
+  start.plan = what.plan;
   start.limit_s = options.limit_s;
 
   Comparison result;
@@ -173,11 +167,10 @@ Comparison run_on_machine(const BootMachine& machine, const std::string& image, 
   }
   if (bad_epoch != 0) {
     const Place place = place_of(bad_epoch);
-    const Evidence left = host_evidence(run, guest, place);
-    const Evidence right = machine_evidence(start, run, place);
-    const std::string title = run.script_name + " seed " + run.flags.seed;
+    const Evidence left = host_evidence(what.options, place);
+    const Evidence right = machine_evidence(start, place);
     result.code = kNotDeterministic;
-    result.report = explain(title, left, right, {options.context, true});
+    result.report = explain(what.title, left, right, {options.context, true});
     return result;
   }
   if (!reader.ended()) {

@@ -2,6 +2,7 @@
 #pragma once
 #include "sim/host/cli/boot_machine.h"
 #include "sim/host/cli/cli.h"
+#include "sim/host/portable.h"
 
 namespace sim::host::cli {
 
@@ -14,12 +15,12 @@ struct HostRun {
   u64 virtual_ns = 0;
   bool tainted = false;
   base::Digest root;
-  std::string error;  // no world could be made
+  std::string plan;   // for a machine
+  std::string error;  // no world could be made, or none that a machine can run
 };
-HostRun run_on_host(const ScriptRun& run, const Guest& guest);
-
-/// A plan as bytes, as `boot` sends it: framed, with epochs; with all events from `from` to `to` when `from` is not 0.
-std::string encode(const ScriptRun& run, u64 from = 0, u64 to = 0);
+HostRun run_on_host(const MachineOptions& options);
+/// Makes the world only, for its plan.
+PortablePlan plan_of(const MachineOptions& options);
 
 struct Comparison {
   int code = kHeld;    // 0 equal; 4 different; else why there is no answer
@@ -32,11 +33,16 @@ struct CompareOptions {
   u64 limit_s = 600;
   std::function<void(base::Bytes)> console;  // what the guest writes, as it comes
 };
-/// Runs `plan` on the machine. With `host`, each epoch's root is compared as it comes; at the first that differs both runs
+/// What is compared: how reports call it, the host's world and its plan.
+struct Compared {
+  std::string title;
+  const MachineOptions& options;
+  const std::string& plan;
+};
+/// Runs the plan on the machine. With `host`, each epoch's root is compared as it comes; at the first that differs both runs
 /// are repeated with that epoch's events told, and the first different event is named.
-Comparison run_on_machine(const BootMachine& machine, const std::string& image, const ScriptRun& run,
-                          const std::string& plan, const HostRun* host, const Guest& guest,
-                          const CompareOptions& options);
+Comparison run_on_machine(const BootMachine& machine, const std::string& image, const Compared& what,
+                          const HostRun* host, const CompareOptions& options);
 
 /// `verify --bare`: host and all bare machines that can run here, seed by seed, one line each.
 struct BareOptions {

@@ -80,10 +80,12 @@ struct MachineFlags {
   std::string seed = "1";
   std::string cores = "1";
   std::string memory = "64M";
+  std::string clock;  // skew=TIME,drift=PPM
   std::string image;
   u64 seed_value = 1;
   u32 cores_value = kCoresDefault;
   u64 memory_value = kMemoryDefault;
+  ClockConfig clock_value;
 
   void add_to(CLI::App& app);
   /// Empty, or what is wrong, with the allowed range.

@@ -71,10 +71,42 @@ int command(const Guest& guest, int argc, char** argv) {
 
 // ── Flags ────────────────────────────────────────────────────────────────────────────────────────────────────
 
+namespace {
+
+/// `skew=TIME,drift=PPM`, either with a sign. Empty, or what is wrong.
+std::string parse_clock(std::string_view text, ClockConfig& clock) {
+  const std::string whole(text);
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(word.size() + 1, text.size()));
+    const auto equal = std::min(word.find('='), word.size());
+    std::string_view value = word.substr(std::min(equal + 1, word.size()));
+    const i64 sign = value.starts_with('-') ? -1 : 1;
+    if (value.starts_with('-') || value.starts_with('+')) value.remove_prefix(1);
+    if (word.substr(0, equal) == "skew") {
+      const auto skew = base::parse_duration_ns(value);
+      if (!skew.ok() || *skew > kPauseNsMax)
+        return range_text("--clock", whole, "a skew of up to 24h, for example -50ms");
+      clock.skew_ns = sign * static_cast<i64>(*skew);
+    } else if (word.substr(0, equal) == "drift") {
+      const auto drift = base::parse_u64(value);
+      if (!drift.ok() || *drift > kRatePpmMax)
+        return range_text("--clock", whole, "a drift of -1000000 to 1000000 ppm");
+      clock.drift_ppm = static_cast<i32>(sign) * static_cast<i32>(*drift);
+    } else {
+      return "--clock " + whole + ": skew=TIME and drift=PPM can stand here, with a comma between them";
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 void MachineFlags::add_to(CLI::App& app) {
   app.add_option("--seed", seed);
   app.add_option("--cores", cores);
   app.add_option("--memory", memory);
+  app.add_option("--clock", clock);
   app.add_option("--image", image);
 }
 
@@ -91,13 +123,15 @@ std::string MachineFlags::check() {
     return range_text("--memory", memory, "16M to 3584M, a multiple of 2M");
   }
   memory_value = *bytes;
-  return {};
+  clock_value = {};
+  return parse_clock(clock, clock_value);
 }
 
 std::string MachineFlags::text() const {
   std::string line = " --seed " + quote(seed);
   if (cores_value != kCoresDefault) line += " --cores " + std::to_string(cores_value);
   if (memory_value != kMemoryDefault) line += " --memory " + memory;
+  if (!clock.empty()) line += " --clock " + quote(clock);
   if (!image.empty()) line += " --image " + quote(image);
   return line;
 }

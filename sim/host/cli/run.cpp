@@ -39,6 +39,7 @@ const Verb kRunVerb = {
     "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
     "  --cores N       virtual cores, 1 to 128 (default 1)\n"
     "  --memory SIZE   memory of the node, 16M to 3584M (default 64M)\n"
+    "  --clock SPEC    of the node's clock, for example skew=-50ms,drift=300 (ppm; default: none)\n"
     "  --image FILE    another boot image, a ustar archive (default: built in)\n"
     "  --until TIME    stop at this virtual time, for example 30s (default: when the guest halts)\n"
     "  --record FILE   what defines the run and its digests, for `orrery replay`\n"

@@ -36,7 +36,8 @@ MachineOptions options_of(const ScriptRun& run, const Guest& guest) {
           .image = guest.image,
           .console = ConsoleKind::Script,
           .script = run.script,
-          .entries = guest.entries};
+          .entries = guest.entries,
+          .clock = run.flags.clock_value};
 }
 
 int prepare(ScriptRun& run, Guest& guest, const Verb& verb) {

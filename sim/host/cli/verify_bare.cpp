@@ -27,18 +27,20 @@ int verify_bare(ScriptRun& run, const Guest& guest, const BareOptions& options) 
   for (u64 seed = options.first_seed; seed <= options.last_seed; ++seed) {
     run.flags.seed_value = seed;
     if (options.first_seed != options.last_seed) run.flags.seed = std::to_string(seed);
-    const HostRun host = run_on_host(run, guest);
+    const MachineOptions options_of_run = options_of(run, guest);
+    const HostRun host = run_on_host(options_of_run);
     if (!host.error.empty()) {
       std::fprintf(stderr, "orrery verify: %s\n", host.error.c_str());
       return kUsage;
     }
-    const std::string plan = encode(run);
     std::string line;
     for (const Ready& ready : machines) {
       CompareOptions compare;
       compare.context = options.context;
       const auto started = std::chrono::steady_clock::now();
-      const Comparison result = run_on_machine(*ready.machine, ready.image, run, plan, &host, guest, compare);
+      const Comparison result =
+          run_on_machine(*ready.machine, ready.image,
+                         {run.script_name + " seed " + run.flags.seed, options_of_run, host.plan}, &host, compare);
       const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
       if (!result.compared || result.code == kNotDeterministic) {
         std::printf("%s\n", result.report.c_str());
