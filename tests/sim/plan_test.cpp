@@ -197,7 +197,7 @@ struct Drawn {
     plan.schedule.first.strategy = static_cast<sim::Strategy>(prng.below(sim::kStrategies));
     plan.schedule.first.quantum_ns = prng.next();
     plan.schedule.first.steps = prng.next();
-    plan.schedule.then.cut = {prng.below(7), 9};
+    plan.schedule.then.cut = {static_cast<u32>(prng.below(7)), 9};
     plan.schedule.then_after = static_cast<u32>(prng.below(10));
     texts.reserve(40);
     for (u64 left = prng.below(20); left > 0; --left) {
@@ -208,7 +208,7 @@ struct Drawn {
       rules.push_back({.fault = static_cast<sim::FaultClass>(prng.below(sim::kFaultClasses)),
                        .target = texts.back(),
                        .any_process = left % 2 == 0,
-                       .ratio = {1, 1 + prng.below(100)},
+                       .ratio = {1, 1 + static_cast<u32>(prng.below(100))},
                        .from = prng.next(),
                        .low = {prng.next(), 2, 3},
                        .high = {4, 5, prng.next()}});

@@ -58,7 +58,6 @@ const Verb kRunVerb = {
     "  --trace FILTER  events on stderr: kinds and lanes (ipc.transfer, sched, fs.*, all), fields (thread=fsh core=1\n"
     "                  badge=7 time>=1.5s), with and, or, not, ( ), `within 5ms after ( … )`; a comma is `or`\n"
     "  --header        what defines the run, on stderr first\n"
-    "  --checks C      of a scenario: when invariants are checked, for example 'every 10ms'\n"
     "  --console       of a scenario: what its nodes print\n"
     "  --json          one document on stdout, schema orrery.run/1; the console moves to stderr\n"
     "example: orrery run script.fsh --seed 42 --cores 4 --digest\n"
@@ -79,7 +78,6 @@ int run_verb(Context& context) {
   bool header = false;
   bool json = false;
   bool console_shown = false;
-  std::string checks;
   run.flags.add_to(app);
   app.add_option("script", run.script_name);
   app.add_option("--until", until);
@@ -89,7 +87,6 @@ int run_verb(Context& context) {
   app.add_option("--checks", checks);
   app.add_flag("--digest", digest);
   app.add_flag("--header", header);
-  app.add_option("--checks", checks);
   app.add_flag("--console", console_shown);
   app.add_flag("--json", json);
   if (const int code = parse_flags(app, context, kRunVerb); code >= 0) return code;
@@ -114,7 +111,7 @@ int run_verb(Context& context) {
                          .json = json,
                          .console = console_shown});
   }
-  if (!checks.empty() || console_shown) return usage_error(kRunVerb, "--checks and --console are for scenarios");
+  if (console_shown) return usage_error(kRunVerb, "--console is for scenarios: a script's console is always shown");
   Guest guest = context.guest;
   if (const int code = prepare(run, guest, kRunVerb); code >= 0) return code;
 

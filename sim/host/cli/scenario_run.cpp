@@ -15,7 +15,8 @@ int read_setup(const Verb& verb, const ScenarioRunFlags& flags, RunSetup& setup)
   setup.checks = flags.checks;
   setup.keep_lists = !flags.sched.choices.empty();
   Schedule schedule;
-  if (const int code = flags.sched.read(verb, setup.seed, schedule); code >= 0) return code;
+  SparedLines spared;
+  if (const int code = flags.sched.read(verb, setup.seed, schedule, spared); code >= 0) return code;
   if (!flags.sched.overrides.empty() && !read_file(flags.sched.overrides, setup.overrides)) return kUnreadable;
   const bool is_replay = flags.sched.sched.starts_with("replay:");
   if (is_replay && !read_file(flags.sched.sched.substr(7), setup.overrides)) return kUnreadable;
