@@ -23,7 +23,8 @@ ALLOWED = {
     "user": CORE,
     "sim/model": ["base", "kernel-model", "schema", "sim/model"],
     "sim/host/campaign": MACHINE + ["sim/host", "replay", "sim/host/campaign"],
-    "sim/host/cli": MACHINE + ["sim/host", "replay", "sim/host/campaign", "sim/host/cli"],  # the command stands on all of the host side
+    "sim/host/scenario": MACHINE + ["sim/host", "replay", "sim/host/scenario"],
+    "sim/host/cli": MACHINE + ["sim/host", "replay", "sim/host/campaign", "sim/host/scenario", "sim/host/cli"],  # the command stands on all of the host side
     "sim/host": MACHINE + ["sim/host"],
     "boot": MACHINE + ["boot"],
     "replay": MACHINE + ["sim/host", "replay"],

@@ -2,6 +2,9 @@
 #include "sim/host/text.h"
 
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
 
 namespace sim::host {
 
@@ -44,6 +47,18 @@ std::string seconds(u64 ns) {
   std::snprintf(text, sizeof text, "%llu.%09llus", static_cast<unsigned long long>(ns / 1'000'000'000),
                 static_cast<unsigned long long>(ns % 1'000'000'000));
   return text;
+}
+
+bool read_file(const std::string& path, std::string& out) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return false;  // which opens, and reads as nothing
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return false;
+  std::ostringstream content;
+  content << file.rdbuf();
+  if (file.bad() || content.bad()) return false;
+  out = content.str();
+  return true;
 }
 
 }  // namespace sim::host

@@ -103,8 +103,6 @@ int usage_error(const Verb& verb, const std::string& message);
 /// Decimal, 0x…, or any other text: the first 8 bytes of its SHA-256.
 u64 parse_seed(const std::string& text);
 
-/// A file's bytes; false when it cannot be read.
-bool read_file(const std::string& path, std::string& out);
 /// Another boot image: a whole ustar archive with a /boot/manifest. −1, or the exit code after saying what is wrong with
 /// it and at which byte; an empty path keeps the image that is built in.
 int load_image(const std::string& path, std::string& image);

@@ -216,18 +216,6 @@ int load_image(const std::string& path, std::string& image) {
   return -1;
 }
 
-bool read_file(const std::string& path, std::string& out) {
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) return false;  // which opens, and reads as nothing
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return false;
-  std::ostringstream content;
-  content << file.rdbuf();
-  if (file.bad() || content.bad()) return false;
-  out = content.str();
-  return true;
-}
-
 bool read_script(const std::string& path, std::string& out) {
   if (path != "-") return read_file(path, out);
   std::cin >> std::noskipws;

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "base/glob.h"
-#include "sim/host/cli/cli.h"
+#include "sim/host/text.h"
 #include "sim/host/faults.h"
 #include "sim/host/filter.h"
 #include "sim/host/scenario/source_check.h"
@@ -205,7 +205,7 @@ std::string open_sources(const std::string& path, Sources& out) {
   const std::filesystem::path full(path);
   out.folder = full.has_parent_path() ? full.parent_path().string() : ".";
   Sources::File file{full.filename().string(), {}};
-  if (!cli::read_file(path, file.text)) return path + ": cannot be read";
+  if (!read_file(path, file.text)) return path + ": cannot be read";
   if (file.text.size() > kSourceBytesMax) return path + ": larger than 1 MiB";
   out.files = {std::move(file)};
   return {};
@@ -222,7 +222,7 @@ int use_file(lua_State* state) {
   Sources& sources = program.sources_;
   if (sources.find(name) == nullptr) {
     Sources::File file{name, {}};
-    if (!cli::read_file((std::filesystem::path(sources.folder) / path).string(), file.text)) {
+    if (!read_file((std::filesystem::path(sources.folder) / path).string(), file.text)) {
       return luaL_error(state, "use: '%s' cannot be read", name.c_str());
     }
     if (file.text.size() > kSourceBytesMax || sources.files.size() >= 64) {
