@@ -7,6 +7,7 @@
 #include "sim/host/nearest.h"
 #include "sim/host/scenario/program.h"
 #include "sim/model/config.h"
+#include "sim/model/link.h"
 
 namespace sim::host::scenario {
 namespace {
@@ -230,7 +231,7 @@ int declare_link(lua_State* state) {
   fields.quantity("jitter", Unit::Duration, 0, 60'000'000'000, link.jitter);
   fields.quantity("bandwidth", Unit::Rate, 1000, 1'000'000'000'000, link.bandwidth);
   fields.quantity("queue", Unit::Size, 1514, i64{1} << 30, link.queue);
-  fields.quantity("mtu", Unit::Count, 64, 8000, link.mtu);
+  fields.quantity("mtu", Unit::Count, kMtuMin, kMtuMax, link.mtu);
   fields.refuse("loss", "loss is a fault: s:faults { allow = { \"net.loss\" } }");
   fields.finish();
   std::vector<u32> sorted = link.joins;
@@ -240,8 +241,6 @@ int declare_link(lua_State* state) {
   } else if (link.joins.size() < 2) {
     program.mistake(state, "link " + quoted(link.name) + ": joins: at least two nodes are needed");
   }
-  program.mistake(state,
-                  "link " + quoted(link.name) + ": links between nodes come with the network: not in this version");
   if (plan.links.size() >= 64) {
     program.mistake(state, "link " + quoted(link.name) + ": a world has at most 64 links");
     return unknown_object(state);

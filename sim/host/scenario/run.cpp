@@ -90,6 +90,18 @@ MachineOptions Runner::draw() {
     shape.boot_at_ns = draw(key + " boots_at", node.boots_at);
     options.shapes.push_back(std::move(shape));
   }
+  for (const LinkPlan& link : plan.links) {
+    const std::string key = "link " + link.name;
+    LinkShape shape;
+    shape.name = link.name;
+    for (const u32 node : link.joins) shape.joins.push_back(node + 1);
+    shape.settings.latency_ns = draw(key + " latency", link.latency);
+    shape.settings.jitter_ns = draw(key + " jitter", link.jitter);
+    shape.settings.bits_per_second = draw(key + " bandwidth", link.bandwidth);
+    shape.settings.queue_bytes = static_cast<u32>(draw(key + " queue", link.queue));
+    shape.settings.mtu = static_cast<u32>(draw(key + " mtu", link.mtu));
+    options.links.push_back(std::move(shape));
+  }
   return options;
 }
 
@@ -359,7 +371,9 @@ RunReport Runner::run() {
   if (!refused_.empty()) return refused_report(refused_);
   attach();
   if (const std::string error = machine_->start(); !error.empty()) return refused_report(error);
-  contain(machine_->world(), {.report_assertions = false});
+  World& world = machine_->world();
+  contain(world, {.report_assertions = false});
+  world.set_phase(sim::Phase::Warmup);
   begin_triggers();
   bool goes_on = true;
   for (u64 time = kLookNs; goes_on && !is_ready_ && time <= safety_ns_; time += kLookNs) {
@@ -374,22 +388,25 @@ RunReport Runner::run() {
   }
   if (goes_on) {
     phase_name_ = "safety";
-    judge_.phase(machine_->world());
+    world.set_phase(sim::Phase::Safety);
+    judge_.phase(world);
     goes_on = go(safety_end_ns_);
   }
   if (goes_on) {
     phase_name_ = "liveness";
+    world.set_phase(sim::Phase::Healing);
+    world.set_phase(sim::Phase::Liveness);
     for (auto& history : histories_) history->heal();
-    judge_.begin_liveness(machine_->world().now());
+    judge_.begin_liveness(world.now());
     const u64 end = safety_end_ns_ + plan.liveness_ns;
     for (u64 time = safety_end_ns_ + kLookNs; goes_on && !all_eventual_held() && time <= end; time += kLookNs) {
       goes_on = go(time);
     }
   }
-  const u64 reached = machine_->world().now();
+  const u64 reached = world.now();
   if (goes_on) judge_end();
   phase_name_ = "end";
-  judge_.finish(machine_->world(), reached);
+  judge_.finish(world, reached);
   release_containment();
   return report_of();
 }

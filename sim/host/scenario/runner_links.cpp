@@ -2,11 +2,44 @@
 #include "sim/host/scenario/runner.h"
 
 namespace sim::host::scenario {
+namespace {
 
-bool Runner::link_is_up(u32) { return false; }
-std::string Runner::set_link(u32, bool) { return "links come with the network devices"; }
-std::string Runner::set_latency(u32, u64) { return "links come with the network devices"; }
-std::string Runner::partition(const std::vector<std::vector<u32>>&) { return "links come with the network devices"; }
-std::string Runner::heal() { return "links come with the network devices"; }
+std::string refusal(const ActionResult<>& done) {
+  if (done.ok()) return {};
+  char room[128];
+  return std::string(describe(done.error(), room));
+}
+
+}  // namespace
+
+bool Runner::link_is_up(u32 link) { return machine_->world().links().at(link).settings.is_up; }
+
+std::string Runner::set_link(u32 link, bool up) {
+  LinkSettings settings = machine_->world().links().at(link).settings;
+  settings.is_up = up;
+  return refusal(machine_->world().set_link(link, settings));
+}
+
+std::string Runner::set_latency(u32 link, u64 ns) {
+  LinkSettings settings = machine_->world().links().at(link).settings;
+  settings.latency_ns = ns;
+  return refusal(machine_->world().set_link(link, settings));
+}
+
+/// Nodes in no list are a group of their own.
+std::string Runner::partition(const std::vector<std::vector<u32>>& groups) {
+  std::vector<u8> numbers(program_->plan.nodes.size(), 0);
+  u8 number = 1;
+  for (const std::vector<u32>& group : groups) {
+    for (const u32 node : group) {
+      if (numbers[node] != 0) return "partition: node " + program_->plan.nodes[node].name + " stands there twice";
+      numbers[node] = number;
+    }
+    number += 1;
+  }
+  return refusal(machine_->world().partition(numbers));
+}
+
+std::string Runner::heal() { return refusal(machine_->world().heal()); }
 
 }  // namespace sim::host::scenario
