@@ -33,6 +33,7 @@ constexpr u32 kShardsMax = 1'000'000;
 
 struct CampaignFlags {
   MachineFlags machine;
+  FaultFlags faults;
   std::vector<std::string> cases;
   std::string seeds;
   std::string jobs;
@@ -63,6 +64,7 @@ void CampaignFlags::add_to(CLI::App& app) {
   app.add_option("--memory", machine.memory);
   app.add_option("--image", machine.image);
   app.add_option("cases", cases)->expected(1, 1000);
+  faults.add_to(app);
   app.add_option("--seeds", seeds);
   app.add_option("--jobs", jobs);
   app.add_option("--shard", shard);
@@ -346,7 +348,7 @@ int run_campaigns(Context& context) {
   int code = kHeld;
   std::vector<CampaignSummary> summaries;
   for (const std::string& name : flags.cases) {
-    const OpenedCase opened = open_case(name, flags.machine, context.guest, kCampaignVerb);
+    const OpenedCase opened = open_case(name, flags.machine, context.guest, kCampaignVerb, flags.faults);
     if (opened.which == nullptr) return opened.code;
     const std::unique_ptr<Case> holds = canary_case(false, flags.machine, context.guest);
     const std::unique_ptr<Case> fails = canary_case(true, flags.machine, context.guest);
@@ -391,6 +393,7 @@ const Verb kCampaignVerb = {
     "  --minimise          then shrink the first run of each different failure, into recordings beside FILE.db\n"
     "  --clusters-max N    stop after so many different failures (default 20)\n"
     "  --sched S           how choices of the schedule are answered, as in `orrery run` (default mix)\n"
+    "  --fault RULE        a class of faults may strike, as in `orrery run`; --swarm P,-Q draws classes by seed\n"
     "  --checks CADENCE    when invariants are checked: off, kernel-exit, every 1000, every 10ms, end (default off)\n"
     "  --until TIME        virtual time after which a run has no verdict (default 600s)\n"
     "  --events-max N      events after which a run has no verdict (default 50000000)\n"

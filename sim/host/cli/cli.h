@@ -94,6 +94,18 @@ struct MachineFlags {
   std::string text() const;
 };
 
+/// Which faults may strike, as several verbs take it.
+struct FaultFlags {
+  std::vector<std::string> rules;
+  std::string swarm;  // patterns, by commas; a `-` before what is forbidden
+
+  void add_to(CLI::App& app);
+  /// Adds the rules, and what `seed` draws of the swarm, to `faults`. Empty, or which flag is wrong and how.
+  std::string read(u64 seed, FaultSetup& faults) const;
+  /// As they are written in a reproduction line.
+  std::string text() const;
+};
+
 /// Parses a verb's arguments. Returns −1 to go on, else the exit code: 0 after `--help`, 2 with the mistake on stderr and
 /// the nearest flag suggested.
 int parse_flags(CLI::App& app, const Context& context, const Verb& verb);
@@ -114,6 +126,7 @@ struct ScriptRun {
   MachineFlags flags;
   std::string script;       // text
   std::string script_name;  // as the user gave it
+  FaultFlags faults;
   u64 until = kNever;
 };
 /// Machine options of a script run.

@@ -31,6 +31,7 @@ constexpr u64 kRunsMost = 1'000'000;
 
 struct MinimiseFlags {
   MachineFlags machine;
+  FaultFlags faults;
   std::string file;
   std::string sched;
   std::string overrides;
@@ -44,6 +45,7 @@ struct MinimiseFlags {
 
   void add_to(CLI::App& app) {
     machine.add_to(app);
+    faults.add_to(app);
     app.add_option("file", file);
     app.add_option("--sched", sched);
     app.add_option("--overrides", overrides);
@@ -142,6 +144,7 @@ const Verb kMinimiseVerb = {
     "usage: orrery minimise RECORDING|SCENARIO|SCRIPT [--seed N] [--sched S] [--overrides FILE] [--out FILE.orrery]\n"
     "  --seed N --cores N --memory SIZE --image FILE   of the run, as in `orrery run` (a recording knows them)\n"
     "  --sched S           how choices of the schedule are answered in the run that fails\n"
+    "  --fault RULE        a class of faults that may strike in it; --swarm P,-Q what its seed draws\n"
     "  --overrides F       a file of choices set otherwise; --override LINE sets one\n"
     "  --runs N            try at most so many runs (default 500)\n"
     "  --time TIME         or so long (default 60s)\n"
@@ -177,7 +180,7 @@ int minimise_verb(Context& context) {
   }
   options.runs_max = *runs;
   options.time_ms = *time / 1'000'000;
-  OpenedCase opened = open_case(flags.file, flags.machine, context.guest, kMinimiseVerb);
+  OpenedCase opened = open_case(flags.file, flags.machine, context.guest, kMinimiseVerb, flags.faults);
   if (opened.which == nullptr) return opened.code;
   RunSetup setup = opened.setup;
   if (const int code = read_setup(flags, setup); code >= 0) return code;

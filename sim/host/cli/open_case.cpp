@@ -48,9 +48,13 @@ OpenedCase open_recording(const std::string& path, const Guest& guest, const Ver
 
 }  // namespace
 
-OpenedCase open_case(const std::string& path, const MachineFlags& flags, const Guest& guest, const Verb& verb) {
+OpenedCase open_case(const std::string& path, const MachineFlags& flags, const Guest& guest, const Verb& verb,
+                     const FaultFlags& faults) {
   if (path.ends_with(kRecordingSuffix)) return open_recording(path, guest, verb);
   if (is_scenario(path)) {
+    if (!faults.rules.empty() || !faults.swarm.empty()) {
+      return {nullptr, usage_error(verb, "--fault and --swarm are for scripts: " + path + " says itself what may strike"), {}};
+    }
     auto opened = std::make_unique<scenario::ScenarioCase>(path, guest.entries, guest.image);
     for (const std::string& line : opened->mistakes()) std::fprintf(stderr, "%s\n", line.c_str());
     if (!opened->mistakes().empty()) return {nullptr, kUnreadable, {}};
@@ -59,6 +63,9 @@ OpenedCase open_case(const std::string& path, const MachineFlags& flags, const G
   ScriptRun run;
   run.flags = flags;
   run.script_name = path;
+  run.faults = faults;
+  FaultSetup setup;
+  if (const std::string wrong = faults.read(0, setup); !wrong.empty()) return {nullptr, usage_error(verb, wrong), {}};
   Guest own = guest;
   if (const int code = prepare(run, own, verb); code >= 0) return {nullptr, code, {}};
   return {std::make_unique<ScriptCase>(std::move(run), std::move(own)), kHeld, {}};

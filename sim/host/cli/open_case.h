@@ -14,7 +14,9 @@ struct OpenedCase {
 
 /// Reads what `path` names (- is standard input): a scenario (*.lua), a console script in a world of one node that `flags`
 /// shape, or a recording of one (*.orrery), which needs no other file.
-OpenedCase open_case(const std::string& path, const MachineFlags& flags, const Guest& guest, const Verb& verb);
+/// `faults` strike in a script's runs besides what overrides say; a scenario says itself which may.
+OpenedCase open_case(const std::string& path, const MachineFlags& flags, const Guest& guest, const Verb& verb,
+                     const FaultFlags& faults = {});
 
 /// A run whose outcome is known before, in a world of the same shape: a script that ends with status 0, or with 1.
 /// Null when `flags` are wrong.

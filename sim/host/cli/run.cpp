@@ -52,8 +52,8 @@ const Verb kRunVerb = {
     "lists them\n"
     "  --swarm P,-Q    the classes that the seed draws of those that match P and not Q, as in "
     "'cpu.*,process.*,-cpu.offline'\n"
-    "  --checks C      judge the run by the properties in the code, and by the kernel's invariants at a cadence: off,\n"
-    "                  kernel-exit, 'every 10ms', 'every 1000' (events), 'event FILTER', end\n"
+    "  --checks C      judge the run by the kernel's invariants too, at a cadence: off (default), kernel-exit,\n"
+    "                  'every 10ms', 'every 1000' (events), 'event FILTER', end\n"
     "  --digest        the trace digest as the last line: digest <32 hexadecimal digits>\n"
     "  --trace FILTER  events on stderr: kinds and lanes (ipc.transfer, sched, fs.*, all), fields (thread=fsh core=1\n"
     "                  badge=7 time>=1.5s), with and, or, not, ( ), `within 5ms after ( … )`; a comma is `or`\n"
@@ -140,8 +140,8 @@ int run_verb(Context& context) {
     if (const std::string wrong = judge.invariants().set({}, checks); !wrong.empty()) {
       return usage_error(kRunVerb, "--checks " + checks + ": " + wrong);
     }
-    judge.attach(machine);
   }
+  judge.attach(machine);  // a campaign judges too: what it prints must fail here as well
   replay::Recorder recorder;
   if (const int code = start_recording(recorder, machine, record, run); code >= 0) return code;
   if (const std::string error = machine.start(); !error.empty()) return usage_error(kRunVerb, error);

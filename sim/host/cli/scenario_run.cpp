@@ -21,11 +21,11 @@ int read_setup(const Verb& verb, const ScenarioRunFlags& flags, RunSetup& setup)
   const bool is_replay = flags.sched.sched.starts_with("replay:");
   if (is_replay && !read_file(flags.sched.sched.substr(7), setup.overrides)) return kUnreadable;
   if (!is_replay) setup.sched = flags.sched.sched;
-  if (setup.overrides.empty() && (!flags.sched.single.empty() || !flags.sched.faults.empty())) {
+  if (setup.overrides.empty() && (!flags.sched.single.empty() || !flags.sched.faults.rules.empty())) {
     setup.overrides = "orrery-overrides 1 seed=" + std::to_string(setup.seed) + " sched=fair\n";
   }
   for (const std::string& line : flags.sched.single) setup.overrides += line + "\n";
-  for (const std::string& rule : flags.sched.faults) setup.overrides += "arm " + rule + "\n";
+  for (const std::string& rule : flags.sched.faults.rules) setup.overrides += "arm " + rule + "\n";
   return -1;
 }
 

@@ -34,8 +34,39 @@ void SchedFlags::add_to(CLI::App& app) {
   app.add_option("--overrides", overrides);
   app.add_option("--override", single)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--choices", choices);
+  faults.add_to(app);
+}
+
+void FaultFlags::add_to(CLI::App& app) {
   app.add_option("--swarm", swarm);
-  app.add_option("--fault", faults)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--fault", rules)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+std::string FaultFlags::read(u64 seed, FaultSetup& faults) const {
+  for (const std::string& rule : rules) {
+    if (const std::string wrong = parse_rule(rule, faults); !wrong.empty())
+      return "--fault " + quote(rule) + ": " + wrong;
+  }
+  if (swarm.empty()) return {};
+  std::vector<std::string> allow;
+  std::vector<std::string> forbid;
+  std::string_view rest = swarm;
+  while (!rest.empty()) {
+    const auto comma = std::min(rest.find(','), rest.size());
+    const std::string_view word = rest.substr(0, comma);
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+    (word.starts_with("-") ? forbid : allow).emplace_back(word.substr(word.starts_with("-") ? 1 : 0));
+  }
+  if (allow.empty()) allow.emplace_back("*");
+  const std::string wrong = add_swarm(seed, allow, forbid, faults);
+  return wrong.empty() ? std::string() : "--swarm " + quote(swarm) + ": " + wrong;
+}
+
+std::string FaultFlags::text() const {
+  std::string line;
+  if (!swarm.empty()) line += " --swarm " + quote(swarm);
+  for (const std::string& rule : rules) line += " --fault " + quote(rule);
+  return line;
 }
 
 int SchedFlags::read(const Verb& verb, u64 seed, Schedule& schedule, SparedLines& spared) const {
@@ -58,26 +89,7 @@ int SchedFlags::read(const Verb& verb, u64 seed, Schedule& schedule, SparedLines
       return usage_error(verb, "--override " + quote(line) + ": " + wrong);
     }
   }
-  for (const std::string& rule : faults) {
-    if (const std::string wrong = parse_rule(rule, schedule.faults); !wrong.empty()) {
-      return usage_error(verb, "--fault " + quote(rule) + ": " + wrong);
-    }
-  }
-  if (!swarm.empty()) {
-    std::vector<std::string> allow;
-    std::vector<std::string> forbid;
-    std::string_view rest = swarm;
-    while (!rest.empty()) {
-      const auto comma = std::min(rest.find(','), rest.size());
-      const std::string_view word = rest.substr(0, comma);
-      rest.remove_prefix(std::min(comma + 1, rest.size()));
-      (word.starts_with("-") ? forbid : allow).emplace_back(word.substr(word.starts_with("-") ? 1 : 0));
-    }
-    if (allow.empty()) allow.emplace_back("*");
-    if (const std::string wrong = add_swarm(seed, allow, forbid, schedule.faults); !wrong.empty()) {
-      return usage_error(verb, "--swarm " + quote(swarm) + ": " + wrong);
-    }
-  }
+  if (const std::string wrong = faults.read(seed, schedule.faults); !wrong.empty()) return usage_error(verb, wrong);
   if (const std::string twice = find_doubled(schedule); !twice.empty()) return usage_error(verb, twice);
   return -1;
 }
@@ -87,9 +99,7 @@ std::string SchedFlags::text() const {
   if (!sched.empty()) line += " --sched " + quote(sched);
   if (!overrides.empty()) line += " --overrides " + quote(overrides);
   for (const std::string& one : single) line += " --override " + quote(one);
-  if (!swarm.empty()) line += " --swarm " + quote(swarm);
-  for (const std::string& rule : faults) line += " --fault " + quote(rule);
-  return line;
+  return line + faults.text();
 }
 
 void ChoiceLog::attach(Machine& machine) {

@@ -11,9 +11,8 @@ struct SchedFlags {
   std::string sched;                // NAME[:knobs], or replay:FILE
   std::string overrides;            // FILE
   std::vector<std::string> single;  // lines
-  std::vector<std::string> faults;  // rules
-  std::string swarm;                // patterns, by commas; a `-` before what is forbidden
-  std::string choices;              // FILE to write
+  FaultFlags faults;
+  std::string choices;  // FILE to write
 
   void add_to(CLI::App& app);
   /// Reads all of them into `schedule` for a run with `seed`, and what they say about a script's lines into `spared`: −1

@@ -2,6 +2,7 @@
 #include "sim/host/cli/script_case.h"
 
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "replay/edit.h"
@@ -51,6 +52,32 @@ std::string strategy_of(const Machine& machine) {
   return text_of(config);
 }
 
+using FaultTable = std::map<std::pair<std::string, std::string>, FaultTally>;
+
+void note_fault(const InjectRecord& record, bool keep_lists, FaultTable& faults, RunReport& report) {
+  if (record.is_spared) return;
+  const std::string fault_class(name_of(record.fault));
+  const std::string target(record.target);
+  FaultTally& tally = faults[{fault_class, target}];
+  tally.fault_class = fault_class;
+  tally.target = target;
+  switch (record.outcome) {
+    case InjectRecord::Outcome::Fired: tally.fired += 1; break;
+    case InjectRecord::Outcome::Lessened: tally.lessened += 1; break;
+    case InjectRecord::Outcome::Withheld: tally.withheld += 1; return;
+  }
+  if (!keep_lists || report.fired.size() == kForcedMax) return;
+  report.fired.push_back(
+      {fault_class, target, record.opportunity, record.time, text_of_values(record.fault, record.values)});
+}
+
+/// The classes of faults that were armed, whether or not they struck: ` process.kill cpu.steal`.
+std::string drawn_faults(const FaultSetup& setup) {
+  std::string text;
+  for (const ArmedFault& rule : setup.rules) text += " " + std::string(name_of(rule.rule.fault));
+  return text;
+}
+
 RunReport refused(const std::string& why) {
   RunReport report;
   report.verdict = Verdict::Broken;
@@ -63,13 +90,16 @@ RunReport refused(const std::string& why) {
 std::string ScriptCase::name() const { return std::filesystem::path(run_.script_name).filename().string(); }
 
 std::string ScriptCase::plan_id() const {
-  return replay::hex(replay::sha256_of(replay::plan_of(options_of(run_, guest_))));
+  replay::Buffer bytes = replay::plan_of(options_of(run_, guest_));
+  const std::string faults = run_.faults.text();
+  bytes.insert(bytes.end(), faults.begin(), faults.end());
+  return replay::hex(replay::sha256_of(bytes));
 }
 
 std::string ScriptCase::reproduction(const RunSetup& setup) const {
   MachineFlags flags = run_.flags;
   flags.seed = std::to_string(setup.seed);
-  std::string line = "run " + quote(run_.script_name) + flags.text();
+  std::string line = "run " + quote(run_.script_name) + flags.text() + run_.faults.text();
   if (setup.until != kNever) line += " --until " + std::to_string(setup.until) + "ns";
   line += schedule_flags(setup);
   if (!setup.record.empty()) line += " --record " + quote(setup.record);
@@ -83,6 +113,9 @@ RunReport ScriptCase::run(const RunSetup& setup) {
   SparedLines spared;
   RunSetup schedule = setup;
   schedule.overrides = spared.take_all(setup.overrides);
+  if (const std::string wrong = run_.faults.read(setup.seed, options.schedule.faults); !wrong.empty()) {
+    return refused(wrong);
+  }
   if (const std::string wrong = read_schedule(schedule, options.schedule); !wrong.empty()) return refused(wrong);
   if (setup.keep_lists) report.operations = operations_of(options.script);
   if (!spared.empty()) options.script = spared.apply(options.script, report.unused);
@@ -103,6 +136,8 @@ RunReport ScriptCase::run(const RunSetup& setup) {
       }
     };
   }
+  FaultTable faults;
+  machine.on_fault = [&](const InjectRecord& record) { note_fault(record, setup.keep_lists, faults, report); };
   Watch watch;
   watch.attach(machine, setup.keep_features);
   judge::Judge judge;
@@ -151,6 +186,8 @@ RunReport ScriptCase::run(const RunSetup& setup) {
   report.tainted = world.tainted();
   report.strategy = strategy_of(machine);
   report.drawn = "cores=" + std::to_string(run_.flags.cores_value) + " memory=" + run_.flags.memory;
+  for (auto& [key, tally] : faults) report.faults.push_back(std::move(tally));
+  report.drawn += drawn_faults(machine.options().schedule.faults);
   report.unused.insert(report.unused.end(), unused.begin(), unused.end());
   report.root = world.finish();
   if (recorder.is_open()) {
