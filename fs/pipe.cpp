@@ -138,7 +138,8 @@ Result<ReadReply> PipeFs::read(OpenFile& open, const ReadRequest& request) {
 Result<WriteReply> PipeFs::write(OpenFile& open, const WriteRequest& request) {
   Pipe* pipe = TRY(pipe_of(open.node));
   if (pipe->readers == 0 && pipe->had_reader) return fail(ErrorCode::BrokenPipe);
-  const u64 needed = std::min<u64>(request.data.size(), kPipeAtomicBytes);  // P2
+  const u64 needed =
+      PLANTED("pipe.write-overcounted") ? 1 : std::min<u64>(request.data.size(), kPipeAtomicBytes);  // P2
   if (pipe->readers == 0 || pipe->ring.free() < needed) return fail(ErrorCode::WouldBlock);
   const u64 count = pipe->ring.push(request.data);
   pipe->written_bytes += count;

@@ -28,7 +28,7 @@ void signal(Kernel& kernel, Ref<Notification> ref, u64 badge) {
   kernel.charge(kernel.costs().signal);
   switch (notification.state) {
     case NotificationState::Active:
-      notification.word = badge | (PLANTED("notification.word-replaced") ? 0 : notification.word);
+      notification.word = badge | (PLANTED("kernel.word-replaced") ? 0 : notification.word);
       return;
     case NotificationState::Waiting: {
       const Ref<Tcb> waiter = notification.head;

@@ -77,6 +77,7 @@ void put_back(SchedContext& sc, Refill refill, u64 now) {
     const bool follows = other.time == begin_of(refill) || refill.time == begin_of(other);
     if (both_whole || follows) {
       refill = {larger(other.time, refill.time), other.amount + refill.amount};
+      if (PLANTED("budget.refill-twice") && sc.refill_count < sc.refill_max) break;
       remove_at(sc, i);
     } else {
       ++i;

@@ -40,9 +40,6 @@ void migrate(Kernel& kernel, Ref<Tcb> thread, u32 to) {
   kernel.emit(base::EventKind::SchedMigrate, tcb.sc.offset, tcb.core, to, 0, 0, tcb.thread_id);
   tcb.core = static_cast<u8>(to);
   kernel.at(tcb.sc).home = static_cast<u8>(to);
-  if (PLANTED("budget.refill-twice") && kernel.at(tcb.sc).refill_count > 0) {
-    refill_at(kernel.at(tcb.sc), 0).amount *= 2;
-  }
   enqueue(kernel, thread, End::Tail);
 }
 

@@ -15,6 +15,7 @@ declare -A filters=(
   [no-reservation]='[budget-tree],[sched][model]'
   [partner-tail]='[priority],[ipc],[sched][model]'
   [cancel-cursor]='[revoke]'
+  [word-replaced]='[notification],[ipc][model]'
 )
 names=("$@")
 if [ ${#names[@]} -eq 0 ]; then

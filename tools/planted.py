@@ -30,7 +30,7 @@ STRATEGIES = {
     "perturb": ["--sched", "perturb:ratio=1/20"],
     "starve": ["--sched", "starve"],
     "kill": ["--fault", "process.kill target=1/dev from=2ms at-most=2 intensity=4",
-             "--fault", "process.drop-reply target=1/console from=100ms at-most=3 ratio=1/5",
+             "--fault", "process.drop-reply target=1/console from=100ms at-most=2 ratio=1/20",
              "--override", "budget copies-lost=9"],
 }
 FAULTY = {"kill"}

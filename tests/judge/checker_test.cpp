@@ -497,6 +497,29 @@ TEST_CASE("a model may be two functions", "[judge]") {
   CHECK(check(history, model).judgement == Judgement::Violated);
 }
 
+TEST_CASE("what was before a wrong answer of a counter is replaced by what it left", "[judge]") {
+  History history("sum");
+  i64 sum = 0;
+  for (u32 i = 0; i < 300; ++i) {
+    const u64 first = history.begin({"a", "add", "n", {"1"}});
+    const u64 second = history.begin({"b", "add", "n", {"2"}});
+    history.end(first, Ending::Ok, {});
+    history.end(second, Ending::Ok, {});
+    sum += 3;
+    const bool wrong = i == 250;
+    done(history, "c", "read", {}, std::to_string(wrong ? sum - 2 : sum), "n");
+  }
+  const Checked checked = check(history, *model_named("counter"));
+  REQUIRE(checked.violations.size() == 1);
+  const Violation& violation = checked.violations[0];
+  INFO(violation.text);
+  CHECK(violation.window.size() <= 10);
+  CHECK(violation.client == "c");
+  REQUIRE(violation.starts.size() == 1);
+  CHECK(violation.starts[0] == std::to_string(3 * 251));
+  CHECK(violation.text.find("by 1 of 900 operations, after others that left '753':") != std::string::npos);
+}
+
 TEST_CASE("a hundred thousand operations on a hundred keys are judged one state each", "[judge]") {
   History history("many");
   base::Prng prng{1, "test.many"};

@@ -12,8 +12,8 @@
 namespace CLI {
 class App;
 }
-namespace sim::host::judge {
-class Judge;
+namespace sim::host {
+struct Finding;
 }
 
 namespace sim::host::cli {
@@ -142,8 +142,8 @@ Outcome run_pieces(Machine& machine, u64 until, const std::function<bool()>& go_
 
 /// One event as text: `#81203  12.400318007s  1/0  thread  net.send  …`.
 std::string describe(const base::Event& event);
-/// What a judge found, if anything, on stderr; the exit code for it, else `code`.
-int print_finding(const judge::Judge& judge, int code);
+/// What a judge found, on stderr; the exit code for it.
+int print_finding(const Finding& finding);
 /// Reads the text of `--FLAG` into `filter`, names from the running world; −1, or the exit code after a usage error.
 int read_filter(const Verb& verb, std::string_view flag, const std::string& text, Machine& machine, Filter& filter);
 

@@ -159,7 +159,7 @@ int run_verb(Context& context) {
   if (outcome == Outcome::Ended && code != 0) code = kPropertyFailed;  // a status is the guest's own
   if (interrupted != 0) code = interrupted == SIGINT ? kInterrupted : kTerminated;
   judge.finish(world, world.now());
-  if (code == kHeld || judge.finding()) code = print_finding(judge, code);
+  if (judge.finding()) code = print_finding(*judge.finding());
   const base::Digest root = world.finish();
   finish_recording(recorder, outcome, world, root);
   report_overrides(machine, world);

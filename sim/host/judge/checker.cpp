@@ -11,6 +11,34 @@ using Operations = std::vector<Operation>;
 
 constexpr u64 kWindowStatesMax = 200'000;  // of one search while a window is made smaller
 constexpr u32 kWindowSearchesMax = 2000;
+constexpr u64 kWindowEnough = 10;  // operations that a person can read
+constexpr u64 kStartsMax = 64;
+
+/// What the operations before a window left, as the model writes it.
+std::string text_of(const std::vector<std::string>& starts) {
+  constexpr u64 kShownMax = 3;
+  constexpr u64 kBytesMax = 40;
+  if (starts.empty()) return {};
+  std::string text = ", after others that left";
+  for (u64 i = 0; i < std::min<u64>(starts.size(), kShownMax); ++i) {
+    text += (i == 0 ? " '" : " or '") + starts[i].substr(0, kBytesMax) + (starts[i].size() > kBytesMax ? "…'" : "'");
+  }
+  return text + (starts.size() > kShownMax ? " or one of " + std::to_string(starts.size() - kShownMax) + " more" : "");
+}
+
+/// A model that begins in another state.
+class Continued final : public Model {
+ public:
+  Continued(const Model& model, std::string state) : model_(model), state_(std::move(state)) {}
+  std::string initial() const override { return state_; }
+  bool apply(std::string& state, const Operation& operation) const override { return model_.apply(state, operation); }
+  std::string refuses(const Operation& operation) const override { return model_.refuses(operation); }
+  bool is_read(const Operation& operation) const override { return model_.is_read(operation); }
+
+ private:
+  const Model& model_;
+  std::string state_;
+};
 
 /// The history up to place `end` of its order: what had not returned by then is open.
 Operations prefix_of(const Operations& operations, u64 end) {
@@ -49,8 +77,11 @@ class Window {
     drop_groups(reads());
     drop_groups(by_value());
     drop_groups(reads());
+    if (operations_.size() > kWindowEnough) cut_front();
     return std::move(operations_);
   }
+  /// What the window begins from, where operations before it were replaced by all states they could have left.
+  std::vector<std::string> take_starts() { return std::move(starts_); }
 
  private:
   using Group = std::vector<u64>;  // calls: they name operations while others are dropped
@@ -79,6 +110,33 @@ class Window {
     }
     operations_ = prefix_of(operations_, ends[wrong]);
     crashes_ = up_to(crashes_, ends[wrong]);
+  }
+
+  /// Where nothing was under way, all that was before is one of the states it could have left: if the rest is wrong from
+  /// each of them, it is wrong by itself. The shortest such rest, by trying ever longer ones.
+  void cut_front() {
+    if (!crashes_.empty()) return;
+    std::vector<u64> quiet;  // operations before it are over
+    u64 last = 0;
+    for (u64 i = 0; i < operations_.size(); ++i) {
+      if (i > 0 && last < operations_[i].called) quiet.push_back(i);
+      last = std::max(last, operations_[i].is_complete() ? operations_[i].returned : kNotReturned);
+    }
+    for (u64 step = 1; step <= quiet.size(); step *= 2) {
+      const u64 at = quiet[quiet.size() - step];
+      const auto middle = operations_.begin() + static_cast<std::ptrdiff_t>(at);
+      const Operations rest(middle, operations_.end());
+      std::vector<std::string> starts = end_states({operations_.begin(), middle}, model_, states_max_);
+      bool wrong = !starts.empty() && starts.size() <= kStartsMax;
+      for (u64 i = 0; wrong && i < starts.size(); ++i) {
+        const Continued from(model_, starts[i]);
+        wrong = search(rest, {}, from, states_max_).judgement == Judgement::Violated;
+      }
+      if (!wrong) continue;
+      operations_ = rest;
+      starts_ = std::move(starts);
+      return;
+    }
   }
 
   std::vector<Group> reads() const {
@@ -138,6 +196,7 @@ class Window {
 
   Operations operations_;
   std::vector<u64> crashes_;
+  std::vector<std::string> starts_;
   const Model& model_;
   u64 states_max_;
   u32 searches_ = 0;
@@ -315,15 +374,17 @@ class Checker {
     const Searched searched = search(operations, crashes, model_, options_.states_max);
     checked_.states += searched.states;
     if (searched.judgement == Judgement::Violated) {
-      report(judge, key, Window(operations, crashes, model_, options_.states_max).smallest());
+      Window window(operations, crashes, model_, options_.states_max);
+      Operations smallest = window.smallest();
+      report(judge, key, std::move(smallest), window.take_starts());
     }
     return searched.judgement != Judgement::Unknown;
   }
   void by_session(std::string_view judge, const std::string& key, Operations window) {
-    if (!window.empty()) report(judge, key, std::move(window));
+    if (!window.empty()) report(judge, key, std::move(window), {});
   }
 
-  void report(std::string_view judge, const std::string& key, Operations window) {
+  void report(std::string_view judge, const std::string& key, Operations window, std::vector<std::string> starts) {
     Violation violation;
     violation.judge = judge;
     violation.key = key;
@@ -335,9 +396,11 @@ class Checker {
       violation.client = operation.request.client;
     }
     violation.text = history_.name() + (key.empty() ? "" : " " + key) + ": not " + std::string(judge) + ", by " +
-                     std::to_string(window.size()) + " of " + std::to_string(by_key_[key].size()) + " operations:";
+                     std::to_string(window.size()) + " of " + std::to_string(by_key_[key].size()) + " operations" +
+                     text_of(starts) + ":";
     for (const Operation& operation : window) violation.text += "\n  " + describe(operation);
     violation.window = std::move(window);
+    violation.starts = std::move(starts);
     checked_.violations.push_back(std::move(violation));
   }
 

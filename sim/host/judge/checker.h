@@ -31,10 +31,11 @@ enum class Judgement : u8 { Ok, Violated, Unknown };
 struct Violation {
   std::string judge;  // linearizable durable read-your-writes monotonic-reads
   std::string key;
-  std::vector<Operation> window;  // what remains when nothing more can be left out, in order of calls
-  Moment moment;                  // of the return that could not be
-  std::string client;             // whose that was
-  std::string text;               // for a person, several lines
+  std::vector<Operation> window;    // what remains when nothing more can be left out, in order of calls
+  Moment moment;                    // of the return that could not be
+  std::string client;               // whose that was
+  std::vector<std::string> starts;  // states it is wrong from, where more than the model's first was left out before it
+  std::string text;                 // for a person, several lines
 };
 
 struct Checked {
@@ -57,5 +58,8 @@ struct Searched {
 /// nothing may be taken back.
 Searched search(const std::vector<Operation>& operations, const std::vector<u64>& crashes, const Model& model,
                 u64 states_max);
+/// All states that some right order of the operations, each of them complete, ends in; sorted. None when there is no such
+/// order, or when the states were spent.
+std::vector<std::string> end_states(const std::vector<Operation>& operations, const Model& model, u64 states_max);
 
 }  // namespace sim::host::judge

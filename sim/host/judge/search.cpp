@@ -1,5 +1,6 @@
 // sim/host/judge/search.cpp — the search for an order; see checker.h.
 #include <algorithm>
+#include <set>
 
 #include "base/digest.h"
 #include "sim/host/judge/checker.h"
@@ -50,6 +51,20 @@ class Search {
       : operations_(operations), model_(model), states_max_(states_max), state_(model.initial()) {
     lay_out(crashes);
     chain_.push_back({kNone, state_});
+  }
+
+  /// Every end of every order; false when the states were spent.
+  bool run_all(std::set<std::string>& ends) {
+    Cursor cursor;
+    for (;;) {
+      if (seen_.size() >= states_max_) return false;
+      if (open_count_ == 0) ends.insert(state_);
+      if (open_count_ > 0 && advance(cursor)) {
+        cursor = {};
+      } else if (!retreat(cursor)) {
+        return true;
+      }
+    }
   }
 
   Searched run() {
@@ -299,6 +314,12 @@ class Search {
 Searched search(const std::vector<Operation>& operations, const std::vector<u64>& crashes, const Model& model,
                 u64 states_max) {
   return Search(operations, crashes, model, states_max).run();
+}
+
+std::vector<std::string> end_states(const std::vector<Operation>& operations, const Model& model, u64 states_max) {
+  std::set<std::string> ends;
+  if (!Search(operations, {}, model, states_max).run_all(ends)) return {};
+  return {ends.begin(), ends.end()};
 }
 
 }  // namespace sim::host::judge
