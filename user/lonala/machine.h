@@ -4,6 +4,7 @@
 #pragma once
 #include "user/lib/tool.h"
 #include "user/lonala/repl.h"
+#include "user/lonala/system_files.h"
 
 namespace user::lonala_program {
 
@@ -11,13 +12,17 @@ constexpr u64 kMemoryDefault = u64{16} << 20;
 
 class SystemPorts final : public PromptPorts {
  public:
-  explicit SystemPorts(Process& process) : process_(process), out_(process, kStdout), file_(process.heap()) {}
+  explicit SystemPorts(Process& process)
+      : process_(process), out_(process, kStdout), files_(process), file_(process.heap()) {}
 
   void write(u32 stream, base::Bytes bytes) override;
   i64 file_size(std::string_view path) override;
   bool read_file(std::string_view path, base::MutableBytes out) override;
   u64 worked(u64 now_ns) override;
   u64 wait(u64 until_ns) override;
+
+  lonala::Files* files() override;
+  i64 wall_ns(u64 now_ns) override;
 
   /// The time now, for the machine to begin with.
   u64 start();
@@ -26,6 +31,7 @@ class SystemPorts final : public PromptPorts {
  private:
   Process& process_;
   Output out_;
+  SystemFiles files_;
   base::String file_;  // what file_size found
   u64 paid_ns_ = 0;    // the machine's time up to which it was charged
   u64 looked_ns_ = 0;  // when the node's clock was looked at

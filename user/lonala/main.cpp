@@ -11,20 +11,23 @@ namespace lonala_program {
 namespace {
 
 constexpr std::string_view kUsage =
-    "usage: lonala [--memory SIZE] [--gc-stress] [--forms | -e FORM… | FILE [ARG…]]\n"
-    "                 at a terminal: a prompt; else as --forms\n"
-    "  -e FORM…       evaluate all forms, print the last value\n"
-    "  FILE [ARG…]    load the file, then call its `main` with a list of the arguments\n"
-    "  --forms        forms from standard input, one line each: `=> VALUE` or `!! :kind DETAIL`\n"
-    "  --memory SIZE  memory of the machine, 16M to 1G (default 16M)\n"
-    "  --gc-stress    a full collection at every function entry";
+    "usage: lonala [OPTION…] [--forms | -e FORM… | -m NAMESPACE [ARG…] | --check FILE… | FILE [ARG…]]\n"
+    "                    at a terminal: a prompt; else as --forms\n"
+    "  -e FORM…          evaluate all forms, print the last value\n"
+    "  FILE [ARG…]       load the file, then call its `main` with a list of the arguments\n"
+    "  -m NAME [ARG…]    the same with a namespace of the load path\n"
+    "  --check FILE…     read, expand and compile, run nothing\n"
+    "  --forms           forms from standard input, one line each: `=> VALUE` or `!! :kind DETAIL`\n"
+    "  --load-path D:…   where namespaces are looked for (default /lib/lonala)\n"
+    "  --memory SIZE     memory of the machine, 16M to 1G (default 16M)\n"
+    "  --gc-stress       a full collection at every function entry";
 constexpr u64 kMemoryMax = (u64{1} << 30) - (u64{1} << 20);  // an arena less what else lies in it
 
 struct Arguments {
   u64 memory = kMemoryDefault;
   bool gc_stress = false;
-  bool forms = false;
-  bool evaluates = false;
+  enum class What : u8 { Default, Forms, Evaluate, Module, Check } what = What::Default;
+  std::string_view load_path{};
   std::span<const std::string_view> operands{};
 };
 
@@ -38,14 +41,20 @@ bool parse(Tool& tool, Arguments& out) {
       tool.out().character('\n');
       return false;
     }
-    if (argument == "-e") {
-      out.evaluates = true;
+    if (argument == "-e" || argument == "-m" || argument == "--check") {
+      using enum Arguments::What;
+      out.what = argument == "-e" ? Evaluate : argument == "-m" ? Module : Check;
       out.operands = args.subspan(i + 1);
-      if (out.operands.empty()) return tool.bad_use("-e needs a form"), false;
-      return true;
+      if (!out.operands.empty()) return true;
+      const std::string_view missing = argument == "-e" ? "form" : argument == "-m" ? "namespace" : "file";
+      return tool.bad_use("{} needs a {}", argument, missing), false;
     }
     if (argument == "--forms") {
-      out.forms = true;
+      out.what = Arguments::What::Forms;
+    } else if (argument == "--load-path") {
+      i += 1;
+      if (i == args.size()) return tool.bad_use("--load-path needs folders"), false;
+      out.load_path = args[i];
     } else if (argument == "--gc-stress") {
       out.gc_stress = true;
     } else if (argument == "--memory") {
@@ -99,27 +108,35 @@ void run_prompt(Process& process, lonala::Vm& vm, SystemPorts& ports) {
 }
 
 i32 run(Tool& tool, const Arguments& arguments) {
+  using enum Arguments::What;
   Process& process = tool.process();
-  base::String text(process.heap());
-  const bool loads = !arguments.evaluates && !arguments.forms && !arguments.operands.empty();
-  if (loads) {
-    auto file = process.read_file(arguments.operands[0]);
+  const auto operands = arguments.operands;
+  const bool program = arguments.what == Default && !operands.empty();
+  if (program) {  // said as of any file
+    const auto file = process.stat(operands[0]);
     if (!file.ok()) {
-      tool.error(arguments.operands[0], file.error());
+      tool.error(operands[0], file.error());
       return 1;
     }
-    text = std::move(file).take();
   }
   SystemPorts ports(process);
   lonala::Vm vm = make_machine(process, ports, arguments.memory, {.gc_stress = arguments.gc_stress});
   if (vm.root == nullptr) return 1;
   i32 status = 0;
-  if (arguments.evaluates) {
-    for (const std::string_view form : arguments.operands) text.append(form).push('\n');
+  if (!arguments.load_path.empty() && !lonala::session_load_path(vm, arguments.load_path)) return 1;
+  if (program) {
+    status = static_cast<i32>(lonala::session_program(vm, operands[0], operands.subspan(1)));
+  } else if (arguments.what == Module) {
+    status = static_cast<i32>(lonala::session_module(vm, operands[0], operands.subspan(1)));
+  } else if (arguments.what == Check) {
+    for (const std::string_view file : operands) {
+      if (!lonala::session_check(vm, file)) status = 1;
+    }
+  } else if (arguments.what == Evaluate) {
+    base::String text(process.heap());
+    for (const std::string_view form : operands) text.append(form).push('\n');
     status = lonala::session_last_value(vm, text) ? 0 : 1;
-  } else if (loads) {
-    status = static_cast<i32>(lonala::session_program(vm, arguments.operands[0], text, arguments.operands.subspan(1)));
-  } else if (!arguments.forms && process.is_console(kStdin) && console_state(process).columns > 0) {
+  } else if (arguments.what == Default && process.is_console(kStdin) && console_state(process).columns > 0) {
     run_prompt(process, vm, ports);
   } else {
     status = run_input(tool, vm, ports);

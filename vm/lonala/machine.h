@@ -168,6 +168,7 @@ constexpr u8 kCollectFull = 1;    // and fully
 constexpr u16 kFormFailed = 1;  // the session's form ended by an error or exit
 constexpr u16 kTrapExit = 2;
 constexpr u16 kUsesReserve = 4;  // a supervisor: it may use the memory kept back
+constexpr u16 kQuiet = 256;      // its crash is somebody's business already: no report
 constexpr u16 kOverLimit = 8;    // more is live than its :max-heap-size
 
 /// A name that a process is registered under.
@@ -283,6 +284,9 @@ struct Root {
 
 constexpr u64 kRootOffset = kPageBytes;
 
+class Files;
+constexpr i64 kStartWallNs = 1'767'225'600'000'000'000;
+
 /// What the machine asks of whoever runs it.
 struct Ports {
   /// Bytes of a stream: 1 output, 2 errors and logs.
@@ -297,6 +301,10 @@ struct Ports {
   virtual u64 wait(u64 until_ns) { return until_ns; }
   /// Whether somebody wants the session's form to end; true once for each time somebody did.
   virtual bool interrupted() { return false; }
+  /// The files that programs reach; null: none.
+  virtual Files* files() { return nullptr; }
+  /// The wall clock when the machine's own shows `now_ns`: ns since 1970. Without one the machine began at 2026-01-01T00:00:00Z.
+  virtual i64 wall_ns(u64 now_ns) { return kStartWallNs + static_cast<i64>(now_ns); }
 
  protected:
   ~Ports() = default;

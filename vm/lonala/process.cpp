@@ -196,7 +196,8 @@ void process_end_oom(Vm& vm, Process& process) {
 
 void crash_report(Vm& vm, Process& process) {
   const Term reason = process.pending;
-  if (reason == keyword(vm, Atom::Normal) || reason == keyword(vm, Atom::Shutdown)) return;
+  if ((process.marks & kQuiet) != 0 || reason == keyword(vm, Atom::Normal) || reason == keyword(vm, Atom::Shutdown))
+    return;
   if (is_tuple(reason) && tuple_count(vm, reason) == 2 && tuple_at(vm, reason, 0) == keyword(vm, Atom::Shutdown))
     return;
   if (vm.ports == nullptr) return;

@@ -243,6 +243,7 @@ void session_print(Vm& vm, const Evaluation& evaluation) {
 
 TextPlace session_forms(Vm& vm, std::string_view text, Piece piece, TextPlace start) {
   // A word that reaches the end of the piece may go on behind it: what is read ends with a line.
+  start.valid = false;  // what was said of the piece before
   if (piece == Piece::GoesOn) text = text.substr(0, text.rfind('\n') + 1);
   Reader reader(vm, text, start);
   for (;;) {
@@ -288,6 +289,37 @@ Evaluation evaluate_all(Vm& vm, std::string_view file, std::string_view text) {
   }
 }
 
+Term quoted(Vm& vm, Term term) { return make_list(vm, {symbol(vm, Atom::Quote), term}); }
+
+/// Calls a function of the library with one argument; false after an error, which is told.
+bool call_core(Vm& vm, std::string_view name, Term argument) {
+  const u64 full = name_intern(vm, "lona.core", name);
+  if (full == 0 || argument == kRaised) return false;
+  const Evaluation result = session_evaluate(vm, make_list(vm, {symbol_term(vm, full), argument}));
+  if (!result.ok) tell_error(vm, result.value);
+  return result.ok;
+}
+
+/// Calls `main` of a namespace if there is one: the exit status.
+u32 run_main(Vm& vm, Term space, std::span<const std::string_view> arguments) {
+  session_reset(vm);
+  const Term name = symbol_named(vm, "main");
+  const Term main = name == kNone ? kNone : var_find(vm, space, name);
+  if (main == kNone || var_value(vm, main) == kUnbound) return 0;
+  Term list = kEmptyList;
+  for (u64 i = arguments.size(); i > 0; --i) list = make_pair(vm, make_string(vm, arguments[i - 1]), list);
+  const NameRecord& space_name = name_record(vm, namespace_record(vm, space).name);
+  const u64 full = name_intern(vm, space_name.name(), "main");
+  if (full == 0) return 1;
+  const Evaluation result = session_evaluate(vm, make_list(vm, {symbol_term(vm, full), quoted(vm, list)}));
+  if (!result.ok) {
+    tell_error(vm, result.value);
+    return 1;
+  }
+  const bool is_status = is_small(result.value) && small_value(result.value) >= 0 && small_value(result.value) <= 255;
+  return is_status ? static_cast<u32>(small_value(result.value)) : 0;
+}
+
 }  // namespace
 
 bool session_last_value(Vm& vm, std::string_view text) {
@@ -303,22 +335,35 @@ bool session_last_value(Vm& vm, std::string_view text) {
   return true;
 }
 
-u32 session_program(Vm& vm, std::string_view file, std::string_view text, std::span<const std::string_view> arguments) {
-  if (!evaluate_all(vm, file, text).ok) return 1;
+u32 session_program(Vm& vm, std::string_view path, std::span<const std::string_view> arguments) {
   session_reset(vm);
-  const Term name = symbol_named(vm, "main");
-  const Term main = name == kNone ? kNone : var_find(vm, current_namespace(vm), name);
-  if (main == kNone || var_value(vm, main) == kUnbound) return 0;
+  if (!call_core(vm, "load-file", make_string(vm, path))) return 1;
+  return run_main(vm, current_namespace(vm), arguments);
+}
+
+u32 session_module(Vm& vm, std::string_view name, std::span<const std::string_view> arguments) {
+  session_reset(vm);
+  const Term symbol_ = symbol_named(vm, name);
+  if (symbol_ == kNone || !call_core(vm, "require", quoted(vm, symbol_))) return 1;
+  const Term space = namespace_find(vm, symbol_);
+  return space == kNone ? 1 : run_main(vm, space, arguments);
+}
+
+bool session_check(Vm& vm, std::string_view path) {
+  session_reset(vm);
+  return call_core(vm, "check-file", make_string(vm, path));
+}
+
+bool session_load_path(Vm& vm, std::string_view folders) {
+  session_reset(vm);
   Term list = kEmptyList;
-  for (u64 i = arguments.size(); i > 0; --i) list = make_pair(vm, make_string(vm, arguments[i - 1]), list);
-  const Term call = make_list(vm, {name, make_list(vm, {symbol(vm, Atom::Quote), list})});
-  const Evaluation result = session_evaluate(vm, call);
-  if (!result.ok) {
-    tell_error(vm, result.value);
-    return 1;
+  for (u64 end = folders.size(); !folders.empty() && end != std::string_view::npos;) {
+    const u64 colon = folders.substr(0, end).rfind(':');
+    const u64 start = colon == std::string_view::npos ? 0 : colon + 1;
+    if (end > start) list = make_pair(vm, make_string(vm, folders.substr(start, end - start)), list);
+    end = colon;
   }
-  const bool is_status = is_small(result.value) && small_value(result.value) >= 0 && small_value(result.value) <= 255;
-  return is_status ? static_cast<u32>(small_value(result.value)) : 0;
+  return call_core(vm, "set-load-path*", quoted(vm, list));
 }
 
 // ── For a person at a prompt ─────────────────────────────────────────────────────────────────────────────────

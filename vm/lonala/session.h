@@ -42,9 +42,15 @@ constexpr std::string_view kInputName = "repl";  // the file that forms of the s
 TextPlace session_forms(Vm& vm, std::string_view text, Piece piece = Piece::Ended, TextPlace start = {});
 /// All forms, then the last value; false after an error, which went to the error stream.
 bool session_last_value(Vm& vm, std::string_view text);
-/// A program: all forms, then `main` if they define one, with a list of the arguments. The exit status: what it returns if
+/// A program: loads a file, then calls `main` if that is defined, with a list of the arguments. The exit status: what it returns if
 /// that is an integer of 0 to 255, else 0; 1 after an error, which went to the error stream.
-u32 session_program(Vm& vm, std::string_view file, std::string_view text, std::span<const std::string_view> arguments);
+u32 session_program(Vm& vm, std::string_view path, std::span<const std::string_view> arguments);
+/// The same with a library of the load path.
+u32 session_module(Vm& vm, std::string_view name, std::span<const std::string_view> arguments);
+/// Reads, expands and compiles a file; false: something is wrong in it, and has been told.
+bool session_check(Vm& vm, std::string_view path);
+/// Sets `*load-path*` for the session: folders with colons between them.
+bool session_load_path(Vm& vm, std::string_view folders);
 
 // ── For a person at a prompt ─────────────────────────────────────────────────────────────────────────────────
 /// As session_print, but cut by `*print-length*` and `*print-depth*`; behind an error where it happened, or what may have been meant.

@@ -21,13 +21,11 @@ namespace {
 constexpr u64 kMachineMemoryDefault = u64{4} << 30;  // reserved; pages are touched as they are used
 
 struct Arguments {
-  std::string expression;
-  bool evaluates = false;
-  bool forms = false;
+  enum class What : u8 { Default, Forms, Evaluate, Module, Check } what = What::Default;
   bool gc_stress = false;
   u64 memory = kMachineMemoryDefault;
-  std::string file;
-  std::vector<std::string> arguments;
+  std::string load_path;
+  std::vector<std::string> operands;
 };
 
 /// -1, or the exit code of a wrong command line.
@@ -40,15 +38,22 @@ int parse(const Context& context, Arguments& out) {
                   std::string(kLonalaVerb.help).c_str());
       return kHeld;
     }
-    if (argument == "-e") {
-      if (i + 1 == given.size()) return usage_error(kLonalaVerb, "-e needs a form");
-      out.evaluates = true;
-      while (i + 1 < given.size()) {
-        i += 1;
-        out.expression += given[i] + "\n";
-      }
-    } else if (argument == "--forms") {
-      out.forms = true;
+    if (argument == "-e" || argument == "-m" || argument == "--check") {
+      using enum Arguments::What;
+      out.what = argument == "-e" ? Evaluate : argument == "-m" ? Module : Check;
+      out.operands.assign(given.begin() + static_cast<std::ptrdiff_t>(i) + 1, given.end());
+      if (!out.operands.empty()) return -1;
+      return usage_error(kLonalaVerb, argument + " needs a " +
+                                          (argument == "-e"   ? "form"
+                                           : argument == "-m" ? "namespace"
+                                                              : "file"));
+    }
+    if (argument == "--forms") {
+      out.what = Arguments::What::Forms;
+    } else if (argument == "--load-path") {
+      if (i + 1 == given.size()) return usage_error(kLonalaVerb, "--load-path needs folders");
+      i += 1;
+      out.load_path = given[i];
     } else if (argument == "--gc-stress") {
       out.gc_stress = true;
     } else if (argument == "--memory") {
@@ -62,8 +67,7 @@ int parse(const Context& context, Arguments& out) {
     } else if (argument.size() > 1 && argument[0] == '-') {
       return usage_error(kLonalaVerb, "there is no flag '" + argument + "'");
     } else {
-      out.file = argument;
-      out.arguments.assign(given.begin() + static_cast<std::ptrdiff_t>(i) + 1, given.end());
+      out.operands.assign(given.begin() + static_cast<std::ptrdiff_t>(i), given.end());
       break;
     }
   }
@@ -80,24 +84,71 @@ void prompt(lonala::Vm& vm, LonalaPorts& ports) {
   user::lonala_program::Repl(heap, vm, ports, terminal).run();
 }
 
+int run(lonala::Vm& vm, LonalaPorts& ports, const Arguments& arguments) {
+  using enum Arguments::What;
+  const std::vector<std::string_view> words(arguments.operands.begin(), arguments.operands.end());
+  const std::span<const std::string_view> operands(words);
+  if (!arguments.load_path.empty() && !lonala::session_load_path(vm, arguments.load_path)) return 1;
+  switch (arguments.what) {
+    case Evaluate: {
+      std::string text;
+      for (const std::string& form : arguments.operands) text += form + "\n";
+      return lonala::session_last_value(vm, text) ? 0 : 1;
+    }
+    case Module: return static_cast<int>(lonala::session_module(vm, operands[0], operands.subspan(1)));
+    case Check: {
+      int status = 0;
+      for (const std::string_view file : operands) status = lonala::session_check(vm, file) ? status : 1;
+      return status;
+    }
+    case Default:
+      if (!operands.empty()) {
+        return static_cast<int>(lonala::session_program(vm, operands[0], operands.subspan(1)));
+      }
+      if (isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0) {
+        prompt(vm, ports);
+        return 0;
+      }
+      [[fallthrough]];
+    case Forms: {
+      std::ifstream file;
+      if (!operands.empty()) file.open(arguments.operands[0], std::ios::binary);
+      std::istream& input = operands.empty() ? std::cin : file;
+      const std::string text{std::istreambuf_iterator<char>(input), {}};
+      lonala::session_forms(vm, text);
+      return 0;
+    }
+  }
+  return 0;
+}
+
 }  // namespace
 
-const Verb kLonalaVerb = {"lonala", "evaluate Lonala on the LISP machine",
-                          "usage: orrery lonala [--forms] [--memory SIZE] [--gc-stress] [-e FORM... | FILE [ARG...]]\n"
-                          "                  at a terminal: a prompt; else as --forms\n"
-                          "  -e FORM...      evaluates all forms, prints the last value\n"
-                          "  FILE [ARG...]   loads the file, then calls its `main` with a list of the arguments\n"
-                          "  --forms         reads standard input: one line a form, `=> VALUE` or `!! :kind DETAIL`\n"
-                          "  --memory SIZE   memory of the machine, 16M to 32G (default 4G, taken as it is used)\n"
-                          "  --gc-stress     a full collection at every function entry\n"
-                          "example: orrery lonala -e '(+ 1 2)'\n"
-                          "exit:    0   1 a form failed   2 usage   5 no memory   8 unreadable file\n",
-                          lonala_verb};
+const Verb kLonalaVerb = {
+    "lonala", "evaluate Lonala on the LISP machine",
+    "usage: orrery lonala [FLAG...] [--forms | -e FORM... | -m NAMESPACE [ARG...] | --check FILE... | FILE [ARG...]]\n"
+    "                    at a terminal: a prompt; else as --forms\n"
+    "  -e FORM...        evaluates all forms, prints the last value\n"
+    "  FILE [ARG...]     loads the file, then calls its `main` with a list of the arguments\n"
+    "  -m NAME [ARG...]  the same with a namespace of the load path\n"
+    "  --check FILE...   reads, expands and compiles, runs nothing\n"
+    "  --forms           reads standard input: one line a form, `=> VALUE` or `!! :kind DETAIL`\n"
+    "  --load-path D:... where namespaces are looked for (default /lib/lonala)\n"
+    "  --memory SIZE     memory of the machine, 16M to 32G (default 4G, taken as it is used)\n"
+    "  --gc-stress       a full collection at every function entry\n"
+    "example: orrery lonala -e '(+ 1 2)'\n"
+    "exit:    0   1 a form failed   2 usage   5 no memory   8 unreadable file\n",
+    lonala_verb};
 
 int lonala_verb(Context& context) {
   Arguments arguments;
   const int wrong = parse(context, arguments);
   if (wrong >= 0) return wrong;
+  const bool reads = arguments.what == Arguments::What::Default || arguments.what == Arguments::What::Forms;
+  if (reads && !arguments.operands.empty() && !std::ifstream(arguments.operands[0])) {
+    std::fprintf(stderr, "orrery lonala: %s: cannot be read\n", arguments.operands[0].c_str());
+    return 8;
+  }
   void* grant =
       mmap(nullptr, arguments.memory, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (grant == MAP_FAILED) {
@@ -110,28 +161,7 @@ int lonala_verb(Context& context) {
   lonala::Vm vm =
       lonala::machine_create(static_cast<u8*>(grant), arguments.memory, ports, {.gc_stress = arguments.gc_stress});
   if (vm.root == nullptr) return 5;
-  int status = 0;
-  if (arguments.evaluates) {
-    status = lonala::session_last_value(vm, arguments.expression) ? 0 : 1;
-  } else if (!arguments.file.empty()) {
-    std::ifstream file(arguments.file, std::ios::binary);
-    if (!file) {
-      std::fprintf(stderr, "orrery lonala: %s: cannot be read\n", arguments.file.c_str());
-      return 8;
-    }
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
-    const std::vector<std::string_view> rest(arguments.arguments.begin(), arguments.arguments.end());
-    if (arguments.forms) {
-      lonala::session_forms(vm, text);
-    } else {
-      status = static_cast<int>(lonala::session_program(vm, arguments.file, text, rest));
-    }
-  } else if (!arguments.forms && isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0) {
-    prompt(vm, ports);
-  } else {
-    const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
-    lonala::session_forms(vm, text);
-  }
+  const int status = run(vm, ports, arguments);
   std::fflush(stdout);
   munmap(grant, arguments.memory);
   return status;

@@ -184,16 +184,6 @@ Term native_SetVarMeta(Vm& vm, Args args) {
   return var;
 }
 
-/// (compile* form [file line text]).
-Term native_CompileForm(Vm& vm, Args args) {
-  if (args.count == 1) return compile_form(vm, args[0]);
-  if (args.count != 4 || !is_string(vm, args[1]) || !is_small(args[2]) || !is_string(vm, args[3])) {
-    return raise_args(vm, Atom::Badarg, args);
-  }
-  const Unit unit{string_text(vm, args[1]), static_cast<u64>(small_value(args[2])), string_text(vm, args[3])};
-  return compile_form(vm, args[0], unit);
-}
-
 Term native_ReadString(Vm& vm, Args args) {
   if (!is_string(vm, args[0])) return raise_type(vm, args, Atom::String);
   Reader reader(vm, string_text(vm, args[0]));

@@ -209,7 +209,10 @@
   X(ReadString, "lona.core", "read-string", 1, 1) \
   X(ReadAll, "lona.core", "read-all", 1, 1) \
   X(ReadFile, "lona.core", "read-file*", 1, 1) \
-  X(ReadForm, "lona.core", "read-form*", 2, 2) \
+  X(ReadForm, "lona.core", "read-form*", 3, 3) \
+  X(FileSize, "lona.core", "file-size*", 1, 1) \
+  X(NsRemove, "lona.core", "ns-remove*", 1, 1) \
+  X(Quiet, "lona.core", "quiet*", 0, 0) \
   X(LibraryText, "lona.core", "library-text*", 2, 2) \
   X(MacroexpandOnce, "lona.core", "macroexpand-1", 1, 1) \
   X(Gensym, "lona.core", "gensym", 0, 1) \
@@ -260,5 +263,18 @@
   X(Processes, "lona.process", "processes", 0, 0) \
   X(Registered, "lona.process", "registered", 0, 0) \
   X(WorkDone, "lona.process", "work-done*", 0, 0) \
+  X(FileOpen, "lona.os", "open*", 2, 2) \
+  X(FileRead, "lona.os", "read*", 2, 2) \
+  X(FileWrite, "lona.os", "write-file*", 2, 2) \
+  X(FileSeek, "lona.os", "seek*", 3, 3) \
+  X(FileClose, "lona.os", "close*", 1, 1) \
+  X(FileStat, "lona.os", "stat*", 1, 1) \
+  X(FileList, "lona.os", "list-dir*", 1, 1) \
+  X(FileMakeDirectory, "lona.os", "make-dir*", 1, 1) \
+  X(FileRemove, "lona.os", "remove*", 1, 1) \
+  X(FileBind, "lona.os", "bind*", 2, 2) \
+  X(FileMount, "lona.os", "mount*", 2, 2) \
+  X(Execute, "lona.os", "exec*", 1, 1) \
+  X(SystemTime, "lona.time", "system-time", 0, 0) \
   X(MonotonicTime, "lona.time", "monotonic-time", 0, 0)
 // clang-format on

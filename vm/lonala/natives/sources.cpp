@@ -1,6 +1,8 @@
 // vm/lonala/natives/sources.cpp — where forms come from, and what a person at the machine asks about its processes.
 #include "vm/lonala/collections/map.h"
+#include "vm/lonala/compile/compiler.h"
 #include "vm/lonala/library.h"
+#include "vm/lonala/namespaces.h"
 #include "vm/lonala/natives/natives.h"
 #include "vm/lonala/process.h"
 #include "vm/lonala/reader.h"
@@ -22,9 +24,61 @@ bool place_of(Vm& vm, Term term, TextPlace& out) {
   return true;
 }
 
+/// An error that names no place gets the file, and the line if there is one.
+Term raised_in_file(Vm& vm, Term file, u64 line) {
+  const Term reason = vm.process->pending;
+  if ((vm.process->flags & kExiting) != 0 || !is_tuple(reason) || tuple_count(vm, reason) != 3) return kRaised;
+  Term info = tuple_at(vm, reason, 2);
+  if (!is_map(vm, info) || map_get(vm, info, keyword(vm, Atom::File)) != kNone) return kRaised;
+  info = map_put(vm, info, keyword(vm, Atom::File), file);
+  if (line != 0 && info != kRaised) info = map_put(vm, info, keyword(vm, Atom::Line), small(static_cast<i64>(line)));
+  if (info == kRaised) return kRaised;
+  vm.process->pending = make_tuple(vm, {tuple_at(vm, reason, 0), tuple_at(vm, reason, 1), info});
+  return kRaised;
+}
+
 }  // namespace
 
-/// (read-form* text [offset line column]) => [form line text place] or nil at the end.
+/// (compile* form [file line text]).
+Term native_CompileForm(Vm& vm, Args args) {
+  if (args.count == 1) return compile_form(vm, args[0]);
+  if (args.count != 4 || !is_string(vm, args[1]) || !is_small(args[2]) || !is_string(vm, args[3])) {
+    return raise_args(vm, Atom::Badarg, args);
+  }
+  const Unit unit{string_text(vm, args[1]), static_cast<u64>(small_value(args[2])), string_text(vm, args[3])};
+  const Term function = compile_form(vm, args[0], unit);
+  return function == kRaised ? raised_in_file(vm, args[1], unit.line) : function;
+}
+
+/// The size of a file in bytes, nil if it cannot be read.
+Term native_FileSize(Vm& vm, Args args) {
+  if (!is_string(vm, args[0])) return raise_type(vm, args, Atom::String);
+  const i64 size = vm.ports == nullptr ? -1 : vm.ports->file_size(string_text(vm, args[0]));
+  return size < 0 ? kNil : small(size);
+}
+
+/// Forgets a namespace: after its first load has failed.
+Term native_NsRemove(Vm& vm, Args args) {
+  if (!is_symbol(vm, args[0])) return raise_type(vm, args, Atom::Symbol);
+  const Term name = plain_symbol(vm, args[0]);
+  const Term space = namespace_find(vm, name);
+  if (space == kNone) return kNil;
+  const u64 gone = payload_of(space) << 3;
+  u64 before = 0;
+  for (u64 at = vm.root->first_namespace; at != gone; at = vm.at<NamespaceRecord>(at)->next) before = at;
+  const u64 next = vm.at<NamespaceRecord>(gone)->next;
+  (before == 0 ? vm.root->first_namespace : vm.at<NamespaceRecord>(before)->next) = next;
+  if (vm.root->last_namespace == gone) vm.root->last_namespace = before;
+  return table_put(vm, vm.root->namespaces, name, kNone) ? kNil : raise_oom(vm, 8);
+}
+
+/// The process's end is no news: somebody waits for its reason.
+Term native_Quiet(Vm& vm, Args) {
+  vm.process->marks |= kQuiet;
+  return keyword(vm, Atom::Ok);
+}
+
+/// (read-form* text [offset line column] file) => [form line text place] or nil at the end.
 Term native_ReadForm(Vm& vm, Args args) {
   TextPlace start;
   if (!is_string(vm, args[0])) return raise_type(vm, args, Atom::String);
@@ -34,7 +88,7 @@ Term native_ReadForm(Vm& vm, Args args) {
   Reader reader(vm, string_text(vm, args[0]).substr(start.offset), start);
   Term form = kNil;
   switch (reader.next(form)) {
-    case Reader::Outcome::Error: return kRaised;
+    case Reader::Outcome::Error: return raised_in_file(vm, args[2], 0);
     case Reader::Outcome::End: return kNil;
     case Reader::Outcome::Form: break;
   }

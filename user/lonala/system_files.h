@@ -1,0 +1,39 @@
+// user/lonala/system_files.h — the files of the process as those of the machine in it.
+#pragma once
+#include "user/runtime/process.h"
+#include "vm/lonala/files.h"
+
+namespace user::lonala_program {
+
+class SystemFiles final : public lonala::Files {
+ public:
+  explicit SystemFiles(Process& process) : process_(process) {}
+
+  i64 open(std::string_view path, u32 how) override;
+  i64 read(u64 file, base::MutableBytes out) override;
+  i64 write(u64 file, base::Bytes data) override;
+  i64 seek(u64 file, i64 offset, From from) override;
+  i64 close(u64 file) override;
+  i64 stat(std::string_view path, lonala::FileFacts& out) override;
+  i64 list(std::string_view path, void (*visit)(void*, std::string_view), void* context) override;
+  i64 make_directory(std::string_view path) override;
+  i64 remove(std::string_view path) override;
+  i64 bind(std::string_view from, std::string_view to) override;
+  i64 mount(std::string_view service, std::string_view at) override;
+  i64 execute(std::span<const std::string_view> words) override;
+  std::string_view problem() const override { return fs::text_of(error_.code); }
+
+ private:
+  i64 failed(const Error& error) {
+    error_ = error;
+    return lonala::kFileFailed;
+  }
+  template <class T>
+  i64 done(const Result<T>& result) {
+    return result.ok() ? 0 : failed(result.error());
+  }
+  Process& process_;
+  Error error_;
+};
+
+}  // namespace user::lonala_program
