@@ -2,6 +2,7 @@
 #pragma once
 #include <sys/mman.h>
 
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,12 @@ struct CapturePorts final : lonala::Ports {
   }
   i64 file_size(std::string_view) override { return -1; }
   bool read_file(std::string_view, base::MutableBytes) override { return false; }
+  bool interrupted() override {
+    if (turns_left == 0) return false;
+    turns_left -= 1;
+    return turns_left == 0;
+  }
+  u32 turns_left = 0;  // > 0: a form that takes so many turns is interrupted
   std::string output;
   std::string log;
 };
@@ -32,7 +39,15 @@ struct Machine {
     grant = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     vm = lonala::machine_create(static_cast<u8*>(grant), bytes, ports, options);
   }
-  Machine(const Machine&) = delete;
+  /// A copy of all its memory, at another address.
+  Machine(const Machine& other) : bytes(other.bytes) {
+    grant = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    std::memcpy(grant, other.grant, bytes);
+    vm.base = static_cast<u8*>(grant);
+    vm.root = reinterpret_cast<lonala::Root*>(vm.base + lonala::kRootOffset);
+    vm.ports = &ports;
+  }
+  Machine& operator=(const Machine&) = delete;
   ~Machine() { munmap(grant, bytes); }
 
   struct Step {

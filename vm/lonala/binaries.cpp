@@ -17,7 +17,7 @@ SharedObject& object_at(const Vm& vm, u64 offset) { return *vm.at<SharedObject>(
 u8* block_bytes(const Vm& vm, u64 block) { return vm.base + block + sizeof(SharedBlock); }
 
 /// The process refers to so many bytes more: beyond its limit it shall collect, so that dead ones are freed.
-void charge(Vm& vm, Process& process, u64 bytes) {
+void count_bytes(Vm& vm, Process& process, u64 bytes) {
   RareRecord* rare = rare_record(vm, process);
   if (rare == nullptr) return;  // it is about to run out of memory anyway
   rare->binary_bytes += bytes;
@@ -37,7 +37,7 @@ Term make_shared(Vm& vm, u64 block, u64 first, u64 count) {
   }
   object.next = vm.process->shared_first;
   vm.process->shared_first = vm.offset(words);
-  charge(vm, *vm.process, count);
+  count_bytes(vm, *vm.process, count);
   return refer(vm.offset(words), Tag::Boxed);
 }
 
@@ -85,10 +85,11 @@ void shared_adopt(Vm& vm, Process& process, u64 list) {
   }
   object_at(vm, last).next = process.shared_first;
   process.shared_first = list;
-  charge(vm, process, bytes);
+  count_bytes(vm, process, bytes);
 }
 
 Term make_binary_space(Vm& vm, u64 byte_count) {
+  charge(vm, byte_count / kBytesPerReduction);
   if (byte_count < kSharedBytesMin) {
     const Term binary = make_object(vm, Type::Binary, 1 + words_for(byte_count));
     if (binary == kRaised) return binary;
@@ -150,6 +151,7 @@ Term binary_append(Vm& vm, Term first, const Args& args) {
     const u8* end = binary_bytes(vm, first).data() + before;
     grows = end == block_bytes(vm, object.block) + block.used;
     if (grows && added <= block.capacity - block.used) {
+      charge(vm, added / kBytesPerReduction);
       write(block_bytes(vm, object.block) + block.used);
       block.used += added;
       block.references += 1;
@@ -163,6 +165,7 @@ Term binary_append(Vm& vm, Term first, const Args& args) {
     write(binary_space(vm, binary) + before);
     return binary;
   }
+  charge(vm, (before + added) / kBytesPerReduction);
   u64 block = block_create(vm, before + added, 2 * (before + added));
   if (block == 0) block = block_create(vm, before + added, before + added);
   if (block == 0) return raise_oom(vm, words_for(before + added));

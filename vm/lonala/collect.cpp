@@ -20,7 +20,6 @@ namespace {
 constexpr u64 kGenerationsBytesMin = u64{256} << 10;  // smaller blocks are collected as a whole
 constexpr u64 kYoungShareBytesMax = u64{4} << 20;
 constexpr u64 kOldGrowth = 3;  // times the old generation that a new block of it has room for: fewer full collections
-constexpr u64 kWordsPerReduction = 16;
 constexpr int kPoison = 0xEB;
 
 /// The old generation of a process that has none.
@@ -400,7 +399,8 @@ bool collect_idle(Vm& vm, Process& process, How how) {
   if (!can_collect(process)) return false;
   // One inside a `receive` goes on with its whole frame.
   const bool receiving = process.status == Status::Waiting || (process.flags & kAtReceive) != 0;
-  const u64 window = receiving ? (256 - u64{*vm.at<u32>(process.code) >> 24}) * 8 : 64;
+  const i32 call = (process.marks & kAtReturn) != 0 ? -2 : 0;  // where the instruction with the size of the frame is
+  const u64 window = receiving ? (256 - u64{vm.at<u32>(process.code)[call] >> 24}) * 8 : 64;
   Process* running = vm.process;
   vm.process = &process;
   const i64 fuel = process.fuel;

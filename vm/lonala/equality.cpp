@@ -83,7 +83,9 @@ Rank rank_of(const Vm& vm, Term term) {
     case Type::Paddr: return Rank::Paddr;
     case Type::Vaddr: return Rank::Vaddr;
     case Type::Vector:
-    case Type::Trie: return Rank::Vector;
+    case Type::Trie:
+    case Type::Rope:
+    case Type::View: return Rank::Vector;
     case Type::Map:
     case Type::HashMap: return Rank::Map;
     case Type::Set:
@@ -134,9 +136,11 @@ bool equal(Vm& vm, Term first, Term second, NaN nan) {
     return true;
   }
   Scratch<Work> work(vm);
+  Visited visited(vm);
   Term a = first;
   Term b = second;
   for (;;) {
+    visited.words += 1;
     const Rank rank = rank_of(vm, a);
     if (rank != rank_of(vm, b)) return false;
     switch (rank) {
@@ -227,9 +231,11 @@ bool equal(Vm& vm, Term first, Term second, NaN nan) {
 
 int compare(Vm& vm, Term first, Term second) {
   Scratch<Work> work(vm);
+  Visited visited(vm);
   Term a = first;
   Term b = second;
   for (;;) {
+    visited.words += 1;
     const Rank rank = rank_of(vm, a);
     const Rank other = rank_of(vm, b);
     if (rank != other) return rank < other ? -1 : 1;
@@ -344,6 +350,11 @@ namespace {
 
 u64 hash_at(Vm& vm, Term term, u32 depth);
 
+u64 hash_bytes(Vm& vm, base::Bytes bytes) {
+  charge(vm, bytes.size() / kBytesPerReduction);
+  return siphash13(bytes);
+}
+
 u64 mix(u64 seed, u64 value) { return splitmix(seed * 0x9E3779B97F4A7C15u + value); }
 
 u64 hash_at(Vm& vm, Term term, u32 depth) {
@@ -353,8 +364,8 @@ u64 hash_at(Vm& vm, Term term, u32 depth) {
     case Rank::Number: return number::hash(vm, term);
     case Rank::Keyword: return mix(seed, name_record(vm, term).hash);
     case Rank::Symbol: return mix(seed, name_record(vm, plain_symbol(vm, term)).hash);
-    case Rank::String: return mix(seed, siphash13(base::bytes_of(string_text(vm, term))));
-    case Rank::Binary: return mix(seed, siphash13(binary_bytes(vm, term)));
+    case Rank::String: return mix(seed, hash_bytes(vm, base::bytes_of(string_text(vm, term))));
+    case Rank::Binary: return mix(seed, hash_bytes(vm, binary_bytes(vm, term)));
     case Rank::Nil:
     case Rank::False:
     case Rank::True: return splitmix(seed);
@@ -365,19 +376,24 @@ u64 hash_at(Vm& vm, Term term, u32 depth) {
   }
   u64 state = seed;
   if (depth == 0) return splitmix(state);
+  Visited visited(vm);
   switch (rank) {
     case Rank::List:
-      for (; is_pair(term); term = tail(vm, term)) state = mix(state, hash_at(vm, head(vm, term), depth - 1));
+      for (; is_pair(term); term = tail(vm, term), visited.words += 2)
+        state = mix(state, hash_at(vm, head(vm, term), depth - 1));
       return state;
     case Rank::Tuple:
+      visited.words = tuple_count(vm, term);
       for (u64 i = 0; i < tuple_count(vm, term); ++i) state = mix(state, hash_at(vm, tuple_at(vm, term, i), depth - 1));
       return mix(state, tuple_count(vm, term));
     case Rank::Vector:
+      visited.words = vector_count(vm, term);
       vector_each(vm, term, [&](Term element) { state = mix(state, hash_at(vm, element, depth - 1)); });
       return mix(state, vector_count(vm, term));
     case Rank::Map:
     case Rank::Set: {
       u64 sum = 0;
+      visited.words = 2 * map_count(vm, term);
       map_each(vm, term,
                [&](Term key, Term value) { sum += mix(hash_at(vm, key, depth - 1), hash_at(vm, value, depth - 1)); });
       return mix(state, sum);

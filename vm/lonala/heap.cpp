@@ -90,6 +90,7 @@ Term make_tuple(Vm& vm, std::initializer_list<Term> elements) {
 }
 
 Term make_string_space(Vm& vm, u64 byte_count, u64 character_count, bool ascii) {
+  charge(vm, byte_count / kBytesPerReduction);
   const Term string = make_object(vm, Type::String, 2 + words_for(byte_count), ascii ? kAscii : 0);
   if (string == kRaised) return string;
   u64* object = vm.object(string);

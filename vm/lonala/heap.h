@@ -84,6 +84,26 @@ u64 heap_block_bytes(u64 bytes);
 void heap_release(Vm& vm, Process& process);
 /// What few processes need, made if need be; null when memory is exhausted.
 RareRecord* rare_record(Vm& vm, Process& process);
+/// Charges the running process: beyond its slice the work is paid for before it goes on, a slice at a time.
+inline void charge(Vm& vm, u64 reductions) {
+  if (vm.process != nullptr) vm.process->fuel -= static_cast<i64>(reductions);
+}
+constexpr u64 kWordsPerReduction = 16;  // visited or copied
+constexpr u64 kBytesPerReduction = 64;  // of text and binaries
+constexpr u64 kLimbProductsPerReduction = 8;
+constexpr u64 kCharactersPerReduction = 4;    // read
+constexpr u64 kInstructionsPerReduction = 2;  // compiled
+/// Counts the words that a piece of work looks at, and charges them at its end.
+class Visited {
+ public:
+  explicit Visited(Vm& vm) : vm_(vm) {}
+  Visited(const Visited&) = delete;
+  ~Visited() { charge(vm_, words / kWordsPerReduction); }
+  u64 words = 0;
+
+ private:
+  Vm& vm_;
+};
 /// The next function entry shall look at the process.
 inline void hold_fuel(Process& process) {
   if (process.fuel <= 0) return;

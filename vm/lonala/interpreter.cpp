@@ -69,6 +69,8 @@ Stop interpret(Vm& vm) {
     bp = vm.words(process.frame) - 255; \
     fuel = process.fuel;                \
   } while (false)
+// Whether natives have taken more than is left of the slice.
+#define OWES() (__builtin_expect(fuel < 0, 0) && fuel + process.fuel_held < 0)
 #define JUMP_BY(place) pc += (place) + static_cast<i32>(pc[place])
 // Ends of instructions: a branch of `words` words whose jump is its last one, and a value for register A.
 #define BRANCH(holds, words) \
@@ -254,8 +256,20 @@ native_done:
       count = static_cast<u32>(link_words(link));
       goto frame_covered;
     }
+    if (OWES() && link_words(link) != 0) {
+      count = static_cast<u32>(link_words(link));
+      goto pay;
+    }
     NEXT();
   }
+
+pay:  // a native has used up the slice: the process goes on behind the call, where registers 1 … `count` hold terms
+  SAVE();
+  process.live = static_cast<u8>(count);
+  process.code = vm.offset(pc);
+  process.flags |= kAtReceive;
+  process.marks |= kAtReturn;
+  return Stop::Slice;
 
 raised_in_call : {  // in a frame whose own code has not begun: the error is the caller's
   const Term link = bp[255];
@@ -385,6 +399,11 @@ called_native:  // by an instruction of two words
   if (value == kRaised) goto raised;
   table = vm.root->inline_broken != 0 ? kGuarded : kFast;
   bp[A()] = value;
+  if (OWES() && (*pc & 0xFF) != static_cast<u32>(Op::Native)) {  // that one is no place to stop
+    count = 255 - A();
+    pc += 2;
+    goto pay;
+  }
   pc += 2;
   NEXT();
 // Tail calls: the compiler has put the arguments into registers 1 ….
@@ -702,7 +721,7 @@ L_VectorGet:
   RESULT(vector_at(vm, bp[B()], C()));
 L_MapTake : {
   SAVE();
-  const Term found = map_get(vm, bp[B()], bp[C()]);
+  const Term found = is_map(vm, bp[B()]) ? map_get(vm, bp[B()], bp[C()]) : kNone;
   RELOAD();
   if (found != kNone) bp[A()] = found;
   BRANCH(found != kNone, 2);
@@ -728,6 +747,7 @@ L_ReceiveNext : {
   if (message == kNone) {  // wait: it comes back to this instruction
     process.code = vm.offset(pc);
     process.flags |= kAtReceive;
+    process.marks &= static_cast<u16>(~kAtReturn);
     process.live = static_cast<u8>(254 - A());
     return Stop::Waiting;
   }

@@ -170,6 +170,7 @@ constexpr u16 kTrapExit = 2;
 constexpr u16 kUsesReserve = 4;  // a supervisor: it may use the memory kept back
 constexpr u16 kQuiet = 256;      // its crash is somebody's business already: no report
 constexpr u16 kOverLimit = 8;    // more is live than its :max-heap-size
+constexpr u16 kAtReturn = 16;    // with kAtReceive: it goes on behind a call
 
 /// A name that a process is registered under.
 struct NameHeld {
@@ -294,6 +295,10 @@ struct Ports {
   /// Opens a source file for `load-file`: its size in bytes, or -1; `read_file` then copies it.
   virtual i64 file_size(std::string_view path) = 0;
   virtual bool read_file(std::string_view path, base::MutableBytes out) = 0;
+  /// A property of the program was declared, or reached: `holds` and `detail` (a printed value) say how. Changes nothing.
+  virtual void property_declared(std::string_view /*kind*/, std::string_view /*name*/) {}
+  virtual void property_reported(std::string_view /*kind*/, std::string_view /*name*/, bool /*holds*/,
+                                 std::string_view /*detail*/) {}
   /// The machine has worked up to `now_ns` of its clock: pays for it, and gives the time to go on with, never earlier.
   virtual u64 worked(u64 now_ns) { return now_ns; }
   /// No process can run before `until_ns`: waits, and gives the time it is then. Earlier than that: something came up; later, if
@@ -347,7 +352,9 @@ inline bool is_set(const Vm& vm, Term term) {
   return term == kEmptySet || is_boxed(vm, term, Type::Set) || is_boxed(vm, term, Type::HashSet);
 }
 inline bool is_vector(const Vm& vm, Term term) {
-  return is_boxed(vm, term, Type::Vector) || is_boxed(vm, term, Type::Trie);
+  if (tag_of(term) != Tag::Boxed) return false;
+  const Type type = type_of_header(vm.object(term)[0]);
+  return type >= Type::Vector && type <= Type::View;
 }
 inline bool is_binary(const Vm& vm, Term term) {
   if (tag_of(term) != Tag::Boxed) return false;

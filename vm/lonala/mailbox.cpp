@@ -27,6 +27,9 @@ Sent message_send(Vm& vm, Process& to, Term term, Bytebufs bytebufs, Acknowledge
     if (fragments != 0) fragments_release(vm, fragments);
     return Sent::NoMemory;
   }
+  if (fragments != 0) {
+    charge(vm, (vm.at<Fragment>(fragments)->hp - fragments - sizeof(Fragment)) / 8 / kWordsPerReduction);
+  }
   *vm.at<Message>(offset) = {0, copy, fragments, acknowledge.ref, acknowledge.from, 0};
   if (to.mailbox_last != 0) {
     vm.at<Message>(to.mailbox_last)->next = offset;
@@ -75,6 +78,7 @@ void receive_skip(Vm& vm, Process& process) {
 void receive_take(Vm& vm, Process& process) {
   const u64 before = process.mailbox_save;
   const u64 taken = before == 0 ? process.mailbox_first : vm.at<Message>(before)->next;
+  if (taken == 0) return;
   const Message message = *vm.at<Message>(taken);
   if (before == 0) {
     process.mailbox_first = message.next;

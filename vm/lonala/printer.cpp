@@ -282,6 +282,8 @@ class Printer {
       case Type::Slice: return binary(term);
       case Type::Vector:
       case Type::Trie:
+      case Type::Rope:
+      case Type::View:
         if (open("{", "}")) items_.push({Item::What::Vector, nullptr, term, 0});
         return;
       case Type::Map:

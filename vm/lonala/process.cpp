@@ -107,6 +107,7 @@ Term process_spawn(Vm& vm, Term function, const SpawnOptions& options) {
   process.heap_low = block;
   process.heap_end = block + bytes;
   process.hp = block + used;
+  charge(vm, used / 8 / kWordsPerReduction);
   process.bindings = tuple_at(vm, copy, 1);
   process_start(vm, process, tuple_at(vm, copy, 0));
   vm.root->process_count += 1;

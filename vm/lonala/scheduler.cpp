@@ -125,14 +125,23 @@ Pause run(Vm& vm, u64 reductions) {
     if (process == nullptr) return Pause::Idle;
     vm.process = process;
     process->status = Status::Running;
-    process->fuel = static_cast<i64>(kSliceReductions);
+    // Work beyond the last slice, of a native or a collection, is paid for before it goes on.
+    constexpr i64 kSlice = static_cast<i64>(kSliceReductions);
+    process->fuel = kSlice + std::min<i64>(process->fuel, 0);
     process->fuel_held = 0;
+    const bool pays_only = process->fuel < 0;
     Stop stop = Stop::Ended;
-    if ((process->flags & kSignalled) == 0) stop = interpret(vm);
-    process->flags &= static_cast<u8>(~kSignalled);
+    if (pays_only) {
+      stop = Stop::Slice;
+    } else if ((process->flags & kSignalled) == 0) {
+      stop = interpret(vm);
+    }
+    if (!pays_only) process->flags &= static_cast<u8>(~kSignalled);
     const i64 left = process->fuel + process->fuel_held;
-    const u64 spent =
-        left >= static_cast<i64>(kSliceReductions) ? 1 : static_cast<u64>(static_cast<i64>(kSliceReductions) - left);
+    const bool goes_on = stop == Stop::Slice || stop == Stop::Waiting;
+    const u64 spent = left >= kSlice ? 1 : static_cast<u64>(kSlice - (goes_on ? std::max<i64>(left, 0) : left));
+    process->fuel = std::min<i64>(left, 0);
+    process->fuel_held = 0;
     used += spent;
     process->reductions += spent;
     root.now_ns += spent * root.reduction_ns;

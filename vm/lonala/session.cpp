@@ -181,6 +181,7 @@ Evaluation session_evaluate(Vm& vm, Term form, const Unit& unit) {
   const Term function = compile_form(vm, form, unit);
   if (function == kRaised) return {false, process.pending};
   process_start(vm, process, function);
+  process.fuel = 0;  // compiling is not charged to the form
   enqueue(vm, process);
   for (;;) {
     const Pause pause = run(vm, kTurnReductions);

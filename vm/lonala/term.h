@@ -93,6 +93,8 @@ enum class Type : u8 {
   Slice,       // parent binary, first byte, byte count
   Vector,      // up to 32 elements
   Trie,        // a longer vector: count, shift, root, tail
+  Rope,        // two vectors one after the other: count, height, left, right
+  View,        // part of a trie: count, first, trie
   VectorNode,  // children
   Map,         // flat: key, value …, in iteration order
   HashMap,     // count, root node

@@ -38,6 +38,7 @@ Term copy_to_value(Vm& vm, Term term) {
   u64 shared = 0;
   const Term copy = copy_term(vm, term, Bytebufs::Copied, shared, [&](u64 words) -> u64 {
     const u64 bytes = sizeof(ValueBlock) + words * 8;
+    charge(vm, words / kWordsPerReduction);
     block = block_acquire(vm, bytes, PageUse::Value);
     if (block == 0) return 0;
     block_at(vm, block) = {0, 0, bytes, 0};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "vm/lonala/collections/rope.h"
 #include "vm/lonala/errors.h"
 
 #include "base/enforce.h"
@@ -83,13 +84,17 @@ Term vector_meta(const Vm& vm, Term vector) {
 
 u64 vector_count(const Vm& vm, Term vector) {
   const u64* words = vm.object(vector);
-  if (type_of_header(words[0]) == Type::Trie) return static_cast<u64>(small_value(words[1]));
+  if (type_of_header(words[0]) != Type::Vector) return static_cast<u64>(small_value(words[1]));
   return words_of_header(words[0]) - (flags_of_header(words[0]) & kHasMeta);
 }
 
 Term vector_at(const Vm& vm, Term vector, u64 index) {
   const u64* words = vm.object(vector);
   if (type_of_header(words[0]) == Type::Vector) return words[1 + index];
+  if (type_of_header(words[0]) != Type::Trie) {
+    const Term leaf = rope_leaf(vm, vector, index);
+    return vector_at(vm, leaf, index);
+  }
   const Trie trie = open(vm, vector);
   if (index >= trie.tail_start()) return vm.object(trie.tail)[1 + index % kWidth];
   Term node = trie.root;
@@ -102,6 +107,7 @@ Term vector_with_meta(Vm& vm, Term vector, Term meta) {
   if (type_of_header(words[0]) == Type::Vector) {
     return make_node(vm, Type::Vector, words + 1, vector_count(vm, vector), meta);
   }
+  if (type_of_header(words[0]) != Type::Trie) return rope_with_meta(vm, vector, meta);
   Trie trie = open(vm, vector);
   trie.meta = meta;
   return close(vm, trie);
@@ -123,6 +129,7 @@ Term vector_append(Vm& vm, Term vector, Term value) {
     return close(vm, {count + 1, 5, make_node(vm, Type::VectorNode, root, 1, kNil),
                       make_node(vm, Type::VectorNode, tail, 1, kNil), vector_meta(vm, vector)});
   }
+  if (type_of_header(words[0]) != Type::Trie) return rope_append(vm, vector, value);
   Trie trie = open(vm, vector);
   const u64 in_tail = count - trie.tail_start();
   if (in_tail < kWidth) {
@@ -155,6 +162,7 @@ Term vector_put(Vm& vm, Term vector, u64 index, Term value) {
     elements[index] = value;
     return make_node(vm, Type::Vector, elements, count, vector_meta(vm, vector));
   }
+  if (type_of_header(words[0]) != Type::Trie) return rope_put(vm, vector, index, value);
   Trie trie = open(vm, vector);
   if (index >= trie.tail_start()) {
     Term elements[kWidth];

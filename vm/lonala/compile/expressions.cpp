@@ -213,8 +213,8 @@ bool Compiler::call(Function& f, Term form, u32 to, Place place) {
   f.unset.add(base);
   u32 count = 0;
   if (!arguments_into(f, tail(vm_, form), base + 1, count)) return false;
+  if (!expression(f, first, base, Place::Value)) return false;  // the head may call: until then `base` holds nothing
   f.unset.remove(base);
-  if (!expression(f, first, base, Place::Value)) return false;
   before_call(f, base);
   emit(f, encode(Op::Call, reg(base), count));
   emit(f, 0);

@@ -178,15 +178,17 @@ bool Compiler::list_rest_pattern(Function& f, Term rest, u32 subject, Label& fai
 }
 
 bool Compiler::map_pattern(Function& f, Term form, u32 subject, Label& fail_label, u64 first_local) {
-  u32 is = 0;
-  if (!reserve(f, is)) return false;
-  emit_native(f, static_cast<u32>(NativeId::IsMap), is, subject, 1);
-  jump(f, encode(Op::JumpFalsy, reg(is)), fail_label);
   Scratch<Term> entries(vm_);
   map_each(vm_, form, [&](Term key, Term value) {
     entries.push(key);
     entries.push(value);
   });
+  if (entries.empty()) {  // else fetching a value tells a map
+    u32 is = 0;
+    if (!reserve(f, is)) return false;
+    emit_native(f, static_cast<u32>(NativeId::IsMap), is, subject, 1);
+    jump(f, encode(Op::JumpFalsy, reg(is)), fail_label);
+  }
   for (u64 i = 0; i < entries.size(); i += 2) {
     Term key = entries[i];
     u32 key_reg = 0;

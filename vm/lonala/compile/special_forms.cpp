@@ -204,6 +204,7 @@ bool Compiler::function(Function& f, Term form, u32 to) {
 Term Compiler::finish_function(Function& f, u32 parameters, bool variadic, Term name, Term parameter_names) {
   if (f.code.failed() || heap_failed(vm_)) return raise_oom(vm_, f.code.size());
   const u64 words = f.code.size();
+  charge(vm_, words / kInstructionsPerReduction);
   const u64 guard_words = f.guards.size() * (sizeof(GuardRange) / 4);
   const u64 at = literal_acquire(vm_, sizeof(FunctionHeader) + (words + guard_words) * 4);
   const u64 object = literal_acquire(vm_, 16);

@@ -164,6 +164,7 @@ Term native_VarVersion(Vm& vm, Args args) {
 }
 Term native_SetVarMeta(Vm& vm, Args args) {
   const Term var = args[0];
+  if (!is_var(var)) return raise_type(vm, args, Atom::Var);
   if (!is_map(vm, args[1])) return raise_type(vm, args, Atom::Map);
   const VarRecord& record = var_record(vm, var);
   if ((record.flags & kVarProcessBound) != 0 && map_count(vm, args[1]) == 0) return var;
@@ -188,7 +189,9 @@ Term native_ReadString(Vm& vm, Args args) {
   if (!is_string(vm, args[0])) return raise_type(vm, args, Atom::String);
   Reader reader(vm, string_text(vm, args[0]));
   Term form = kNil;
-  switch (reader.next(form)) {
+  const Reader::Outcome outcome = reader.next(form);
+  charge(vm, reader.place().offset / kCharactersPerReduction);
+  switch (outcome) {
     case Reader::Outcome::Form: return form;
     case Reader::Outcome::Error: return kRaised;
     case Reader::Outcome::End: break;
@@ -198,6 +201,7 @@ Term native_ReadString(Vm& vm, Args args) {
 }
 Term native_ReadAll(Vm& vm, Args args) {
   if (!is_string(vm, args[0])) return raise_type(vm, args, Atom::String);
+  charge(vm, string_count(vm, args[0]) / kCharactersPerReduction);
   Reader reader(vm, string_text(vm, args[0]));
   Term list = kEmptyList;
   Term form = kNil;
@@ -312,6 +316,7 @@ Term native_Write(Vm& vm, Args args) {
   if (!is_string(vm, args[1])) return raise_type(vm, args, Atom::String);
   const std::string_view text = string_text(vm, args[1]);
   const u32 stream = args[0] == small(2) ? 2 : 1;
+  charge(vm, text.size() / kBytesPerReduction);
   if (!text.empty() && stream == 1) vm.root->column_zero = text.back() == '\n';
   if (vm.ports != nullptr) vm.ports->write(stream, base::bytes_of(text));
   return kNil;

@@ -3,6 +3,7 @@
 
 #include "vm/lonala/binaries.h"
 #include "vm/lonala/collections/map.h"
+#include "vm/lonala/collections/rope.h"
 #include "vm/lonala/collections/vector.h"
 #include "vm/lonala/equality.h"
 #include "vm/lonala/literal_text.h"
@@ -22,8 +23,12 @@ bool is_collection(const Vm& vm, Term term) {
          is_set(vm, term) || is_string(vm, term) || is_binary(vm, term);
 }
 
-u64 count_of(const Vm& vm, Term term) {
-  if (is_list(term)) return list_length(vm, term);
+u64 count_of(Vm& vm, Term term) {
+  if (is_list(term)) {
+    const u64 count = list_length(vm, term);
+    charge(vm, count / kWordsPerReduction);
+    return count;
+  }
   if (is_tuple(term)) return tuple_count(vm, term);
   if (is_vector(vm, term)) return vector_count(vm, term);
   if (is_map(vm, term) || is_set(vm, term)) return map_count(vm, term);
@@ -217,7 +222,8 @@ Term native_Nth(Vm& vm, Args args) {
   const Term missing = args.count == 3 ? args[2] : kNil;
   if (is_list(x)) {
     Term list = x;
-    for (; is_pair(list) && index > 0; --index) list = tail(vm, list);
+    Visited visited(vm);
+    for (; is_pair(list) && index > 0; --index, ++visited.words) list = tail(vm, list);
     return is_pair(list) ? head(vm, list) : missing;
   }
   if (is_tuple(x)) {
@@ -275,18 +281,21 @@ Term native_Slice(Vm& vm, Args args) {
   if (to > count || to < from) return out_of_bounds(vm, args[args.count - 1], count);
   if (is_string(vm, x)) return native_Subs(vm, args);
   if (is_binary(vm, x)) return make_slice(vm, x, from, to - from);
-  Scratch<Term> elements(vm);
-  if (!gather(vm, x, elements)) return kRaised;
-  Term result = is_tuple(x) ? tuple_from(vm, elements.data() + from, to - from)
-                            : make_vector(vm, elements.data() + from, to - from);
+  Term result = kRaised;
+  if (is_vector(vm, x)) {
+    result = rope_slice(vm, x, from, to);
+  } else {
+    result = make_object(vm, Type::Tuple, to - from);
+    if (result != kRaised) std::copy(vm.object(x) + 1 + from, vm.object(x) + 1 + to, vm.object(result) + 1);
+  }
   const Term meta = metadata_of(vm, x);
   return meta == kNil || result == kRaised ? result : with_metadata(vm, result, meta);
 }
 Term native_ConcatVec(Vm& vm, Args args) {
   if (!is_vector(vm, args[0]) || !is_vector(vm, args[1])) return raise_type(vm, args, Atom::Vector);
-  Scratch<Term> elements(vm);
-  if (!gather(vm, args[0], elements) || !gather(vm, args[1], elements)) return kRaised;
-  return make_vector(vm, elements.data(), elements.size(), vector_meta(vm, args[0]));
+  const Term meta = vector_meta(vm, args[0]);
+  const Term joined = rope_join(vm, args[0], args[1]);
+  return vector_meta(vm, joined) == meta ? joined : vector_with_meta(vm, joined, meta);
 }
 
 /// Merge sort, bottom up: stable, O(n log n).
@@ -298,6 +307,7 @@ Term native_Sort(Vm& vm, Args args) {
   Scratch<Term> other(vm);
   for (u64 i = 0; i < elements.size(); ++i) other.push(elements[i]);
   if (other.failed()) return raise_oom(vm, elements.size());
+  Visited visited(vm);
   Term* from = elements.data();
   Term* to = other.data();
   const u64 count = elements.size();
@@ -309,6 +319,7 @@ Term native_Sort(Vm& vm, Args args) {
       const u64 end = std::min(start + 2 * width, count);
       for (u64 out = start; out < end; ++out) {
         const bool take_left = left < middle && (right >= end || compare(vm, from[left], from[right]) <= 0);
+        visited.words += 2;
         to[out] = take_left ? from[left++] : from[right++];
       }
     }
@@ -391,6 +402,7 @@ Term native_MakeTuple(Vm& vm, Args args) {
   return tuple;
 }
 Term native_JoinTuple(Vm& vm, Args args) {
+  if (!is_tuple(args[0])) return raise_type(vm, args, Atom::Tuple);
   const u64 before = tuple_count(vm, args[0]);
   const Term tuple = make_object(vm, Type::Tuple, before + args.count - 1);
   if (tuple == kRaised) return tuple;
@@ -406,6 +418,7 @@ Term native_MakeVector(Vm& vm, Args args) {
   return make_vector(vm, elements.data(), elements.size());
 }
 Term native_JoinVector(Vm& vm, Args args) {
+  if (!is_vector(vm, args[0])) return raise_type(vm, args, Atom::Vector);
   Term vector = args[0];
   for (u32 i = 1; i < args.count; ++i) vector = vector_append(vm, vector, args[i]);
   return vector;
@@ -423,13 +436,17 @@ Term add_all(Vm& vm, Term set, Args args, u32 from) {
 }
 }  // namespace
 Term native_MakeMap(Vm& vm, Args args) { return put_all(vm, kEmptyMap, args, 0); }
-Term native_JoinMap(Vm& vm, Args args) { return put_all(vm, args[0], args, 1); }
+Term native_JoinMap(Vm& vm, Args args) {
+  return is_map(vm, args[0]) ? put_all(vm, args[0], args, 1) : raise_type(vm, args, Atom::Map);
+}
 Term native_MakeSet(Vm& vm, Args args) { return add_all(vm, kEmptySet, args, 0); }
-Term native_JoinSet(Vm& vm, Args args) { return add_all(vm, args[0], args, 1); }
+Term native_JoinSet(Vm& vm, Args args) {
+  return is_set(vm, args[0]) ? add_all(vm, args[0], args, 1) : raise_type(vm, args, Atom::Set);
+}
 
 /// The members of a set that are none of the constants of a pattern, as a tuple; nil if it lacks one, or is no set.
 Term native_SetPatternRest(Vm& vm, Args args) {
-  if (!is_set(vm, args[0])) return kNil;
+  if (!is_set(vm, args[0]) || !is_set(vm, args[1])) return kNil;
   Term rest = args[0];
   bool all = true;
   map_each(vm, args[1], [&](Term constant, Term) {

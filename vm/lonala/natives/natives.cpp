@@ -16,11 +16,49 @@ struct Native {
   std::string_view name;
   i32 fewest;
   i32 most;
+  u32 cost;  // reductions, besides what it visits and makes
   Term (*run)(Vm& vm, Args args);
 };
 
+constexpr u32 cost_of(NativeId native) {
+  switch (native) {
+    case NativeId::Put:
+    case NativeId::Dissoc:
+    case NativeId::SetAdd:
+    case NativeId::SetRemove:
+    case NativeId::Append: return 3;
+    case NativeId::Spawn:
+    case NativeId::Send:
+    case NativeId::SendAcknowledged:
+    case NativeId::SendReply:
+    case NativeId::SendAfter:
+    case NativeId::CancelTimer:
+    case NativeId::LinkTo:
+    case NativeId::Unlink:
+    case NativeId::MonitorOf:
+    case NativeId::Demonitor:
+    case NativeId::Register:
+    case NativeId::Unregister:
+    case NativeId::CreateNs:
+    case NativeId::Intern:
+    case NativeId::Refer:
+    case NativeId::ReferOne:
+    case NativeId::AliasNs:
+    case NativeId::NsUnmap:
+    case NativeId::Resolve:
+    case NativeId::VarGet:
+    case NativeId::SetVarMeta:
+    case NativeId::TxDef:
+    case NativeId::TxUndef: return 10;
+    case NativeId::PropertyDeclare:
+    case NativeId::PropertyReport: return 0;
+    default: return 1;
+  }
+}
+
 constexpr Native kNatives[] = {
-#define NATIVE(identifier, space, name, fewest, most) {space, name, fewest, most, native_##identifier},
+#define NATIVE(identifier, space, name, fewest, most) \
+  {space, name, fewest, most, cost_of(NativeId::identifier), native_##identifier},
     LONALA_NATIVES(NATIVE)
 #undef NATIVE
 };
@@ -33,7 +71,15 @@ Term call_native(Vm& vm, u32 index, Args args) {
   const i32 count = static_cast<i32>(args.count);
   if (count < native.fewest || (native.most >= 0 && count > native.most))
     return raise_args(vm, Atom::ArityMismatch, args);
-  return native.run(vm, args);
+  Process& process = *vm.process;
+  const u64 block = process.heap_low;
+  const u64 hp = process.hp;
+  const u64 fragment_words = process.fragment_words;
+  const Term result = native.run(vm, args);
+  // What it made; compiling may have replaced the block.
+  const u64 made = process.heap_low == block ? (process.hp - hp) / 8 + process.fragment_words - fragment_words : 0;
+  process.fuel -= native.cost + static_cast<i64>(made / kWordsPerReduction);
+  return result;
 }
 
 std::string_view native_name(u32 index) { return kNatives[index].name; }

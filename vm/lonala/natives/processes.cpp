@@ -325,6 +325,8 @@ Term native_ProcessInfo(Vm& vm, Args args) {
     fragment_bytes += vm.at<Fragment>(at)->bytes;
   }
   const u64 block_bytes = process->heap_end - process->heap_low;
+  const i64 used = static_cast<i64>(kSliceReductions) - process->fuel - process->fuel_held;
+  const u64 slice = process == vm.process && used > 0 ? static_cast<u64>(used) : 0;
   const auto bytes = [&](u64 count) { return number::make_unsigned(vm, count); };
   return make_info(vm, {{Atom::Status, keyword(vm, status)},
                         {Atom::HeapSize, bytes(block_bytes)},
@@ -344,7 +346,7 @@ Term native_ProcessInfo(Vm& vm, Args args) {
                         {Atom::Priority, small(process->priority)},
                         {Atom::Links, links},
                         {Atom::Monitors, monitors},
-                        {Atom::Reductions, bytes(process->reductions)},
+                        {Atom::Reductions, bytes(process->reductions + slice)},
                         {Atom::TrapExit, boolean((process->marks & kTrapExit) != 0)}});
 }
 /// The process may use the memory that is kept back: a supervisor, which must be able to restart what ran out of it.

@@ -34,8 +34,12 @@ u64 character_index(const Vm& vm, Term string, u64 bytes) {
   return count;
 }
 
+/// A string, which will be looked through.
 bool text_argument(Vm& vm, Args args, u32 i) {
-  if (is_string(vm, args[i])) return true;
+  if (is_string(vm, args[i])) {
+    charge(vm, string_text(vm, args[i]).size() / kBytesPerReduction);
+    return true;
+  }
   raise_type(vm, args, Atom::String);
   return false;
 }
@@ -345,8 +349,20 @@ bool bit_at(base::Bytes bytes, u64 at) { return (bytes[at / 8] >> (7 - at % 8) &
 
 }  // namespace
 
+namespace {
+/// A binary and a place in it, in bits; what the compiler emits always has them.
+bool bits_arguments(Vm& vm, Args args) {
+  const bool ok = is_binary(vm, args[0]) && is_small(args[1]) && small_value(args[1]) >= 0 &&
+                  static_cast<u64>(small_value(args[1])) <= binary_bytes(vm, args[0]).size() * 8 &&
+                  (args.count < 4 || is_small(args[3]));
+  if (!ok) raise_args(vm, Atom::Badarg, args);
+  return ok;
+}
+}  // namespace
+
 /// Registers: binary, position, size, flags. The field's value, or nil if it does not fit.
 Term native_BitsTake(Vm& vm, Args args) {
+  if (!bits_arguments(vm, args)) return kRaised;
   const base::Bytes bytes = binary_bytes(vm, args[0]);
   const u64 at = static_cast<u64>(small_value(args[1]));
   const i64 flags = small_value(args[3]);
@@ -391,24 +407,32 @@ Term native_BitsTake(Vm& vm, Args args) {
   return number::make_integer(vm, number::Limbs(value.data(), value.size()), negative, false);
 }
 Term native_BitsAdvance(Vm& vm, Args args) {
+  if (!bits_arguments(vm, args)) return kRaised;
   const u64 at = static_cast<u64>(small_value(args[1]));
+  const u64 left = binary_bytes(vm, args[0]).size() * 8 - at;
   u64 bits = 0;
-  segment_bits(vm, args[2], small_value(args[3]), binary_bytes(vm, args[0]).size() * 8 - at, bits);
+  if (!segment_bits(vm, args[2], small_value(args[3]), left, bits) || bits > left) {
+    return raise_args(vm, Atom::Badarg, args);
+  }
   return small(static_cast<i64>(at + bits));
 }
 Term native_BitsRest(Vm& vm, Args args) {
+  if (!bits_arguments(vm, args)) return kRaised;
   const u64 at = static_cast<u64>(small_value(args[1]));
   if (at % 8 != 0) return kNil;
   return make_slice(vm, args[0], at / 8, binary_bytes(vm, args[0]).size() - at / 8);
 }
 Term native_BitsAtEnd(Vm& vm, Args args) {
+  if (!bits_arguments(vm, args)) return kRaised;
   return boolean(static_cast<u64>(small_value(args[1])) == binary_bytes(vm, args[0]).size() * 8);
 }
 
 /// Triples of value, size, flags.
 Term native_BitsBuild(Vm& vm, Args args) {
   u64 total = 0;
+  if (args.count % 3 != 0) return raise_args(vm, Atom::Badarg, args);
   for (u32 i = 0; i < args.count; i += 3) {
+    if (!is_small(args[i + 2])) return raise_args(vm, Atom::Badarg, args);
     const i64 flags = small_value(args[i + 2]);
     u64 bits = 0;
     u64 whole = 0;

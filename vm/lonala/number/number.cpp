@@ -62,6 +62,7 @@ Term multiply_signed(Vm& vm, const Integer& a, const Integer& b) {
     scratch = block_acquire(vm, need * 8, PageUse::Table);
     if (scratch == 0) return raise_oom(vm, need);
   }
+  charge(vm, a.count * b.count / kLimbProductsPerReduction);
   multiply(out, a.magnitude(), b.magnitude(), vm.words(scratch));
   if (scratch != 0) block_release(vm, scratch, need * 8, PageUse::Table);
   return finish(vm, object, a.count + b.count, a.negative != b.negative, a.marked || b.marked);
@@ -83,6 +84,7 @@ bool divide_signed(Vm& vm, const Integer& a, const Integer& b, Term* quotient, T
     raise_oom(vm, work_limbs);
     return false;
   }
+  charge(vm, (a.count - b.count + 1) * b.count / kLimbProductsPerReduction);
   divide(vm.object(q) + 1, vm.object(r) + 1, a.magnitude(), b.magnitude(), vm.words(work));
   block_release(vm, work, work_limbs * 8, PageUse::Table);
   if (quotient != nullptr) *quotient = finish(vm, q, a.count - b.count + 1, a.negative != b.negative, marked);
