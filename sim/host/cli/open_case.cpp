@@ -53,7 +53,9 @@ OpenedCase open_case(const std::string& path, const MachineFlags& flags, const G
   if (path.ends_with(kRecordingSuffix)) return open_recording(path, guest, verb);
   if (is_scenario(path)) {
     if (!faults.rules.empty() || !faults.swarm.empty()) {
-      return {nullptr, usage_error(verb, "--fault and --swarm are for scripts: " + path + " says itself what may strike"), {}};
+      return {nullptr,
+              usage_error(verb, "--fault and --swarm are for scripts: " + path + " says itself what may strike"),
+              {}};
     }
     auto opened = std::make_unique<scenario::ScenarioCase>(path, guest.entries, guest.image);
     for (const std::string& line : opened->mistakes()) std::fprintf(stderr, "%s\n", line.c_str());
