@@ -263,7 +263,6 @@
   X(Processes, "lona.process", "processes", 0, 0) \
   X(Registered, "lona.process", "registered", 0, 0) \
   X(WorkDone, "lona.process", "work-done*", 0, 0) \
-<<<<<<< HEAD
   X(FileOpen, "lona.os", "open*", 2, 2) \
   X(FileRead, "lona.os", "read*", 2, 2) \
   X(FileWrite, "lona.os", "write-file*", 2, 2) \
@@ -277,9 +276,7 @@
   X(FileMount, "lona.os", "mount*", 2, 2) \
   X(Execute, "lona.os", "exec*", 1, 1) \
   X(SystemTime, "lona.time", "system-time", 0, 0) \
-=======
   X(PropertyDeclare, "orrery.check", "property-declare*", 2, 2) \
   X(PropertyReport, "orrery.check", "property-report*", 4, 4) \
->>>>>>> 3ed4b76 (vm: charge natives for their work, join vectors in O(log n), lona.math)
   X(MonotonicTime, "lona.time", "monotonic-time", 0, 0)
 // clang-format on
