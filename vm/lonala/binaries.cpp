@@ -116,21 +116,6 @@ u8* binary_space(const Vm& vm, Term binary) {
   return block_bytes(vm, object.block) + object.first;
 }
 
-base::Bytes binary_bytes(const Vm& vm, Term binary) {
-  const u64* words = vm.object(binary);
-  switch (type_of_header(words[0])) {
-    case Type::Binary: return {reinterpret_cast<const u8*>(words + 2), words[1]};
-    case Type::Shared: {
-      const SharedObject& object = object_at(vm, offset_of(binary));
-      return {block_bytes(vm, object.block) + object.first, object.count};
-    }
-    default: {
-      const base::Bytes parent = binary_bytes(vm, words[1]);  // a slice's parent is never a slice
-      return parent.subspan(static_cast<u64>(small_value(words[2])), static_cast<u64>(small_value(words[3])));
-    }
-  }
-}
-
 Term binary_append(Vm& vm, Term first, const Args& args) {
   const u64 before = binary_bytes(vm, first).size();
   u64 added = 0;

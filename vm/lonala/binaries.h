@@ -29,7 +29,22 @@ struct SharedObject {
 /// A binary whose bytes are still to be written: pointer by `binary_space`. kRaised when memory is exhausted.
 Term make_binary_space(Vm& vm, u64 byte_count);
 Term make_binary(Vm& vm, base::Bytes bytes);
-base::Bytes binary_bytes(const Vm& vm, Term binary);
+inline base::Bytes binary_bytes(const Vm& vm, Term binary) {
+  const u64* words = vm.object(binary);
+  u64 first = 0;
+  u64 count = 0;
+  const bool slice = type_of_header(words[0]) == Type::Slice;
+  if (slice) {
+    first = static_cast<u64>(small_value(words[2]));
+    count = static_cast<u64>(small_value(words[3]));
+    words = vm.object(words[1]);  // a slice's parent is never a slice
+  }
+  if (type_of_header(words[0]) == Type::Binary) {
+    return {reinterpret_cast<const u8*>(words + 2) + first, slice ? count : words[1]};
+  }
+  const SharedObject& object = *reinterpret_cast<const SharedObject*>(words);
+  return {vm.base + object.block + sizeof(SharedBlock) + object.first + first, slice ? count : object.count};
+}
 /// The bytes of a binary just made, for writing.
 u8* binary_space(const Vm& vm, Term binary);
 /// The binary followed by others; in place when its last byte is the last one used of its block and there is room.

@@ -19,6 +19,8 @@ namespace {
 
 constexpr u64 kGenerationsBytesMin = u64{256} << 10;  // smaller blocks are collected as a whole
 constexpr u64 kYoungShareBytesMax = u64{4} << 20;
+constexpr u64 kBlockBytesMin = 256;
+constexpr u64 kBusyDoublingsMax = 6;  // of it, up to 16 KiB
 constexpr u64 kOldGrowth = 3;  // times the old generation that a new block of it has room for: fewer full collections
 constexpr int kPoison = 0xEB;
 
@@ -285,8 +287,13 @@ Most most_of(const Process& process, const RareRecord& record, Promotes promotes
   return {mature, all - mature};
 }
 
-/// A young block in proportion to the old generation: what dies soon is not promoted.
-u64 young_share(const RareRecord& record) { return std::min(record.old_top - record.old_low, kYoungShareBytesMax); }
+/// A young block in proportion to the old generation: what dies soon is not promoted. And one that is collected again and again
+/// within a slice doubles, so that a process pays for small blocks only while it allocates little.
+u64 young_share(const Vm& vm, const Process& process, const RareRecord& record) {
+  const u64 share = std::min(record.old_top - record.old_low, kYoungShareBytesMax);
+  if (&process != vm.process || vm.root->gc_stress != 0) return share;
+  return std::max(share, kBlockBytesMin << std::min(vm.root->slice_collections, kBusyDoublingsMax));
+}
 
 bool collect_full(Vm& vm, Process& process, u64 need_bytes, bool frees_values) {
   const RareRecord before = record_of(vm, process);
@@ -296,7 +303,8 @@ bool collect_full(Vm& vm, Process& process, u64 need_bytes, bool frees_values) {
   const u64 old_most = before.old_top - before.old_low + most.old;
   // Room for all that may be live, and for twice what was live last time, so that the work is O(1) a word allocated.
   const u64 values = frees_values ? vm.root->retired_bytes : 0;
-  const u64 room = std::max({most.young, promotes == Promotes::All ? 0 : 2 * process.live_bytes, young_share(before)});
+  const u64 room =
+      std::max({most.young, promotes == Promotes::All ? 0 : 2 * process.live_bytes, young_share(vm, process, before)});
   Plan plan{.full = true,
             .frees_values = frees_values,
             .promotes = promotes,
@@ -313,13 +321,12 @@ bool collect_full(Vm& vm, Process& process, u64 need_bytes, bool frees_values) {
   RareRecord& record = *vm.at<RareRecord>(process.rare);
   record.minors = 0;
   record.grows = 0;
-  const u64 old_live = record.old_top - record.old_low;
-  if (record.old_low != 0 && 4 * kOldGrowth * old_live < record.old_end - record.old_low) {
-    plan.promotes = Promotes::None;  // all of it again, into blocks that fit
-    plan.frees_values = false;
-    plan.young_bytes = process.heap_end - process.heap_low;
-    plan.old_bytes = old_live == 0 ? 0 : heap_block_bytes(kOldGrowth * old_live);
-    if (plan.old_bytes < record.old_end - record.old_low) move_to(vm, process, plan);
+  // It was made for all that might have been live. What lies behind the room to grow was never touched: give it back.
+  const u64 old_bytes = record.old_end - record.old_low;
+  const u64 kept = std::max(heap_block_bytes(kOldGrowth * (record.old_top - record.old_low)), 2 * kSlabBytesMax);
+  if (record.old_low != 0 && kept < old_bytes) {
+    block_trim(vm, record.old_low, old_bytes, kept);
+    record.old_end = record.old_low + kept;
   }
   return true;
 }
@@ -332,7 +339,8 @@ bool collect_minor(Vm& vm, Process& process, u64 need_bytes) {
   if (before.old_low != 0 && most.old > before.old_end - before.old_top) {
     return collect_full(vm, process, need_bytes, true);
   }
-  const u64 room = std::max({most.young, promotes == Promotes::All ? 0 : 2 * process.live_bytes, young_share(before)});
+  const u64 room =
+      std::max({most.young, promotes == Promotes::All ? 0 : 2 * process.live_bytes, young_share(vm, process, before)});
   const Plan plan{.full = false,
                   .frees_values = false,
                   .promotes = promotes,
@@ -356,7 +364,7 @@ bool collect_minor(Vm& vm, Process& process, u64 need_bytes) {
 void shrink(Vm& vm, Process& process, u64 need_bytes) {
   const u64 stack_bytes = process.heap_end - stack_low(process);
   const RareRecord& record = record_of(vm, process);
-  const u64 room = std::max(2 * (process.live_bytes + stack_bytes), young_share(record));
+  const u64 room = std::max(2 * (process.live_bytes + stack_bytes), young_share(vm, process, record));
   const u64 bytes = heap_block_bytes(room + need_bytes);
   if (bytes * 4 > process.heap_end - process.heap_low) return;
   move_to(vm, process,
@@ -383,6 +391,7 @@ bool collect_process(Vm& vm, Process& process, u64 need_bytes, How how) {
   const bool values = how != How::FullButValues;
   if (!(full ? collect_full(vm, process, need_bytes, values) : collect_minor(vm, process, need_bytes))) return false;
   vm.root->collections += 1;
+  if (&process == vm.process) vm.root->slice_collections += 1;
   const u64 limit = record_of(vm, process).max_heap_bytes;
   if (limit != 0 && heap_bytes(vm, process) > limit) {
     if (full || (collect_full(vm, process, need_bytes, values) && heap_bytes(vm, process) > limit)) {

@@ -2,7 +2,7 @@
 // the long way once its variable was redefined.
 // Operands: R register, N unsigned byte, I signed byte, W unsigned 16 bits (B and C), S signed 16 bits, - none.
 // Further words: v variable (offset / 8), f function (offset / 8), c constant (two words), j jump (words from its own place), n native,
-// s words back to the function's first, 0 unused, t as many entries as the operand says: a constant and a jump, ascending by
+// s words back to the function's first, 0 a number or unused, t as many entries as the operand says: a constant and a jump, ascending by
 // constant.
 #pragma once
 
@@ -45,6 +45,8 @@
   O(JumpGreaterSmall, "RS", "j") \
   O(JumpGreaterEqualSmall, "RS", "j") \
   O(JumpEqualSmall, "RS", "j") \
+  O(JumpNot, "R--", "j") \
+  O(JumpNotNot, "R--", "j") \
   O(JumpEmpty, "R--", "j") \
   O(JumpNotEmpty, "R--", "j") \
   O(JumpNil, "R--", "j") \
@@ -75,6 +77,9 @@
   X(VectorGet, "RRN", "") \
   X(VectorRest, "RRN", "") \
   X(MapTake, "RRR", "j") \
+  X(BitsStart, "RR-", "j") \
+  X(BitsInteger, "RRN", "0j") \
+  X(BitsRest, "RR-", "j") \
   X(BadMatch, "R--", "") \
   X(ReceiveStart, "R--", "") \
   X(ReceiveNext, "R-N", "j") \

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "vm/lonala/binaries.h"
 #include "vm/lonala/calls.h"
 #include "vm/lonala/collections/map.h"
 #include "vm/lonala/collections/vector.h"
@@ -386,6 +387,14 @@ L_Call : {
   count = B();
   value = bp[first];
   if (is_immediate(value, Immediate::Native) && payload_of(value) != static_cast<u64>(NativeId::Apply)) {
+    i64 sum = 0;  // the native that is passed around most
+    if (value == immediate(Immediate::Native, static_cast<u64>(NativeId::Add)) && count == 2 &&
+        ((bp[first - 1] | bp[first - 2]) & 7) == 0 &&
+        !__builtin_add_overflow(static_cast<i64>(bp[first - 1]), static_cast<i64>(bp[first - 2]), &sum)) {
+      bp[first] = static_cast<u64>(sum);
+      pc += 2;
+      NEXT();
+    }
     SAVE();
     value = call_native(vm, static_cast<u32>(payload_of(value)), Args{&bp[first - 1], count});
     goto called_native;
@@ -571,6 +580,10 @@ L_JumpTruthy:
   }
   EMPTY(JumpNotEmpty, == true)
   EMPTY(JumpEmpty, == false)
+L_JumpNotNot:
+  BRANCH(is_falsy(bp[A()]), 2);
+L_JumpNot:
+  BRANCH(!is_falsy(bp[A()]), 2);
 L_JumpNotNil:
   BRANCH(bp[A()] == kNil, 2);
 L_JumpNil:
@@ -657,6 +670,7 @@ L_Prepend : {
   GUARDED_JUMPS(GreaterSmall, Greater, bp[A()], small(IMMEDIATE16()))
   GUARDED_JUMPS(GreaterEqualSmall, GreaterEqual, bp[A()], small(IMMEDIATE16()))
   GUARDED_JUMPS(EqualSmall, Equal, bp[A()], small(IMMEDIATE16()))
+  GUARDED_JUMPS(Not, Not, bp[A()])
   GUARDED_JUMPS(Empty, IsEmpty, bp[A()])
   GUARDED_JUMPS(Nil, IsNil, bp[A()])
 guarded_not:
@@ -725,6 +739,44 @@ L_MapTake : {
   RELOAD();
   if (found != kNone) bp[A()] = found;
   BRANCH(found != kNone, 2);
+}
+L_BitsStart:
+  if (!is_binary(vm, bp[B()])) {
+    JUMP_BY(1);
+    NEXT();
+  }
+  bp[A()] = bp[B()];
+  bp[A() - 1] = small(0);
+  pc += 2;
+  NEXT();
+L_BitsInteger : {
+  i64 field = 0;
+  const Term place = bp[B() - 1];  // verified code may have put anything there
+  const u64 at = static_cast<u64>(small_value(place));
+  if (!is_small(place) || !is_binary(vm, bp[B()]) ||
+      !bits_small(binary_bytes(vm, bp[B()]), at, pc[1], C(), field)) {
+    JUMP_BY(2);
+    NEXT();
+  }
+  bp[B() - 1] = small(static_cast<i64>(at + pc[1]));
+  bp[A()] = small(field);
+  pc += 3;
+  NEXT();
+}
+L_BitsRest : {
+  const Term place = bp[B() - 1];
+  const u64 at = static_cast<u64>(small_value(place));
+  const u64 size = is_small(place) && is_binary(vm, bp[B()]) ? binary_bytes(vm, bp[B()]).size() : 0;
+  if (at % 8 != 0 || at / 8 > size || !is_binary(vm, bp[B()])) {
+    JUMP_BY(1);
+    NEXT();
+  }
+  SAVE();
+  value = make_slice(vm, bp[B()], at / 8, size - at / 8);
+  RELOAD();
+  bp[A()] = value;
+  pc += 2;
+  NEXT();
 }
 L_BadMatch:
   SAVE();

@@ -279,6 +279,7 @@ struct Root {
   Term var_out;
   u64 column_zero;  // the last byte of output was a line feed
   u64 collections;
+  u64 slice_collections;  // by the running process since its slice began
   u64 trace_digest[2];
   u64 sink[64];  // where small objects go when memory is exhausted
 };

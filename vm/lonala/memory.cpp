@@ -155,6 +155,15 @@ void block_release(Vm& vm, u64 offset, u64 bytes, PageUse use) {
   list = offset;
 }
 
+void block_trim(Vm& vm, u64 offset, u64 bytes, u64 kept) {
+  ASSERT(kept > kSlabBytesMax && kept <= bytes);
+  for (u32 order = order_for(bytes); order > order_for(kept);) {
+    order -= 1;  // the upper half; the lower one is in use, so nothing merges
+    pages_release(vm, offset + (kPageBytes << order), order);
+  }
+  vm.root->bytes_used -= block_capacity(bytes) - block_capacity(kept);
+}
+
 u64 literal_acquire(Vm& vm, u64 bytes) {
   Root& root = *vm.root;
   bytes = (bytes + 7) & ~u64{7};

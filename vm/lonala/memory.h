@@ -11,6 +11,8 @@ Vm memory_create(u8* grant, u64 bytes);
 /// A block for `bytes` > 0 at a multiple of 16 (of 8 below 16), or 0 when the grant is exhausted. Contents unspecified.
 u64 block_acquire(Vm& vm, u64 bytes, PageUse use);
 void block_release(Vm& vm, u64 offset, u64 bytes, PageUse use);
+/// Gives the end of a block of more than a slab's size back; `kept` is no slab's size either.
+void block_trim(Vm& vm, u64 offset, u64 bytes, u64 kept);
 /// How many bytes an acquired block of `bytes` really has.
 u64 block_capacity(u64 bytes);
 

@@ -130,6 +130,7 @@ Pause run(Vm& vm, u64 reductions) {
     process->fuel = kSlice + std::min<i64>(process->fuel, 0);
     process->fuel_held = 0;
     const bool pays_only = process->fuel < 0;
+    root.slice_collections = 0;
     Stop stop = Stop::Ended;
     if (pays_only) {
       stop = Stop::Slice;

@@ -379,6 +379,12 @@ class Verifier {
       case Op::VectorRest: return has_shape(b(), Shape::Vector, 0) && writes(a());
       case Op::Head:
       case Op::Tail2: return has_shape(b(), Shape::Pair, 0) && writes(a());
+      // A binary in one register, the place in it in the next; the instructions check what these hold.
+      case Op::BitsStart: return reads(b()) && jump(word_ + 1) && writes(a()) && writes(a() - 1);
+      case Op::BitsInteger:
+        if (code(word_ + 1) > kBitsSmallMax) return bad("a field that is too wide");
+        return reads(b()) && reads(b() - 1) && jump(word_ + 2) && writes(b() - 1) && writes(a());
+      case Op::BitsRest: return reads(b()) && reads(b() - 1) && jump(word_ + 1) && writes(a());
       case Op::MapTake: return reads(b()) && reads(c()) && jump(word_ + 1) && writes(a());
       case Op::ReceiveNext: {
         const u32 first = 255 - a();

@@ -26,6 +26,14 @@ bool is_hashed(const Vm& vm, Term map) {
   return type == Type::HashMap || type == Type::HashSet;
 }
 
+/// Which of a node's children the bit belongs to. Without an instruction for it std::popcount is a call.
+u64 position_of(u64 bitmap, u64 bit) {
+  u32 bits = static_cast<u32>(bitmap & (bit - 1));
+  bits -= bits >> 1 & 0x55555555;
+  bits = (bits & 0x33333333) + (bits >> 2 & 0x33333333);
+  return ((bits + (bits >> 4)) & 0x0F0F0F0F) * 0x01010101 >> 24;
+}
+
 u32 index_at(u64 hash, u32 level) {
   const u32 shift = 59 - 5 * level;
   return level == 12 ? static_cast<u32>(hash & 15) : static_cast<u32>(hash >> shift & 31);
@@ -116,28 +124,32 @@ Term node_put(Vm& vm, Term node, u32 level, Term entry, u64 key_hash, bool& adde
   }
   const u64 bitmap = static_cast<u64>(small_value(words[1]));
   const u64 bit = u64{1} << index_at(key_hash, level);
-  const u64 at = static_cast<u64>(std::popcount(bitmap & (bit - 1)));
+  const u64 at = position_of(bitmap, bit);
   const u64 count = size - 1;
-  Term children[33];
-  std::copy(words + 2, words + 2 + count, children);
   if ((bitmap & bit) == 0) {
-    std::copy_backward(children + at, children + count, children + count + 1);
-    children[at] = entry;
+    u64* object = heap_take(vm, 3 + count);
+    object[0] = header(Type::MapNode, 2 + count);
+    object[1] = small(static_cast<i64>(bitmap | bit));
+    std::copy(words + 2, words + 2 + at, object + 2);
+    object[2 + at] = entry;
+    std::copy(words + 2 + at, words + 2 + count, object + 3 + at);
     added = true;
-    return make_node(vm, bitmap | bit, children, count + 1);
+    return refer(vm.offset(object), Tag::Boxed);
   }
-  const Term there = children[at];
+  const Term there = words[2 + at];
+  Term child = entry;
+  added = false;
   if (!is_pair(there)) {
-    children[at] = node_put(vm, there, level + 1, entry, key_hash, added);
-    if (children[at] == kRaised) return kRaised;
-  } else if (same_key(vm, head(vm, there), key)) {
-    children[at] = entry;
-    added = false;
-  } else {
-    children[at] = make_two(vm, level + 1, there, hash(vm, head(vm, there)), entry, key_hash);
+    child = node_put(vm, there, level + 1, entry, key_hash, added);
+    if (child == kRaised) return kRaised;
+  } else if (!same_key(vm, head(vm, there), key)) {
+    child = make_two(vm, level + 1, there, hash(vm, head(vm, there)), entry, key_hash);
     added = true;
   }
-  return make_node(vm, bitmap, children, count);
+  u64* object = heap_take(vm, 2 + count);
+  std::copy(words, words + 2 + count, object);
+  object[2 + at] = child;
+  return refer(vm.offset(object), Tag::Boxed);
 }
 
 /// kNone when nothing is left below.
@@ -158,7 +170,7 @@ Term node_remove(Vm& vm, Term node, u32 level, Term key, u64 key_hash, bool& rem
   const u64 bitmap = static_cast<u64>(small_value(words[1]));
   const u64 bit = u64{1} << index_at(key_hash, level);
   if ((bitmap & bit) == 0) return node;
-  const u64 at = static_cast<u64>(std::popcount(bitmap & (bit - 1)));
+  const u64 at = position_of(bitmap, bit);
   const u64 count = size - 1;
   Term children[32];
   std::copy(words + 2, words + 2 + count, children);
@@ -190,7 +202,7 @@ Term node_get(Vm& vm, Term node, Term key) {
     const u64 bitmap = static_cast<u64>(small_value(words[1]));
     const u64 bit = u64{1} << index_at(key_hash, level);
     if ((bitmap & bit) == 0) return kNone;
-    const Term there = words[2 + static_cast<u64>(std::popcount(bitmap & (bit - 1)))];
+    const Term there = words[2 + position_of(bitmap, bit)];
     if (is_pair(there)) return same_key(vm, head(vm, there), key) ? tail(vm, there) : kNone;
     node = there;
   }

@@ -39,7 +39,7 @@ struct Test {
   Op jumps[2];
 };
 constexpr Test kTests[] = {
-    {NativeId::Not, {Op::JumpTruthy, Op::JumpFalsy}},
+    {NativeId::Not, {Op::JumpNotNot, Op::JumpNot}},
     {NativeId::IsEmpty, {Op::JumpNotEmpty, Op::JumpEmpty}},
     {NativeId::IsNil, {Op::JumpNotNil, Op::JumpNil}},
 };

@@ -256,25 +256,19 @@ bool Compiler::bytes_pattern(Function& f, Term form, u32 subject, Label& fail_la
 }
 
 bool Compiler::bits_pattern(Function& f, Term form, u32 subject, Label& fail_label, u64 first_local) {
-  // Registers: binary, position in bits, size, flags — the arguments of the natives that take a field.
+  // Registers: binary, position in bits, and for fields that a native takes their size and flags.
   u32 block = 0;
   if (!reserve_many(f, 4, block)) return false;
-  emit(f, encode(Op::Move, reg(block), reg(subject)));
-  constant(f, small(0), block + 1);
-  constant(f, kNil, block + 2);
-  constant(f, kNil, block + 3);
-  u32 is = 0;
-  if (!reserve(f, is)) return false;
-  emit_native(f, static_cast<u32>(NativeId::IsBinary), is, subject, 1);
-  jump(f, encode(Op::JumpFalsy, reg(is)), fail_label);
+  f.unset.add(block + 2);
+  f.unset.add(block + 3);
+  jump(f, encode(Op::BitsStart, reg(block), reg(subject)), fail_label);
   for (Term list = tail(vm_, form); is_pair(list); list = tail(vm_, list)) {
     const Term segment = head(vm_, list);
     if (is_symbol(vm_, segment) && plain_symbol(vm_, segment) == symbol(vm_, Atom::Ampersand)) {
       if (list_length(vm_, list) != 2) return fail(form, "one pattern follows & at the end");
       u32 rest = 0;
       if (!reserve(f, rest)) return false;
-      emit_native(f, static_cast<u32>(NativeId::BitsRest), rest, block, 2);
-      jump(f, encode(Op::JumpFalsy, reg(rest)), fail_label);
+      jump(f, encode(Op::BitsRest, reg(rest), reg(block)), fail_label);
       return pattern(f, head(vm_, tail(vm_, list)), rest, fail_label, first_local);
     }
     if (!is_tuple(segment) || tuple_count(vm_, segment) != 3)
@@ -284,19 +278,40 @@ bool Compiler::bits_pattern(Function& f, Term form, u32 subject, Label& fail_lab
     if ((small_value(flags) & kBitsBytes) != 0 && tuple_at(vm_, segment, 1) == kNil && is_pair(tail(vm_, list))) {
       return fail(form, "/bytes without a size comes last");
     }
-    constant(f, flags, block + 3);
-    if (tuple_at(vm_, segment, 1) == kNil) {
-      constant(f, kNil, block + 2);
-    } else if (!expression(f, tuple_at(vm_, segment, 1), block + 2, Place::Value)) {
-      return false;
-    }
+    const Term value = tuple_at(vm_, segment, 0);
+    const Term size = tuple_at(vm_, segment, 1) == kNil ? small(8) : tuple_at(vm_, segment, 1);
     u32 field = 0;
     if (!reserve(f, field)) return false;
+    if ((small_value(flags) & kBitsBytes) == 0 && is_small(size) && size <= small(kBitsSmallMax)) {
+      emit(f, encode(Op::BitsInteger, reg(field), reg(block), static_cast<u32>(small_value(flags))));
+      emit(f, static_cast<u32>(small_value(size)));
+      jump_operand(f, fail_label);
+      if (is_small(value)) {  // the field is a small integer too, so words can be compared
+        emit(f, encode(Op::JumpNotWord, reg(field)));
+        emit_constant(f, value);
+        jump_operand(f, fail_label);
+      } else if (!pattern(f, value, field, fail_label, first_local)) {
+        return false;
+      }
+      continue;
+    }
+    f.unset.add(field);
+    constant(f, flags, block + 3);
+    f.unset.remove(block + 3);
+    if (tuple_at(vm_, segment, 1) == kNil) {
+      constant(f, kNil, block + 2);
+    } else if (!expression(f, size, block + 2, Place::Value)) {
+      return false;
+    }
+    f.unset.remove(block + 2);
+    f.unset.remove(field);
     emit_native(f, static_cast<u32>(NativeId::BitsTake), field, block, 4);
     jump(f, encode(Op::JumpFalsy, reg(field)), fail_label);
-    if (!pattern(f, tuple_at(vm_, segment, 0), field, fail_label, first_local)) return false;
+    if (!pattern(f, value, field, fail_label, first_local)) return false;
     emit_native(f, static_cast<u32>(NativeId::BitsAdvance), block + 1, block, 4);
   }
+  u32 is = 0;
+  if (!reserve(f, is)) return false;
   emit_native(f, static_cast<u32>(NativeId::BitsAtEnd), is, block, 2);
   jump(f, encode(Op::JumpFalsy, reg(is)), fail_label);
   return true;

@@ -236,7 +236,6 @@
   X(SetPatternRest, "", "set-pattern-rest", 2, 2) \
   X(BitsTake, "", "bits-take", 4, 4) \
   X(BitsAdvance, "", "bits-advance", 4, 4) \
-  X(BitsRest, "", "bits-rest", 2, 2) \
   X(BitsAtEnd, "", "bits-at-end", 2, 2) \
   X(BitsBuild, "", "bits-build", 0, -1) \
   X(BytesBuild, "", "bytes-build", 1, -1) \

@@ -41,6 +41,9 @@ Term make_slice(Vm& vm, Term binary, u64 from, u64 count);
 constexpr i64 kBitsLittle = 1;
 constexpr i64 kBitsSigned = 2;
 constexpr i64 kBitsBytes = 4;
+constexpr u32 kBitsSmallMax = 56;  // a field of so many bits is a small integer, wherever it begins in its bytes
+/// The integer of at most kBitsSmallMax bits at bit `at` of a binary; false if it does not fit there.
+bool bits_small(base::Bytes bytes, u64 at, u32 bits, u32 flags, i64& out);
 /// The flags of a segment tuple as a small integer; kRaised for an unknown modifier.
 Term bits_flags(Vm& vm, Term segment);
 

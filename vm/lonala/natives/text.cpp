@@ -360,6 +360,28 @@ bool bits_arguments(Vm& vm, Args args) {
 }
 }  // namespace
 
+bool bits_small(base::Bytes bytes, u64 at, u32 bits, u32 flags, i64& out) {
+  const u64 all = bytes.size() * 8;
+  if (at > all || bits > all - at) return false;
+  u64 value = 0;
+  if (at % 8 == 0 && bits == 32) {
+    const u8* from = bytes.data() + at / 8;
+    value = u64{from[0]} << 24 | u64{from[1]} << 16 | u64{from[2]} << 8 | from[3];
+  } else if (bits > 0) {
+    const u64 last = (at + bits - 1) / 8;
+    for (u64 i = at / 8; i <= last; ++i) value = value << 8 | bytes[i];  // ≤ 8 bytes
+    value = value >> (7 - (at + bits - 1) % 8) & ((u64{1} << bits) - 1);
+  }
+  if ((flags & kBitsLittle) != 0) {  // whole bytes
+    u64 reversed = 0;
+    for (u32 i = 0; i < bits; i += 8) reversed = reversed << 8 | (value >> i & 0xFF);
+    value = reversed;
+  }
+  out = static_cast<i64>(value);
+  if ((flags & kBitsSigned) != 0 && bits > 0 && (value >> (bits - 1)) != 0) out -= i64{1} << bits;
+  return true;
+}
+
 /// Registers: binary, position, size, flags. The field's value, or nil if it does not fit.
 Term native_BitsTake(Vm& vm, Args args) {
   if (!bits_arguments(vm, args)) return kRaised;
@@ -415,12 +437,6 @@ Term native_BitsAdvance(Vm& vm, Args args) {
     return raise_args(vm, Atom::Badarg, args);
   }
   return small(static_cast<i64>(at + bits));
-}
-Term native_BitsRest(Vm& vm, Args args) {
-  if (!bits_arguments(vm, args)) return kRaised;
-  const u64 at = static_cast<u64>(small_value(args[1]));
-  if (at % 8 != 0) return kNil;
-  return make_slice(vm, args[0], at / 8, binary_bytes(vm, args[0]).size() - at / 8);
 }
 Term native_BitsAtEnd(Vm& vm, Args args) {
   if (!bits_arguments(vm, args)) return kRaised;
