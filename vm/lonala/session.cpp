@@ -273,6 +273,29 @@ void tell_error(Vm& vm, Term reason) {
   vm.ports->write(2, base::bytes_of(out.view()));
 }
 
+Term stack_of(Vm& vm);
+void describe_frame(Vm& vm, Text& out, Term frame);
+
+/// An error of a program: with the function it happened in, unless the reason names its place itself.
+void tell_failure(Vm& vm, Term reason) {
+  const bool ran = (session_process(vm).marks & kFormFailed) != 0;
+  Term stack = ran ? stack_of(vm) : kEmptyList;
+  const auto library = [&](Term frame) {
+    const Term name = tuple_at(vm, frame, 0);
+    return tuple_at(vm, frame, 1) == kNil || name_record(vm, plain_symbol(vm, name)).space().starts_with("lona.");
+  };
+  while (is_pair(stack) && library(head(vm, stack))) stack = tail(vm, stack);
+  tell_error(vm, reason);
+  const bool error = is_tuple(reason) && tuple_count(vm, reason) == 3 && is_map(vm, tuple_at(vm, reason, 2));
+  if (!error || !is_pair(stack)) return;
+  if (map_get(vm, tuple_at(vm, reason, 2), keyword(vm, Atom::File)) != kNone) return;
+  Text out(vm);
+  out.add("   ");
+  describe_frame(vm, out, head(vm, stack));
+  out.add('\n');
+  vm.ports->write(2, base::bytes_of(out.view()));
+}
+
 /// All forms of a text; the last one's value, kNone if there is none. After an error, which is told, the rest is not read.
 Evaluation evaluate_all(Vm& vm, std::string_view file, std::string_view text) {
   Reader reader(vm, text);
@@ -297,7 +320,7 @@ bool call_core(Vm& vm, std::string_view name, Term argument) {
   const u64 full = name_intern(vm, "lona.core", name);
   if (full == 0 || argument == kRaised) return false;
   const Evaluation result = session_evaluate(vm, make_list(vm, {symbol_term(vm, full), argument}));
-  if (!result.ok) tell_error(vm, result.value);
+  if (!result.ok) tell_failure(vm, result.value);
   return result.ok;
 }
 
@@ -314,7 +337,7 @@ u32 run_main(Vm& vm, Term space, std::span<const std::string_view> arguments) {
   if (full == 0) return 1;
   const Evaluation result = session_evaluate(vm, make_list(vm, {symbol_term(vm, full), quoted(vm, list)}));
   if (!result.ok) {
-    tell_error(vm, result.value);
+    tell_failure(vm, result.value);
     return 1;
   }
   const bool is_status = is_small(result.value) && small_value(result.value) >= 0 && small_value(result.value) <= 255;
@@ -424,20 +447,24 @@ Term stack_of(Vm& vm) {
 
 void add_name(Vm& vm, Text& out, Term atom) { out.add(name_record(vm, atom).name()); }
 
+/// `user/area  (repl:1)`.
+void describe_frame(Vm& vm, Text& out, Term frame) {
+  print(vm, out, tuple_at(vm, frame, 0));
+  out.add("  (");
+  if (tuple_at(vm, frame, 1) != kNil) {
+    add_name(vm, out, tuple_at(vm, frame, 1));
+    out.add(':');
+  }
+  print(vm, out, tuple_at(vm, frame, 2));
+  out.add(')');
+}
+
 /// `   user/area  (repl:1)`, and that there is more.
 void describe_place(Vm& vm, Text& out, Term stack, const Unit& unit) {
   out.add("   ");
   const u64 start = out.size();
   if (is_pair(stack)) {
-    const Term frame = head(vm, stack);
-    print(vm, out, tuple_at(vm, frame, 0));
-    out.add("  (");
-    if (tuple_at(vm, frame, 1) != kNil) {
-      add_name(vm, out, tuple_at(vm, frame, 1));
-      out.add(':');
-    }
-    print(vm, out, tuple_at(vm, frame, 2));
-    out.add(')');
+    describe_frame(vm, out, head(vm, stack));
     if (is_pair(tail(vm, stack))) {
       constexpr u64 kHintColumn = 44;
       for (u64 width = out.size() - start; width < kHintColumn; ++width) out.add(' ');
