@@ -753,8 +753,7 @@ L_BitsInteger : {
   i64 field = 0;
   const Term place = bp[B() - 1];  // verified code may have put anything there
   const u64 at = static_cast<u64>(small_value(place));
-  if (!is_small(place) || !is_binary(vm, bp[B()]) ||
-      !bits_small(binary_bytes(vm, bp[B()]), at, pc[1], C(), field)) {
+  if (!is_small(place) || !is_binary(vm, bp[B()]) || !bits_small(binary_bytes(vm, bp[B()]), at, pc[1], C(), field)) {
     JUMP_BY(2);
     NEXT();
   }
