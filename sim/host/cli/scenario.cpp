@@ -25,8 +25,12 @@ local notes = s:history("notes", { model = "register" })
 for i = 1, 2 do
   s:client("writer-" .. i, a, function(me)       -- a process on node a; each call is a real one
     while me:running() do
-      local text = ("%-16s"):format(me:unique())  -- of one length, for a write covers only what it is long
-      notes:write(me, text, function() return me:write("/home/note", text) end)
+      local text, mine = me:unique(), "/home/note-" .. i
+      notes:write(me, text, function()            -- a rename is seen whole; a write is a truncation first
+        local ok, err = me:write(mine, text)
+        if not ok then return nil, err end
+        return me:rename(mine, "/home/note")
+      end)
       notes:read(me, function() return me:read("/home/note") end)
       me:sleep(range("1ms", "50ms"))
     end
