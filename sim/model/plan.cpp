@@ -182,6 +182,7 @@ void write_schedule(const ScheduleConfig& schedule, SectionWriter& out) {
 void write_faults(const FaultPlan& faults, SectionWriter& out) {
   if (!has_faults(faults)) return;
   budget_fields(faults.budget, out);
+  out(faults.last_started);
   out(faults.rules.size());
   for (const FaultRule& rule : faults.rules) rule_fields(rule, out);
   out(faults.overrides.size());
@@ -234,6 +235,7 @@ base::Result<void, PlanError> read_faults(base::Bytes bytes, PlanStorage& storag
   if (bytes.empty()) return {};
   SectionReader in(bytes);
   budget_fields(faults.budget, in);
+  in(faults.last_started);
   const u32 rules = in.count(kFaultRulesMax);
   for (u32 i = 0; i < rules; ++i) {
     rule_fields(storage.rules[i], in);

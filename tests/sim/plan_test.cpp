@@ -226,6 +226,7 @@ struct Drawn {
     plan.faults.overrides = fault_overrides;
     plan.faults.services = services;
     plan.faults.budget.clock_error_ns = prng.next();
+    if (!texts.empty()) plan.faults.last_started = texts.front();
     plan.note = "orrery-overrides 1\n";
   }
 };
@@ -244,6 +245,7 @@ TEST_CASE("clock, schedule and faults of a plan come back as they were written",
     CHECK(back->clock == drawn.plan.clock);
     CHECK(back->schedule.then_after == drawn.plan.schedule.then_after);
     REQUIRE(back->faults.rules.size() == drawn.rules.size());
+    CHECK(back->faults.last_started == (drawn.rules.empty() ? "" : drawn.plan.faults.last_started));
     for (u64 i = 0; i < drawn.rules.size(); ++i) {
       CHECK(back->faults.rules[i].target == drawn.rules[i].target);
       CHECK(back->faults.rules[i].at_most == sim::kAlways);
