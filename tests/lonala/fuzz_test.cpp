@@ -189,7 +189,8 @@ TEST_CASE("the compiler answers every form, and the machine goes on", "[vm][lona
     while (!closing.empty()) text += closing.back(), closing.pop_back();
     CAPTURE(text);
     lonala::session_reset(machine.vm);
-    lonala::Reader reader(machine.vm, "(fn* [] " + text + ")");
+    const std::string function = "(fn* [] " + text + ")";
+    lonala::Reader reader(machine.vm, function);
     lonala::Term form = lonala::kNil;
     if (reader.next(form) != lonala::Reader::Outcome::Form) continue;
     compiled += lonala::session_evaluate(machine.vm, form).ok;
