@@ -39,6 +39,7 @@ class Live {
   /// Virtual time that corresponds to now.
   u64 paced_now() const { return base_virtual_ + (uv_hrtime() - base_wall_) / 1000 * speed_permille_; }
   void advance();
+  u64 arrival();
   void sleep_until(u64 virtual_ns);
   void on_input();
   void type(base::Bytes bytes);
@@ -57,6 +58,7 @@ class Live {
   u64 base_virtual_ = 0;
   uv_loop_t loop_ = {};
   uv_timer_t timer_ = {};
+  uv_idle_t behind_ = {};
   uv_poll_t input_ = {};
   uv_signal_t signals_[7] = {};
   bool escape_ = false;
@@ -98,7 +100,10 @@ void Live::advance() {
       restore_terminal();
       list_blocked(world());
       return stop(kStalled);
-    case Outcome::Waiting: uv_timer_stop(&timer_); return;
+    case Outcome::Waiting:
+      uv_timer_stop(&timer_);
+      uv_idle_stop(&behind_);
+      return;
     case Outcome::Running: return sleep_until(world().next_time());
   }
 }
@@ -108,12 +113,27 @@ void Live::sleep_until(u64 virtual_ns) {
   const u64 ahead_ns = virtual_ns > now ? (virtual_ns - now) * 1000 / speed_permille_ : 0;
   u64 delay_ms = (ahead_ns + 999'999) / 1'000'000;
   if (delay_ms > 3'600'000) delay_ms = 3'600'000;
+  if (delay_ms == 0) {
+    // Behind the wall: go on at once, but look at the terminal first. A timer of no delay would be due again before that.
+    uv_timer_stop(&timer_);
+    uv_idle_start(&behind_, [](uv_idle_t* idle) {
+      uv_idle_stop(idle);
+      static_cast<Live*>(idle->data)->advance();
+    });
+    return;
+  }
   uv_timer_start(
       &timer_, [](uv_timer_t* timer) { static_cast<Live*>(timer->data)->advance(); }, delay_ms, 0);
 }
 
+/// When what happens outside now enters: by the wall, or at once where the machine is behind it.
+u64 Live::arrival() {
+  const u64 now = paced_now();
+  return world().next_time() < now ? world().now() : now;
+}
+
 void Live::type(base::Bytes bytes) {
-  const u64 time = world().input_time(paced_now());
+  const u64 time = world().input_time(arrival());
   while (!bytes.empty()) {
     const u64 taken = world().console_input(kNode, bytes, time);
     if (taken == 0) break;  // 64 KiB typed ahead and not yet read: as a terminal line would, drop the rest
@@ -157,7 +177,7 @@ void Live::on_signal(int signal) {
   switch (signal) {
     case SIGWINCH: {
       const TerminalSize size = terminal_size();
-      world().console_size(kNode, size.columns, size.rows, world().input_time(paced_now()));
+      world().console_size(kNode, size.columns, size.rows, world().input_time(arrival()));
       return advance();
     }
     case SIGHUP: return hang_up();
@@ -187,6 +207,8 @@ int Live::run() {
   uv_loop_init(&loop_);
   uv_timer_init(&loop_, &timer_);
   timer_.data = this;
+  uv_idle_init(&loop_, &behind_);
+  behind_.data = this;
   uv_poll_init(&loop_, &input_, STDIN_FILENO);
   input_.data = this;
   uv_poll_start(&input_, UV_READABLE | UV_DISCONNECT, [](uv_poll_t* poll, int status, int) {
