@@ -16,7 +16,6 @@ namespace {
 
 constexpr u32 kSourceFaults = u32{1} << 19;  // of EntryClass::Plan; one entry a stream at a time
 constexpr u64 kMinuteNs = 60'000'000'000;
-constexpr u32 kNone = ~u32{0};
 constexpr u32 kTableBits = 12;
 static_assert(u32{1} << kTableBits == kFaultTableSize);
 
