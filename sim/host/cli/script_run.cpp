@@ -10,9 +10,6 @@ namespace {
 
 constexpr u64 kPieceNs = 100'000'000;
 
-constexpr std::string_view kLaneNames[] = {"world", "sched", "ipc", "cap", "mem",  "trap",   "budget", "irq",
-                                           "disk",  "net",   "fs",  "vm",  "host", "inject", "check",  "draw"};
-
 }  // namespace
 
 const char* state_name(kernel::ThreadState state) {
