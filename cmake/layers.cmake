@@ -22,6 +22,8 @@ function(core_library name)
   set(kinds host bare)
   if(ORRERY_BARE)
     set(kinds bare)
+  elseif(ORRERY_SANITIZE)
+    set(kinds host)  # sanitizers do not reach freestanding code: it would only be the one of the other builds again
   endif()
   foreach(kind ${kinds})
     set(target ${name})
