@@ -332,6 +332,22 @@ TEST_CASE("a server started for a mount ends with its last mount, once nothing o
   CHECK(session.output == "1\n2\n2\n2\n1\n2\n1\na\n1\n");
 }
 
+TEST_CASE("what a server started for a mount was made of comes back with it", "[user][root]") {
+  // More mounts in a row than a page has endpoints; the first round grows what the manager itself keeps.
+  const Session session =
+      run("free() { cat /proc/meminfo | head -n 2 | tail -n 1 | sed 's/free_pages //'; }\n"
+          "churn() { for i in $(seq 100); do mount ramfs /mnt || echo $i; echo $i > /mnt/f; unmount /mnt; done; sleep "
+          "1; }\n"
+          "churn; free; churn; free\n"
+          "mount ramfs /mnt; echo x > /mnt/f; exec 5< /mnt/f; unmount /mnt\n"
+          "kill -9 $(pidof ramfs | tr ' ' '\\n' | sort -n | tail -n 1); sleep 1; echo goes on; cat <&5\n");
+  CAPTURE(session.output);
+  const std::string_view output = session.output;
+  const std::size_t line = output.find('\n') + 1;
+  CHECK(output.substr(0, line) == output.substr(line, line));
+  CHECK(output.substr(2 * line) == "goes on\nfsh: cat: access revoked\n");
+}
+
 TEST_CASE("who waits for an answer of a server that is killed is told, wherever its request was", "[user][init]") {
   // Parked at the server, received by it, queued at its endpoint.
   const Session session =

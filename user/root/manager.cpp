@@ -246,7 +246,11 @@ u32 Manager::take_reply() {
   const BlockId block = untyped_.take(kSmallBlockBits, slots_);
   ASSERT(block != kNoBlock);  // `spawn` refuses long before the last 4 KiB are gone
   small_objects_ = untyped_.slot_of(block);
-  MUST_OK(retype(small_objects_, kernel::ObjectType::Reply, kSmallObjectBits, own(slot)));
+  // The block has room. Who waits was promised an answer, so a kernel that refuses for reasons of its own is asked again.
+  constexpr u32 kTriesMax = 1000;
+  for (u32 tries = 0; !retype(small_objects_, kernel::ObjectType::Reply, kSmallObjectBits, own(slot)); ++tries) {
+    ASSERT(tries < kTriesMax);
+  }
   return slot;
 }
 

@@ -51,9 +51,11 @@ struct Service {
   u32 slot = 0;
   u32 pid = 0;  // who published it; 0: the manager
   u32 generation = 1;
-  bool per_client = false;  // every client gets a copy badged with its pid
-  bool is_private = false;  // of a server started for a mount: it ends when it is mounted nowhere any more
-  u8 instance = 0;          // of our own trees: which one
+  bool per_client = false;   // every client gets a copy badged with its pid
+  BlockId block = kNoBlock;  // of a server started for a mount: what its endpoint is made of
+  u8 instance = 0;           // of our own trees: which one
+  /// Started for a mount: it ends when it is mounted nowhere any more.
+  bool is_private() const { return block != kNoBlock; }
 };
 
 /// Something a worker does with the files of a process, because it may block.
@@ -302,6 +304,7 @@ class Manager {
   Answer on_env_names(ProcessRecord& record, base::Bytes body);
 
   // spaces.cpp
+  u32 make_own(kernel::ObjectType type, u32 bits);
   u32 take_buffer();
   Result<void> make_tables(ProcessRecord& record, u64 address);
   Result<u32> take_block(ProcessRecord& record, u32 bits);
@@ -320,6 +323,12 @@ class Manager {
   void tell_unused();
   void tell_unused(u64 endpoint);
   bool is_mounted(u64 endpoint);
+  struct PrivateEndpoint {
+    BlockId block = kNoBlock;
+    u32 slot = 0;
+  };
+  Result<PrivateEndpoint> make_private_endpoint();
+  void drop_private_endpoint(const PrivateEndpoint& endpoint);
   void withdraw_all(const ProcessRecord& record);
   void changed(Namespace& names);
 

@@ -90,7 +90,7 @@ void Manager::drop_member(Member& member) {
   member.references -= 1;
   if (member.references != 0) return;
   bool any_private = false;
-  for (const Service& service : services_) any_private = any_private || service.is_private;
+  for (const Service& service : services_) any_private = any_private || service.is_private();
   const u64 endpoint = any_private && member.slot != 0 ? inspect_slot(own(member.slot)).object : 0;
   if (member.slot != 0) {
     remove(own(member.slot));
@@ -110,7 +110,7 @@ void Manager::tell_unused() {
 
 void Manager::tell_unused(u64 endpoint) {
   for (const Service& service : services_) {
-    if (!service.is_private || inspect_slot(own(service.slot)).object != endpoint) continue;
+    if (!service.is_private() || inspect_slot(own(service.slot)).object != endpoint) continue;
     ProcessRecord* const server = find(service.pid);
     const bool runs = server != nullptr && server->state == ProcessState::Running;
     if (runs && !is_mounted(endpoint)) signal(*server, kSignalUnused);
@@ -137,7 +137,7 @@ void Manager::withdraw_all(const ProcessRecord& record) {
   for (u64 i = services_.size(); i-- > 0;) {
     Service& service = services_[i];
     if (service.pid != record.pid) continue;
-    if (service.is_private && is_mounted(inspect_slot(own(service.slot)).object)) {
+    if (service.is_private() && is_mounted(inspect_slot(own(service.slot)).object)) {
       constexpr std::string_view kArguments{"stopped\0", 8};
       const auto stand_in = spawn(nullptr, {.program = "stopped", .arguments = kArguments, .served = service.slot});
       if (stand_in.ok()) {
@@ -145,10 +145,35 @@ void Manager::withdraw_all(const ProcessRecord& record) {
         continue;
       }
     }
-    remove(own(service.slot));
-    slots_.give(service.slot);
+    if (service.is_private()) {
+      drop_private_endpoint({service.block, service.slot});
+    } else {
+      remove(own(service.slot));
+      slots_.give(service.slot);
+    }
     services_.erase(i);
   }
+}
+
+/// In the manager's memory, for the server may outlive whoever has it started; in a block of its own, so that it comes
+/// back whole.
+Result<Manager::PrivateEndpoint> Manager::make_private_endpoint() {
+  const BlockId block = untyped_.take(UntypedPool::kBlockBitsMin, slots_);
+  if (block == kNoBlock) return fs::fail(ErrorCode::OutOfMemory);
+  const u32 slot = slots_.take();
+  if (slot != 0 && retype(untyped_.slot_of(block), kernel::ObjectType::Endpoint, kSmallObjectBits, own(slot))) {
+    return PrivateEndpoint{block, slot};
+  }
+  if (slot != 0) slots_.give(slot);
+  untyped_.give(block);
+  return fs::fail(ErrorCode::OutOfMemory);
+}
+
+/// Whoever still has a file open there finds its access revoked; who waits to be served is told so now.
+void Manager::drop_private_endpoint(const PrivateEndpoint& endpoint) {
+  revoke(own(untyped_.slot_of(endpoint.block)));
+  untyped_.give(endpoint.block);
+  slots_.give(endpoint.slot);
 }
 
 void Manager::changed(Namespace& names) {

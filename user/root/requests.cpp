@@ -351,14 +351,10 @@ Result<Process::Spawn::Reply> Manager::on_spawn(ProcessRecord& record, const Pro
   u32 served = 0;
   if (request.served.present && request.serve) return fs::fail(ErrorCode::BadArgument);
   if (request.served.present) served = TRY(keep_received());
+  PrivateEndpoint endpoint;
   if (request.serve) {
-    // In the manager's memory: the server may outlive whoever has it started.
-    served = slots_.take();
-    if (served == 0) return fs::fail(ErrorCode::OutOfMemory);
-    if (!retype(small_objects_, kernel::ObjectType::Endpoint, kSmallObjectBits, own(served))) {
-      slots_.give(served);
-      return fs::fail(ErrorCode::OutOfMemory);
-    }
+    endpoint = TRY(make_private_endpoint());
+    served = endpoint.slot;
   }
   const auto spawned = spawn(&record, {.program = request.program,
                                        .arguments = arguments.view(),
@@ -375,8 +371,12 @@ Result<Process::Spawn::Reply> Manager::on_spawn(ProcessRecord& record, const Pro
   if (request.serve && spawned.ok()) {
     char name[16];
     const Pid pid = (*spawned)->pid;
-    services_.push_back(
-        {.name = base::String(memory_, base::format(name, "{}", pid)), .slot = served, .pid = pid, .is_private = true});
+    services_.push_back({.name = base::String(memory_, base::format(name, "{}", pid)),
+                         .slot = served,
+                         .pid = pid,
+                         .block = endpoint.block});
+  } else if (request.serve) {
+    drop_private_endpoint(endpoint);
   } else if (served != 0) {
     remove(own(served));  // takes nothing from the child: its copy moves up to the parent's
     slots_.give(served);

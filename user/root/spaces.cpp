@@ -32,24 +32,31 @@ u32 Manager::take_object_slots() {
   return slots_.take_run(kObjectSlotCount);
 }
 
+/// A kernel object that is never given back, from a block of its own; 0: there is no memory for it.
+u32 Manager::make_own(ObjectType type, u32 bits) {
+  const BlockId block = untyped_.take(bits, slots_);
+  if (block == kNoBlock) return 0;
+  const u32 slot = slots_.take();
+  if (slot != 0 && retype(untyped_.slot_of(block), type, bits, own(slot))) return slot;
+  if (slot != 0) slots_.give(slot);
+  untyped_.give(block);
+  return 0;
+}
+
 u32 Manager::take_buffer() {
   if (!free_buffers_.empty()) return free_buffers_.take_back();
   if (buffers_made_ == buffer_frames_.size() * kBuffersPerFrame) {
-    const BlockId block = untyped_.take(kLargeFrameBits, slots_);
-    if (block == kNoBlock) return kernel::kNoIrq;
-    const u32 slot = slots_.take();
+    const u32 frame = make_own(ObjectType::Frame, kLargeFrameBits);
+    if (frame == 0) return kernel::kNoIrq;
     const u64 address = kBuffersAddress + buffer_frames_.size() * kLargeFrameBytes;
-    MUST_OK(slot != 0 && retype(untyped_.slot_of(block), ObjectType::Frame, kLargeFrameBits, own(slot)));
-    const FrameMapping mapping{.frame = slot, .vspace = kernel::kRootVSpace, .address = address};
+    const FrameMapping mapping{.frame = frame, .vspace = kernel::kRootVSpace, .address = address};
     if (map_frame(mapping) != kernel::ResultLabel::None) {
-      const BlockId table_block = untyped_.take(kernel::kTableBits, slots_);
-      const u32 table = slots_.take();
-      MUST_OK(table_block != kNoBlock && table != 0);
-      MUST_OK(retype(untyped_.slot_of(table_block), ObjectType::PageTable, kernel::kTableBits, own(table)));
+      const u32 table = make_own(ObjectType::PageTable, kernel::kTableBits);
+      if (table == 0) return kernel::kNoIrq;
       MUST_OK(map_table(table, kernel::kRootVSpace, address));
       MUST_OK(map_frame(mapping) == kernel::ResultLabel::None);
     }
-    buffer_frames_.push_back(slot);
+    buffer_frames_.push_back(frame);
   }
   return buffers_made_++;
 }
@@ -110,21 +117,26 @@ Result<void> Manager::make_objects(ProcessRecord& record, const Entry& entry) {
   const u32 vspace = slots + kObjectVSpace;
   const u32 tcb = slots + kObjectTcb;
   const u32 context = slots + kObjectContext;
-  // ── Nothing below can fail: the block has room for all of it ──
-  MUST_OK(retype(memory, ObjectType::CNode, kCNodeRadix, own(node)));
-  MUST_OK(retype(memory, ObjectType::VSpace, kernel::kTableBits, own(vspace)));
-  MUST_OK(retype(memory, ObjectType::PageTable, kernel::kTableBits, own(slots + kObjectTable1), 2));
-  MUST_OK(retype(memory, ObjectType::Frame, kFrameBits, own(slots + kObjectFrame0), 2));
-  MUST_OK(retype(memory, ObjectType::Tcb, kernel::kTcbBits, own(tcb)));
-  MUST_OK(retype(memory, ObjectType::SchedContext, kContextBits, own(context)));
-  MUST_OK(retype(memory, ObjectType::Notification, 6, own(slots + kObjectNotification)));
-  MUST_OK(retype(memory, ObjectType::Reply, 6, {node, kSlotReply}));
+  // The block has room for all of it; a kernel that is short of something of its own may refuse all the same.
+  const bool made = retype(memory, ObjectType::CNode, kCNodeRadix, own(node)) &&
+                    retype(memory, ObjectType::VSpace, kernel::kTableBits, own(vspace)) &&
+                    retype(memory, ObjectType::PageTable, kernel::kTableBits, own(slots + kObjectTable1), 2) &&
+                    retype(memory, ObjectType::Frame, kFrameBits, own(slots + kObjectFrame0), 2) &&
+                    retype(memory, ObjectType::Tcb, kernel::kTcbBits, own(tcb)) &&
+                    retype(memory, ObjectType::SchedContext, kContextBits, own(context)) &&
+                    retype(memory, ObjectType::Notification, 6, own(slots + kObjectNotification)) &&
+                    retype(memory, ObjectType::Reply, 6, {node, kSlotReply});
+  if (!made) {
+    destroy_objects(record);
+    return fs::fail(ErrorCode::OutOfMemory);
+  }
   const Result<u32> pool = assign_asid(vspace);
   if (!pool.ok()) {
     destroy_objects(record);
     return pool.take_failure();
   }
   objects.asid_pool = pool.value() + 1;
+  // ── nothing below can fail ──
   MUST_OK(map_table(slots + kObjectTable1, vspace, machine::kArenaAddress));
   MUST_OK(map_table(slots + kObjectTable0, vspace, machine::kArenaAddress));
   for (u32 i = 0; i < 2; ++i) {
@@ -207,7 +219,7 @@ Result<void> Manager::make_tables(ProcessRecord& record, u64 address) {
   const u32 table = slots_.take();
   if (table == 0) return fs::fail(ErrorCode::OutOfMemory);
   record.objects.more_slots.push_back(table);
-  MUST_OK(retype(memory, ObjectType::PageTable, kernel::kTableBits, own(table)));
+  if (!retype(memory, ObjectType::PageTable, kernel::kTableBits, own(table))) return fs::fail(ErrorCode::OutOfMemory);
   MUST_OK(map_table(table, record.objects.slots + kObjectVSpace, address));
   return {};
 }
@@ -254,7 +266,7 @@ Result<u64> Manager::grow_arena(ProcessRecord& record, u64 bytes) {
       const u32 slot = slots_.take();
       if (slot == 0) return fs::fail(ErrorCode::OutOfMemory);
       objects.more_slots.push_back(slot);
-      MUST_OK(retype(block.value(), ObjectType::Frame, frame_bits, own(slot)));
+      if (!retype(block.value(), ObjectType::Frame, frame_bits, own(slot))) return fs::fail(ErrorCode::OutOfMemory);
       TRY(map_for(record, slot, machine::kArenaAddress + objects.arena_bytes, kernel::kRightRead | kernel::kRightWrite,
                   kernel::kMapArena));
       objects.arena_bytes += u64{1} << frame_bits;

@@ -366,6 +366,9 @@ Result<void> FileTable::pass(std::span<const FdMapping> wanted, base::String& te
         mapping.child < kFdsMax ? in_use(mapping.parent) : Result<Descriptor*>(ErrorCode::BadFileDescriptor);
     const auto shared =
         open.ok() ? ask<File::Share>(mapping.parent, {}, Repeat::Always) : Result<File::Share::Reply>(open.error());
+    // What merely goes along and leads nowhere any more stays behind.
+    const bool goes_along = open.ok() && mapping.child > kStderr;
+    if (goes_along && !shared.ok() && shared.error() == ErrorCode::AccessRevoked) continue;
     if (!shared.ok()) {
       take_back(copies.span().subspan(first));
       copies.truncate(first);
