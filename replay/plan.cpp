@@ -205,6 +205,10 @@ PlanRead machine_of(const Recording& recording, const std::string& built_in_imag
                     std::span<const machine::NativeEntry> entries) {
   PlanRead read = read_plan(recording.plan());
   if (!read.error.empty()) return read;
+  if (recording.scenario() != nullptr) {
+    read.error = "it is of the scenario " + recording.scenario()->name + ": its files make the machine";
+    return read;
+  }
   read.options.seed = recording.header().seed;
   read.options.entries = entries;
   for (const Overrides* overrides : recording.all<Overrides>()) {

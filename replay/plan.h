@@ -20,7 +20,7 @@ struct PlanRead {
 PlanRead read_plan(const PlanFrame& plan);
 
 /// The machine of a recording, with `image` (the one built in) or an attached one, and `entries`. Errors: a text that
-/// names the hash of an image that is not at hand.
+/// names the hash of an image that is not at hand, or says that the run is a scenario's, which makes its machine itself.
 PlanRead machine_of(const Recording& recording, const std::string& built_in_image,
                     std::span<const machine::NativeEntry> entries);
 

@@ -48,36 +48,51 @@ std::string read_input(const Input& input, u32 nodes, InputRecord& record) {
   return "no such input: " + input.source + " of " + std::to_string(size) + " bytes";
 }
 
+void Checker::diverge(u64 upto, base::Digest recorded, base::Digest found, std::string what) {
+  if (!divergence_) divergence_ = Divergence{last_equal_, upto, recorded, found, std::move(what)};
+}
+
+void Checker::epoch_closed(base::Digest root) {
+  if (!machine_.started() || next_ == milestones_.size()) return;
+  const Milestone& milestone = *milestones_[next_];
+  const u64 count = machine_.world().trace().count();
+  if (count < milestone.sequence) return;
+  next_ += 1;
+  if (count != milestone.sequence || root != milestone.root)
+    return diverge(milestone.sequence, milestone.root, root, {});
+  if (divergence_) return;
+  equal_ += 1;
+  last_equal_ = milestone.sequence;
+}
+
+void Checker::ended(base::Digest root) {
+  const End& end = *recording_.end();
+  sim::World& world = machine_.world();
+  const u64 count = world.trace().count();
+  if (next_ < milestones_.size()) {
+    const Milestone& missed = *milestones_[next_];
+    diverge(missed.sequence, missed.root, root,
+            "the run ended after " + std::to_string(count) + " events, before this milestone");
+  }
+  if (count != end.sequence || root != end.root) diverge(end.sequence, end.root, root, {});
+  if (!divergence_ && state_of(world) != end.state) {
+    diverge(end.sequence, end.state, state_of(world), "equal events, but another state of memory at the end");
+  }
+}
+
 Player::Player(const Recording& recording, sim::host::Machine& machine, Options options)
-    : recording_(recording), machine_(machine), options_(options), milestones_(recording.all<Milestone>()) {
+    : recording_(recording), machine_(machine), options_(options), checker_(recording, machine) {
   for (const Input* input : recording.all<Input>()) {
     if (input->source.starts_with("watchdog:")) silences_.push_back(input);
   }
   machine.on_epoch = [this, before = machine.on_epoch](u64 epoch, base::Digest root) {
-    epoch_closed(root);
+    checker_.epoch_closed(root);
     if (before) before(epoch, root);
   };
   machine.on_input = [this, before = machine.on_input](const InputRecord& record) {
     input_seen(record);
     if (before) before(record);
   };
-}
-
-void Player::diverge(u64 upto, base::Digest recorded, base::Digest found, std::string what) {
-  if (!result_.divergence) result_.divergence = Divergence{last_equal_, upto, recorded, found, std::move(what)};
-}
-
-void Player::epoch_closed(base::Digest root) {
-  if (!machine_.started() || next_milestone_ == milestones_.size()) return;
-  const Milestone& milestone = *milestones_[next_milestone_];
-  const u64 count = machine_.world().trace().count();
-  if (count < milestone.sequence) return;
-  next_milestone_ += 1;
-  if (count != milestone.sequence || root != milestone.root)
-    return diverge(milestone.sequence, milestone.root, root, {});
-  if (result_.divergence) return;
-  result_.milestones += 1;
-  last_equal_ = milestone.sequence;
 }
 
 void Player::input_seen(const InputRecord& record) {
@@ -125,7 +140,7 @@ bool Player::feed(const Input& input) {
   switch (record.kind) {
     case InputRecord::Kind::ConsoleBytes:
       if (world.console_input(record.node, record.bytes, record.time) != record.bytes.size()) {
-        diverge(upto, {}, {}, "the console did not take input that it took when it was recorded");
+        checker_.diverge(upto, {}, {}, "the console did not take input that it took when it was recorded");
         return !stopped();
       }
       break;
@@ -141,6 +156,13 @@ bool Player::feed(const Input& input) {
 }
 
 Replayed Player::play() {
+  run_all();
+  result_.divergence = checker_.divergence();
+  result_.milestones = checker_.equal();
+  return result_;
+}
+
+void Player::run_all() {
   sim::World& world = machine_.world();
   expect_next_silence();
   bool going = result_.error.empty();
@@ -158,28 +180,18 @@ Replayed Player::play() {
     // A cut recording: as far as its last frame, no further than it can vouch for.
     u64 known = 0;
     for (const Input* input : recording_.all<Input>()) known = input->time > known ? input->time : known;
-    for (const Milestone* milestone : milestones_) known = milestone->time > known ? milestone->time : known;
+    for (const Milestone* milestone : checker_.milestones()) known = milestone->time > known ? milestone->time : known;
     if (known + 1 < until) until = known + 1;
   }
   if (going && result_.outcome != Outcome::Ended) run_to(until);
-  if (!result_.error.empty()) return result_;
+  if (!result_.error.empty()) return;
   if (before_finish) before_finish();
   result_.root = world.finish();
-  if (!result_.ended || stopped()) return result_;
-  const u64 count = world.trace().count();
-  if (next_milestone_ < milestones_.size()) {
-    const Milestone& missed = *milestones_[next_milestone_];
-    diverge(missed.sequence, missed.root, result_.root,
-            "the run ended after " + std::to_string(count) + " events, before this milestone");
-  }
-  if (count != end->sequence || result_.root != end->root) diverge(end->sequence, end->root, result_.root, {});
+  if (!result_.ended || stopped()) return;
+  checker_.ended(result_.root);
   if (next_silence_ < silences_.size()) {
-    diverge(count, end->root, result_.root, "a recorded watchdog fault never came");
+    checker_.diverge(world.trace().count(), end->root, result_.root, "a recorded watchdog fault never came");
   }
-  if (!result_.divergence && state_of(world) != end->state) {
-    diverge(end->sequence, end->state, state_of(world), "equal events, but another state of memory at the end");
-  }
-  return result_;
 }
 
 }  // namespace replay

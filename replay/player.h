@@ -26,6 +26,35 @@ struct Replayed {
   std::string error;  // an input that no machine can have had
 };
 
+/// Holds a run against a recording: its digests on the way, and how it ended. The first difference is kept.
+class Checker {
+ public:
+  /// Both outlive the checker.
+  Checker(const Recording& recording, sim::host::Machine& machine)
+      : recording_(recording), machine_(machine), milestones_(recording.all<Milestone>()) {}
+
+  /// To be called as each epoch of the run closes.
+  void epoch_closed(base::Digest root);
+  /// The run is over, where the recording has its end: its digest and the state of its world.
+  void ended(base::Digest root);
+  /// The first difference, which lies before event `upto`, is this one, unless one was found before.
+  void diverge(u64 upto, base::Digest recorded, base::Digest found, std::string what);
+
+  const std::optional<Divergence>& divergence() const { return divergence_; }
+  /// Milestones that were equal.
+  u64 equal() const { return equal_; }
+  const std::vector<const Milestone*>& milestones() const { return milestones_; }
+
+ private:
+  const Recording& recording_;
+  sim::host::Machine& machine_;
+  std::vector<const Milestone*> milestones_;
+  u64 next_ = 0;
+  u64 last_equal_ = 0;  // events
+  u64 equal_ = 0;
+  std::optional<Divergence> divergence_;
+};
+
 class Player {
  public:
   struct Options {
@@ -46,22 +75,19 @@ class Player {
 
  private:
   static constexpr u64 kPieceNs = 100'000'000;
-  void epoch_closed(base::Digest root);
   void input_seen(const sim::InputRecord& record);
+  void run_all();
   bool run_to(u64 until);
   bool feed(const Input& input);
   void expect_next_silence();
-  bool stopped() const { return interrupted_ || (result_.divergence && options_.stop_at_divergence); }
-  void diverge(u64 upto, base::Digest recorded, base::Digest found, std::string what);
+  bool stopped() const { return interrupted_ || (checker_.divergence() && options_.stop_at_divergence); }
 
   const Recording& recording_;
   sim::host::Machine& machine_;
   Options options_;
-  std::vector<const Milestone*> milestones_;
+  Checker checker_;
   std::vector<const Input*> silences_;
-  u64 next_milestone_ = 0;
   u64 next_silence_ = 0;
-  u64 last_equal_ = 0;
   u64 fed_until_ = 0;  // time of the last input fed
   bool interrupted_ = false;
   Replayed result_;

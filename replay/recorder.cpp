@@ -104,6 +104,12 @@ std::string Recorder::open(const Options& options, const sim::host::MachineOptio
                 .sources = options.sources,
                 .redacted = options.redacted});
   append(PlanFrame{plan});
+  if (options.scenario) {
+    append(*options.scenario);
+    for (const Attachment& file : options.files) append(file);
+    if (!options.overrides.empty()) append(Overrides{options.overrides});
+    return failure_.empty() ? std::string() : path_ + ": " + failure_;
+  }
   if (machine.schedule.on || !machine.schedule.faults.empty()) append(Overrides{sim::host::text_of(machine.schedule)});
   if (!options.image_name.empty()) attach_image(options.image_name, machine.image);
   for (u32 i = 0; i < machine.shapes.size(); ++i) {

@@ -23,6 +23,10 @@ class Recorder {
     std::string image_name;  // not empty: the image is not the one built in, and is attached
     Digests digests = Digests::Sparse;
     bool exclusive = false;  // the file must not exist yet
+    /// Of a scenario's run: its files, and the schedule it was asked for (empty: none). No images: they follow from the files.
+    std::optional<Scenario> scenario;
+    std::vector<Attachment> files;
+    std::string overrides;
   };
   Recorder() = default;
   ~Recorder();

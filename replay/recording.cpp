@@ -71,6 +71,7 @@ struct Put {
     to.setSha256(data_of(attachment.sha256));
     to.setBytes(data_of(attachment.bytes));
     to.setExternal(attachment.external);
+    to.setKind(static_cast<wire::AttachmentKind>(attachment.kind));
   }
   void operator()(const Input& input) {
     auto to = frame.initInput();
@@ -109,6 +110,14 @@ struct Put {
     to.setState(data_of(bytes_of(end.state)));
     to.setUntil(end.until);
   }
+  void operator()(const Scenario& scenario) {
+    auto to = frame.initScenario();
+    to.setName(text_of(scenario.name));
+    to.setPlanId(data_of(scenario.plan));
+    to.setChecks(text_of(scenario.checks));
+    to.setLimitNs(scenario.limit_ns);
+    to.setEventsMax(scenario.events_max);
+  }
   void operator()(const Unknown&) { UNREACHABLE("contents of later versions are kept as bytes, never encoded"); }
 };
 
@@ -127,8 +136,9 @@ Content content_of(wire::Frame::Reader frame) {
     case wire::Frame::PLAN: return PlanFrame{buffer_of(frame.getPlan())};
     case wire::Frame::ATTACHMENT: {
       const auto from = frame.getAttachment();
+      KJ_REQUIRE(from.getKind() <= wire::AttachmentKind::SOURCE, "an attachment of an unknown kind");
       return Attachment{string_of(from.getName()), sha256_field(from.getSha256(), "sha256"), buffer_of(from.getBytes()),
-                        from.getExternal()};
+                        from.getExternal(), static_cast<Attachment::Kind>(from.getKind())};
     }
     case wire::Frame::INPUT: {
       const auto from = frame.getInput();
@@ -156,6 +166,11 @@ Content content_of(wire::Frame::Reader frame) {
       return End{from.getSequence(), digest_field(from.getRoot(), "root"), digest_field(from.getState(), "state"),
                  from.getUntil()};
     }
+    case wire::Frame::SCENARIO: {
+      const auto from = frame.getScenario();
+      return Scenario{string_of(from.getName()), sha256_field(from.getPlanId(), "planId"), string_of(from.getChecks()),
+                      from.getLimitNs(), from.getEventsMax()};
+    }
   }
   return Unknown{};
 }
@@ -167,6 +182,7 @@ const char* misplaced(const std::vector<Frame>& before, const Content& content) 
   if (index == 1) return std::holds_alternative<PlanFrame>(content) ? nullptr : "the second frame is not a plan";
   if (std::holds_alternative<Header>(content)) return "a second header";
   if (std::holds_alternative<PlanFrame>(content)) return "a second plan";
+  if (index != 2 && std::holds_alternative<Scenario>(content)) return "a scenario that does not follow the plan";
   if (std::holds_alternative<End>(before.back().content)) return "a frame after the end of the run";
   return nullptr;
 }
@@ -212,6 +228,10 @@ std::optional<Content> decode(base::Bytes payload, std::string& error) {
 }
 
 const End* Recording::end() const { return frames.empty() ? nullptr : std::get_if<End>(&frames.back().content); }
+
+const Scenario* Recording::scenario() const {
+  return frames.size() < 3 ? nullptr : std::get_if<Scenario>(&frames[2].content);
+}
 
 Recording parse(base::Bytes file) {
   Recording recording;

@@ -29,6 +29,15 @@ struct Attachment {
   Sha256 sha256 = {};
   Buffer bytes;
   bool external = false;
+  enum class Kind : u8 { Image, Source } kind = Kind::Image;  // Source: a file of the scenario
+};
+/// The run is one of a scenario: its files are attachments, the one that was named first.
+struct Scenario {
+  std::string name;
+  Sha256 plan = {};        // what the files and the boot image make (ScenarioCase::plan_id)
+  std::string checks;      // cadence of invariants; empty: the scenario's own
+  u64 limit_ns = ~u64{0};  // of the run, virtual
+  u64 events_max = ~u64{0};
 };
 /// `source` is "console:1", "hangup:1", "size:1" (u16 columns, u16 rows) or "watchdog:1" (u64 thread_id, u64 heartbeat);
 /// the number is the node's.
@@ -70,7 +79,7 @@ struct Overrides {
 struct Unknown {};
 
 using Content =
-    std::variant<Header, PlanFrame, Attachment, Input, Overrides, Milestone, Bookmark, Verdict, End, Unknown>;
+    std::variant<Header, PlanFrame, Attachment, Input, Overrides, Milestone, Bookmark, Verdict, End, Scenario, Unknown>;
 
 /// The packed payload of a frame.
 Buffer encode(const Content& content);
@@ -96,6 +105,8 @@ struct Recording {
   const PlanFrame& plan() const { return std::get<PlanFrame>(frames[1].content); }
   /// The end of the run; null for a recording that was cut.
   const End* end() const;
+  /// What the run is one of; null for a console script or a session.
+  const Scenario* scenario() const;
   template <class T>
   std::vector<const T*> all() const {
     std::vector<const T*> list;

@@ -23,7 +23,7 @@ struct Frame {
       parentMoment @8 :UInt64;
     }
     plan @9 :Data;                 # a Plan, canonical
-    attachment :group { name @10 :Text; sha256 @11 :Data; bytes @12 :Data; external @13 :Bool; }
+    attachment :group { name @10 :Text; sha256 @11 :Data; bytes @12 :Data; external @13 :Bool; kind @35 :AttachmentKind; }
     input :group { time @14 :UInt64; source @15 :Text; ordinal @16 :UInt64; data @17 :Data; secret @18 :Bool; }
     overrides @19 :Text;
     milestone :group { sequence @20 :UInt64; time @21 :UInt64; root @22 :Data; lanes @23 :List(UInt32); }
@@ -31,7 +31,15 @@ struct Frame {
     verdict :group { result @27 :Text; property @28 :Text; moment @29 :UInt64; signature @30 :Text; }
     end :group { sequence @31 :UInt64; root @32 :Data; state @33 :Data; until @34 :UInt64; }
     # until: all that happens before this virtual time was done, and nothing after it.
+    scenario :group { name @36 :Text; planId @37 :Data; checks @38 :Text; limitNs @39 :UInt64; eventsMax @40 :UInt64; }
+    # The run is one of a scenario, whose files are the attachments of kind source, the one that was named first. planId is
+    # the scenario's; the world of `plan` and its images follow from the files and the seed.
   }
+}
+
+enum AttachmentKind {
+  image @0;
+  source @1;    # a file of the scenario
 }
 
 # The world a recording is of, as far as it is not the seed.

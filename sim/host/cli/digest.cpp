@@ -37,18 +37,21 @@ struct Subject {
   MachineOptions options;
 };
 
+int read_recording(const ScriptRun& run, Subject& subject) {
+  if (run.flags.text() != MachineFlags{}.text()) {
+    return usage_error(kDigestVerb, "a recording has its seed and its machine");
+  }
+  return load_recording(kDigestVerb, run.script_name, subject.recording.emplace());
+}
+
+/// The machine of a script or of a recording that was read.
 int read_subject(const Context& context, ScriptRun& run, Subject& subject) {
   Guest guest = context.guest;
-  if (!is_recording(run.script_name)) {
+  if (!subject.recording) {
     if (const int code = prepare(run, guest, kDigestVerb); code >= 0) return code;
     subject.options = options_of(run, guest);
     return -1;
   }
-  if (run.flags.text() != MachineFlags{}.text()) {
-    return usage_error(kDigestVerb, "a recording has its seed and its machine");
-  }
-  if (const int code = load_recording(kDigestVerb, run.script_name, subject.recording.emplace()); code >= 0)
-    return code;
   replay::PlanRead plan = replay::machine_of(*subject.recording, guest.image, guest.entries);
   if (!plan.error.empty()) {
     std::fprintf(stderr, "orrery digest: %s: %s\n", run.script_name.c_str(), plan.error.c_str());
@@ -105,15 +108,19 @@ int digest_verb(Context& context) {
                      : "%8llu %12llu  %s\n",
                 static_cast<unsigned long long>(epoch), static_cast<unsigned long long>(events), text_of(root).c_str());
   };
-  if (is_scenario(run.script_name)) {
+  Subject subject;
+  ScenarioSubject scenario{.path = run.script_name, .seed = parse_seed(run.flags.seed)};
+  if (is_recording(run.script_name)) {
+    if (const int code = read_recording(run, subject); code >= 0) return code;
+    if (subject.recording->scenario() != nullptr) scenario.recording = &*subject.recording;
+  }
+  if (is_scenario(run.script_name) || scenario.recording != nullptr) {
     if (lanes || !only.empty()) return usage_error(kDigestVerb, "--lanes and --only are for console scripts");
-    const int code =
-        digest_scenario(context, run.script_name, run.flags.seed, [&](u64 epoch, u64 events, base::Digest root) {
-          if (epoch >= from && epoch <= to && epoch % every == 0) print(epoch, events, root);
-        });
+    const int code = digest_scenario(context, scenario, [&](u64 epoch, u64 events, base::Digest root) {
+      if (epoch >= from && epoch <= to && epoch % every == 0) print(epoch, events, root);
+    });
     return code >= 0 ? code : static_cast<int>(kHeld);
   }
-  Subject subject;
   if (const int code = read_subject(context, run, subject); code >= 0) return code;
 
   Machine machine(std::move(subject.options));

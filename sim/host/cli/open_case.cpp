@@ -6,7 +6,6 @@
 #include "sim/host/cli/record.h"
 #include "sim/host/cli/scenario_run.h"
 #include "sim/host/cli/script_case.h"
-#include "sim/host/scenario/case.h"
 
 namespace sim::host::cli {
 namespace {
@@ -24,11 +23,16 @@ OpenedCase open_recording(const std::string& path, const Guest& guest, const Ver
     std::fprintf(stderr, "orrery: %s: %s\n", path.c_str(), why.c_str());
     return OpenedCase{nullptr, code, {}};
   };
+  if (recording.scenario() != nullptr) {
+    scenario::Recorded recorded = scenario::case_of(recording, guest.entries, guest.image);
+    if (!recorded.error.empty()) return refuse(recorded.error, kUnreadable);
+    return {std::move(recorded.which), kHeld, std::move(recorded.setup)};
+  }
   replay::PlanRead plan = replay::machine_of(recording, guest.image, guest.entries);
   if (!plan.error.empty()) return refuse(plan.error, kUnreadable);
   if (plan.options.nodes != 1 || plan.options.console != ConsoleKind::Script ||
       !recording.all<replay::Input>().empty()) {
-    return refuse("it is no recording of a console script", kUnsupported);
+    return refuse("it is no recording of a scenario or a console script", kUnsupported);
   }
   ScriptRun run;
   run.flags.cores = std::to_string(plan.options.cores);

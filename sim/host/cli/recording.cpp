@@ -10,6 +10,7 @@
 
 #include "base/parse.h"
 #include "sim/host/cli/record.h"
+#include "sim/host/cli/scenario_run.h"
 
 namespace sim::host::cli {
 
@@ -25,7 +26,7 @@ const Verb kRecordingVerb = {
     "  repair          copies the frames before the first bad one\n"
     "  redact          replaces secret and named input by fillers, runs the result and records that\n"
     "  cut             the run up to a virtual time\n"
-    "  detach, attach  keeps only the hash of an attached image, or puts the image back\n"
+    "  detach, attach  keeps only the hash of what is attached (images, files of a scenario), or puts one back\n"
     "  --inputs        each input with its time\n"
     "  --show-secrets  also what was typed while the terminal did not show it\n"
     "  --input NAME    what to redact: console:1 is all that was typed at node 1, console:1@3 its third piece\n"
@@ -105,11 +106,14 @@ void print_json(const replay::Recording& recording, const std::string& problem) 
   const replay::Header& header = recording.header();
   std::printf(
       "{\"build\":\"%s\",\"bytes\":%llu,\"created\":%s,\"end\":%s,\"frames\":%zu,\"inputs\":%zu,\"milestones\":%zu,"
-      "\"model\":\"%s\",\"plan\":\"%s\",\"problem\":%s,\"schema\":\"orrery.recording/1\",\"seed\":%llu}\n",
+      "\"model\":\"%s\",\"plan\":\"%s\",\"problem\":%s,\"scenario\":%s,\"schema\":\"orrery.recording/1\","
+      "\"seed\":%llu}\n",
       replay::hex(header.build).c_str(), static_cast<unsigned long long>(recording.bytes),
       json_string(header.created).c_str(), json_string(end_text(recording)).c_str(), recording.frames.size(),
       inputs.size(), milestones.size(), replay::hex(header.model).c_str(), replay::hex(header.plan).c_str(),
-      json_string(problem).c_str(), static_cast<unsigned long long>(header.seed));
+      json_string(problem).c_str(),
+      json_string(recording.scenario() == nullptr ? "" : recording.scenario()->name).c_str(),
+      static_cast<unsigned long long>(header.seed));
 }
 
 std::string describe(const NodeShape& shape) {
@@ -128,6 +132,9 @@ void print_info(const replay::Recording& recording, const Request& request) {
               header.build == replay::build_id() ? "" : "  (not this one)");
   std::printf("seed      %llu\n", static_cast<unsigned long long>(header.seed));
   if (!header.created.empty()) std::printf("created   %s\n", header.created.c_str());
+  if (const replay::Scenario* scenario = recording.scenario()) {
+    std::printf("scenario  %s  plan %s\n", scenario->name.c_str(), replay::hex(scenario->plan).c_str());
+  }
   for (const std::string& source : header.sources) std::printf("source    %s\n", source.c_str());
   const replay::PlanRead plan = replay::read_plan(recording.plan());
   if (plan.error.empty()) {
@@ -211,6 +218,21 @@ int reattach(const Request& request) {
   return kHeld;
 }
 
+/// The run of a scenario up to `until`, recorded; there is no input to redact in one.
+int cut_scenario(const Request& request, const Guest& guest, const replay::Recording& recording, u64 until) {
+  if (request.action == "redact")
+    return refuse(request, "nothing to redact: a scenario's run takes no input", kUnreadable);
+  scenario::Recorded recorded = scenario::case_of(recording, guest.entries, guest.image);
+  if (!recorded.error.empty()) return refuse(request, recorded.error, kUnreadable);
+  recorded.setup.until = std::min(recorded.setup.until, until);
+  recorded.setup.record = request.out;
+  const RunReport report = recorded.which->run(recorded.setup);
+  if (report.finding && report.finding->kind == "setup") return refuse(request, report.finding->details, kUnreadable);
+  std::printf("%s after %llu events\n", std::string(name_of(report.verdict)).c_str(),
+              static_cast<unsigned long long>(report.events));
+  return kHeld;
+}
+
 int rerun(const Request& request, const Guest& guest) {
   u64 until = kNever;
   if (request.action == "cut") {
@@ -220,6 +242,7 @@ int rerun(const Request& request, const Guest& guest) {
   }
   replay::Recording recording;
   if (const int code = load_recording(kRecordingVerb, request.in, recording); code >= 0) return code;
+  if (recording.scenario() != nullptr) return cut_scenario(request, guest, recording, until);
   const replay::Rerun done =
       request.action == "cut"
           ? replay::cut(recording, until, guest.image, guest.entries, request.out)

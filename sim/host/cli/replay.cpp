@@ -8,6 +8,7 @@
 
 #include "base/parse.h"
 #include "sim/host/cli/record.h"
+#include "sim/host/cli/scenario_run.h"
 #include "sim/host/contain.h"
 
 namespace sim::host::cli {
@@ -63,6 +64,7 @@ const Verb kReplayVerb = {
     "  --digest        the trace digest as the last line: digest <32 hexadecimal digits>\n"
     "  --trace FILTER  events on stderr, as for `orrery run`\n"
     "  --quiet         no console output\n"
+    "  --console       of a scenario: what its nodes print\n"
     "  --json          one document on stdout, schema orrery.replay/1; the console moves to stderr\n"
     "example: orrery replay session.orrery --until 12.4s\n"
     "exit:    0 equal   2 usage   4 different (the interval is named)   5 Orrery's own failure   7 watchdog\n"
@@ -79,6 +81,7 @@ int replay_verb(Context& context) {
   bool digest = false;
   bool quiet = false;
   bool json = false;
+  bool console_shown = false;
   app.add_option("file", path);
   app.add_option("--until", until);
   app.add_option("--speed", speed);
@@ -86,6 +89,7 @@ int replay_verb(Context& context) {
   app.add_flag("--digests", digests);
   app.add_flag("--digest", digest);
   app.add_flag("--quiet,-q", quiet);
+  app.add_flag("--console", console_shown);
   app.add_flag("--json", json);
   if (const int code = parse_flags(app, context, kReplayVerb); code >= 0) return code;
   if (path.empty()) return usage_error(kReplayVerb, "a recording is needed");
@@ -100,13 +104,27 @@ int replay_verb(Context& context) {
   }
   replay::Recording recording;
   if (const int code = load_recording(kReplayVerb, path, recording); code >= 0) return code;
+  if (recording.header().build != replay::build_id()) {
+    std::fprintf(stderr, "orrery: recorded by another build of this model\n");
+  }
+  if (recording.scenario() != nullptr) {
+    if (speed != 0)
+      return usage_error(kReplayVerb, "--speed is for sessions and scripts: a scenario's run is not held back");
+    return replay_scenario(context, kReplayVerb, {.path = path, .recording = &recording},
+                           {.until = options.until,
+                            .filter = filter,
+                            .milestones = digests,
+                            .digest = digest,
+                            .json = json,
+                            .console = console_shown && !quiet});
+  }
+  if (console_shown) {
+    return usage_error(kReplayVerb, "--console is for scenarios: a script's or session's console is always shown");
+  }
   replay::PlanRead plan = replay::machine_of(recording, context.guest.image, context.guest.entries);
   if (!plan.error.empty()) {
     std::fprintf(stderr, "orrery replay: %s: %s\n", path.c_str(), plan.error.c_str());
     return kUnreadable;
-  }
-  if (recording.header().build != replay::build_id()) {
-    std::fprintf(stderr, "orrery: recorded by another build of this model\n");
   }
 
   Machine machine(std::move(plan.options));

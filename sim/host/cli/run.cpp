@@ -98,13 +98,14 @@ int run_verb(Context& context) {
   }
   if (const std::string mistake = record.check(); !mistake.empty()) return usage_error(kRunVerb, mistake);
   if (is_scenario(run.script_name)) {
-    if (!record.file.empty()) return usage_error(kRunVerb, "--record: scenarios are not recorded in this version");
     return run_scenario(context, kRunVerb,
                         {.path = run.script_name,
                          .seed = run.flags.seed,
                          .until = run.until,
                          .checks = checks,
                          .filter = filter,
+                         .record = record.file,
+                         .digests = record.digests == "dense" ? replay::Digests::Dense : replay::Digests::Sparse,
                          .sched = sched,
                          .digest = digest,
                          .header = header,

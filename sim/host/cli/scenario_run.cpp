@@ -3,8 +3,6 @@
 
 #include <cstdio>
 
-#include "sim/host/scenario/case.h"
-
 namespace sim::host::cli {
 namespace {
 
@@ -27,20 +25,6 @@ int read_setup(const Verb& verb, const ScenarioRunFlags& flags, RunSetup& setup)
   for (const std::string& line : flags.sched.single) setup.overrides += line + "\n";
   for (const std::string& rule : flags.sched.faults.rules) setup.overrides += "arm " + rule + "\n";
   return -1;
-}
-
-int open(const Context& context, const std::string& path, std::unique_ptr<scenario::ScenarioCase>& out) {
-  out = std::make_unique<scenario::ScenarioCase>(path, context.guest.entries, context.guest.image);
-  for (const std::string& line : out->mistakes()) std::fprintf(stderr, "%s\n", line.c_str());
-  return out->mistakes().empty() ? -1 : kUnreadable;
-}
-
-void print_finding(const RunReport& report) {
-  const Finding& finding = *report.finding;
-  std::fprintf(stderr, "FAILED  %s %s%s%s   at %s #%llu\n", finding.kind.c_str(), finding.property.c_str(),
-               finding.role.empty() ? "" : "   ", finding.role.c_str(), seconds(finding.time_ns).c_str(),
-               static_cast<unsigned long long>(finding.moment));
-  if (!finding.details.empty()) std::fprintf(stderr, "  %s\n", finding.details.c_str());
 }
 
 std::string json_of(const RunReport& report, const RunSetup& setup) {
@@ -68,33 +52,62 @@ std::string json_of(const RunReport& report, const RunSetup& setup) {
 
 }  // namespace
 
+int open_subject(const Context& context, const ScenarioSubject& subject, scenario::Recorded& out) {
+  if (subject.recording != nullptr) {
+    out = scenario::case_of(*subject.recording, context.guest.entries, context.guest.image);
+    if (out.error.empty()) return -1;
+    std::fprintf(stderr, "orrery: %s: %s\n", subject.path.c_str(), out.error.c_str());
+    return kUnreadable;
+  }
+  out.which = std::make_unique<scenario::ScenarioCase>(subject.path, context.guest.entries, context.guest.image);
+  out.setup.seed = subject.seed;
+  for (const std::string& line : out.which->mistakes()) std::fprintf(stderr, "%s\n", line.c_str());
+  return out.which->mistakes().empty() ? -1 : kUnreadable;
+}
+
+void print_finding(const RunReport& report) {
+  const Finding& finding = *report.finding;
+  std::fprintf(stderr, "FAILED  %s %s%s%s   at %s #%llu\n", finding.kind.c_str(), finding.property.c_str(),
+               finding.role.empty() ? "" : "   ", finding.role.c_str(), seconds(finding.time_ns).c_str(),
+               static_cast<unsigned long long>(finding.moment));
+  if (!finding.details.empty()) std::fprintf(stderr, "  %s\n", finding.details.c_str());
+}
+
+void show_events(const Verb& verb, const std::string& text, scenario::ScenarioCase& which, Filter& filter, int& code) {
+  if (text.empty()) return;
+  which.observer.starting = [&verb, &text, &filter, &code](Machine& machine) {
+    code = read_filter(verb, "--trace", text, machine, filter);
+    if (code >= 0) return;
+    machine.on_event = [&filter, before = machine.on_event](const base::Event& event) {
+      if (before) before(event);
+      if (filter.matches(event)) std::fprintf(stderr, "%s\n", describe(event).c_str());
+    };
+  };
+}
+
 int run_scenario(const Context& context, const Verb& verb, const ScenarioRunFlags& flags) {
-  std::unique_ptr<scenario::ScenarioCase> opened;
-  if (const int code = open(context, flags.path, opened); code >= 0) return code;
+  scenario::Recorded subject;
+  if (const int code = open_subject(context, {.path = flags.path}, subject); code >= 0) return code;
+  const std::unique_ptr<scenario::ScenarioCase>& opened = subject.which;
   RunSetup setup;
   if (const int code = read_setup(verb, flags, setup); code >= 0) return code;
   setup.keep_console = flags.console;
+  setup.record = flags.record;
+  opened->digests = flags.digests;
   if (flags.header) {
     std::fprintf(stderr, "orrery %s  scenario %s  seed %llu  plan %s\n%s", std::string(kVersion).c_str(),
                  opened->name().c_str(), static_cast<unsigned long long>(setup.seed), opened->plan_id().c_str(),
                  opened->plan_text().c_str());
   }
   Filter filter;
-  std::string wrong;
-  if (!flags.filter.empty()) {
-    opened->observer.starting = [&](Machine& machine) {
-      if (const int code = read_filter(verb, "--trace", flags.filter, machine, filter); code >= 0) {
-        wrong = "filter";
-        return;
-      }
-      machine.on_event = [&filter, before = machine.on_event](const base::Event& event) {
-        if (before) before(event);
-        if (filter.matches(event)) std::fprintf(stderr, "%s\n", describe(event).c_str());
-      };
-    };
-  }
+  int wrong = -1;
+  show_events(verb, flags.filter, *opened, filter, wrong);
   const RunReport report = opened->run(setup);
-  if (!wrong.empty()) return kUsage;
+  if (wrong >= 0) return wrong;
+  if (report.finding && report.finding->kind == "setup") {  // no run was made
+    std::fprintf(stderr, "orrery: %s: %s\n", flags.path.c_str(), report.finding->details.c_str());
+    return kUnreadable;
+  }
   std::FILE* out = flags.json ? stderr : stdout;
   if (!report.console.empty()) std::fwrite(report.console.data(), 1, report.console.size(), out);
   for (const std::string& note : opened->notes()) std::fprintf(stderr, "note  %s\n", note.c_str());
@@ -116,38 +129,42 @@ int run_scenario(const Context& context, const Verb& verb, const ScenarioRunFlag
 }
 
 int check_scenario(const Context& context, const std::string& path) {
-  std::unique_ptr<scenario::ScenarioCase> opened;
-  return open(context, path, opened);
+  scenario::Recorded subject;
+  return open_subject(context, {.path = path}, subject);
 }
 
-int run_variant(const Context& context, const std::string& path, u64 seed, bool again,
+int run_variant(const Context& context, const ScenarioSubject& subject, bool again,
                 const std::function<void(Machine&)>& starting, const std::function<void()>& finishing,
                 const std::function<void(Machine&, base::Digest root, u64 code)>& finished) {
-  std::unique_ptr<scenario::ScenarioCase> opened;
-  if (const int code = open(context, path, opened); code >= 0) return code;
-  if (again) opened->run({.seed = seed + 1});
-  opened->observer = {starting, finishing, [&](Machine& machine, const RunReport& report) {
-                        finished(machine, report.root, static_cast<u64>(report.verdict));
-                      }};
-  const RunReport report = opened->run({.seed = seed});
+  scenario::Recorded opened;
+  if (const int code = open_subject(context, subject, opened); code >= 0) return code;
+  if (again) opened.which->run({.seed = opened.setup.seed + 1});
+  opened.which->observer = {starting, finishing, [&](Machine& machine, const RunReport& report) {
+                              finished(machine, report.root, static_cast<u64>(report.verdict));
+                            }};
+  const RunReport report = opened.which->run(opened.setup);
   return report.verdict == Verdict::Broken ? kOwnFailure : kHeld;
 }
 
-int digest_scenario(const Context& context, const std::string& path, const std::string& seed,
+int digest_scenario(const Context& context, const ScenarioSubject& subject,
                     const std::function<void(u64 epoch, u64 events, base::Digest root)>& epoch) {
-  std::unique_ptr<scenario::ScenarioCase> opened;
-  if (const int code = open(context, path, opened); code >= 0) return code;
-  RunSetup setup;
-  setup.seed = parse_seed(seed);
-  u64 last = 0;
-  opened->observer.starting = [&](Machine& machine) {
-    machine.on_epoch = [&, which = &machine](u64 number, base::Digest root) {
-      last = number;
-      epoch(number, which->started() ? which->world().trace().count() : number * kEpochEvents, root);
+  scenario::Recorded opened;
+  if (const int code = open_subject(context, subject, opened); code >= 0) return code;
+  opened.which->observer.starting = [&epoch](Machine& machine) {
+    machine.on_epoch = [&epoch, &machine, before = machine.on_epoch](u64 number, base::Digest root) {
+      if (before) before(number, root);
+      epoch(number, machine.started() ? machine.world().trace().count() : number * kEpochEvents, root);
     };
   };
-  const RunReport report = opened->run(setup);
-  return report.verdict == Verdict::Broken ? kOwnFailure : -1;
+  if (subject.recording == nullptr) {
+    return opened.which->run(opened.setup).verdict == Verdict::Broken ? kOwnFailure : -1;
+  }
+  const scenario::Rerun rerun = scenario::run_again(opened, *subject.recording);
+  if (rerun.replayed.error.empty() && !rerun.replayed.divergence) return -1;
+  const std::string what =
+      rerun.replayed.divergence ? replay::describe(*rerun.replayed.divergence) : rerun.replayed.error;
+  std::fprintf(stderr, "orrery digest: %s: %s\n", subject.path.c_str(), what.c_str());
+  return rerun.replayed.divergence ? kNotDeterministic : kUnreadable;
 }
 
 }  // namespace sim::host::cli

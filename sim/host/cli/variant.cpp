@@ -146,7 +146,7 @@ void become(const std::string& variant) {
   guard().observe = true;
 }
 
-int scenario_variant(const Context& context, const std::string& variant, const std::string& path, u64 seed) {
+int scenario_variant(const Context& context, const std::string& variant, const ScenarioSubject& subject) {
   become(variant);
   std::unique_ptr<Reporter> reporter;
   Forker forker;
@@ -163,7 +163,7 @@ int scenario_variant(const Context& context, const std::string& variant, const s
     };
   };
   return run_variant(
-      context, path, seed, variant == "again", starting, [&ended] { ended = true; },
+      context, subject, variant == "again", starting, [&ended] { ended = true; },
       [&](Machine&, base::Digest root, u64 code) { reporter->end(root, code); });
 }
 
@@ -180,10 +180,15 @@ int variant_verb(Context& context) {
   app.add_option("--scenario", path_of_scenario);
   app.add_option("--seed", seed);
   if (const int code = parse_flags(app, context, kVerifyVerb); code >= 0) return code;
-  if (!path_of_scenario.empty()) return scenario_variant(context, variant, path_of_scenario, parse_seed(seed));
+  if (!path_of_scenario.empty()) {
+    return scenario_variant(context, variant, {.path = path_of_scenario, .seed = parse_seed(seed)});
+  }
   replay::Recording recording;
   const std::string path = "/proc/self/fd/" + std::to_string(kRecordingFd);
   if (const int code = load_recording(kVerifyVerb, path, recording); code >= 0) return code;
+  if (recording.scenario() != nullptr) {
+    return scenario_variant(context, variant, {.path = path, .recording = &recording});
+  }
   std::string image = context.guest.image;
   if (const int code = load_image(image_path, image); code >= 0) return code;
   become(variant);

@@ -46,6 +46,16 @@ ScenarioCase::ScenarioCase(const std::string& path, std::span<const machine::Nat
     mistakes_ = {wrong};
     return;
   }
+  read();
+}
+
+ScenarioCase::ScenarioCase(Sources sources, const std::string& path, std::span<const machine::NativeEntry> entries,
+                           const std::string& image)
+    : path_(path), entries_(entries), image_(image), sources_(std::move(sources)) {
+  read();
+}
+
+void ScenarioCase::read() {
   const Program program(sources_, 1);
   for (const Mistake& mistake : program.mistakes) mistakes_.push_back(text_of(mistake));
   if (!mistakes_.empty()) return;
@@ -60,7 +70,7 @@ ScenarioCase::ScenarioCase(const std::string& path, std::span<const machine::Nat
   };
   for (const Sources::File& file : sources_.files) add("source " + file.name, file.text);
   for (const std::string& one : images_) add("image", one);
-  plan_id_ = replay::hex(replay::sha256_of(base::bytes_of(whole)));
+  plan_id_ = replay::sha256_of(base::bytes_of(whole));
 }
 
 std::string ScenarioCase::reproduction(const RunSetup& setup) const {

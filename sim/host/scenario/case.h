@@ -1,5 +1,6 @@
 // sim/host/scenario/case.h — a scenario file as a case: read once, run once per seed.
 #pragma once
+#include "replay/recorder.h"
 #include "sim/host/case.h"
 #include "sim/host/machine_host.h"
 #include "sim/host/scenario/program.h"
@@ -17,6 +18,9 @@ class ScenarioCase final : public Case {
  public:
   /// Reads the file and what it uses. Nothing may be run while there are mistakes.
   ScenarioCase(const std::string& path, std::span<const machine::NativeEntry> entries, const std::string& image);
+  /// Of texts that were read before; `path` is what reproduction lines call the file.
+  ScenarioCase(Sources sources, const std::string& path, std::span<const machine::NativeEntry> entries,
+               const std::string& image);
 
   /// What is wrong with it, as lines for a person.
   const std::vector<std::string>& mistakes() const { return mistakes_; }
@@ -24,15 +28,20 @@ class ScenarioCase final : public Case {
 
   /// Who listens to the machine of each run.
   RunObserver observer;
+  /// How many digests go into a recording that a run is asked for.
+  replay::Digests digests = replay::Digests::Sparse;
   /// What `print` and `note` said in the last run.
   const std::vector<std::string>& notes() const { return notes_; }
 
   std::string name() const override { return name_; }
-  std::string plan_id() const override { return plan_id_; }
+  std::string plan_id() const override { return replay::hex(plan_id_); }
+  const replay::Sha256& plan_hash() const { return plan_id_; }
   std::string reproduction(const RunSetup& setup) const override;
   RunReport run(const RunSetup& setup) override;
 
  private:
+  void read();
+
   std::string path_;
   std::span<const machine::NativeEntry> entries_;
   std::string image_;
@@ -40,10 +49,13 @@ class ScenarioCase final : public Case {
   std::vector<std::string> mistakes_;
   std::string name_;
   std::string plan_text_;
-  std::string plan_id_;
+  replay::Sha256 plan_id_ = {};
   std::vector<std::string> notes_;
   std::vector<std::string> images_;  // of each node: the image with its own files in it
 };
+
+/// A verdict as recordings keep it.
+replay::Verdict verdict_of(const RunReport& report);
 
 /// What a scenario can call: all of it, or the functions with `name` in their names.
 std::string reference(std::string_view name = {});

@@ -221,6 +221,7 @@ int use_file(lua_State* state) {
   if (outside) return luaL_error(state, "use: '%s': only files below the scenario's folder can be used", name.c_str());
   Sources& sources = program.sources_;
   if (sources.find(name) == nullptr) {
+    if (sources.is_whole) return luaL_error(state, "use: '%s' is not in the recording", name.c_str());
     Sources::File file{name, {}};
     if (!read_file((std::filesystem::path(sources.folder) / path).string(), file.text)) {
       return luaL_error(state, "use: '%s' cannot be read", name.c_str());

@@ -31,6 +31,7 @@ struct Sources {
   };
   std::string folder;
   std::vector<File> files;
+  bool is_whole = false;  // there are no others: they come from a recording
   const File* find(std::string_view name) const;
 };
 /// Empty, or what is wrong with the file.

@@ -296,6 +296,7 @@ bool Runner::go(u64 until) {
     const u64 from = next == kNever ? world.now() : next;
     const u64 stop = from < until && until - from > kPieceNs ? from + kPieceNs : until;
     outcome_ = machine_->run(stop);
+    recorder_.sync();
     if (is_over()) return false;
     if (outcome_ == Outcome::Stalled) return false;
     if (world.trace().count() >= std::min(program_->plan.steps_max, setup_.events_max)) {
@@ -361,6 +362,7 @@ RunReport Runner::run() {
   safety_end_ns_ = safety_ns_ + plan.lasts_ns;
   MachineOptions options = draw();
   if (const std::string wrong = read_schedule(setup_, options.schedule); !wrong.empty()) return refused_report(wrong);
+  const Schedule asked = options.schedule;
   if (const std::string wrong = add_faults(options.schedule); !wrong.empty()) return refused_report(wrong);
   if (plan.quantum_ns != 0 && !options.schedule.on) {
     options.schedule.on = true;
@@ -370,6 +372,7 @@ RunReport Runner::run() {
   declare_properties();
   if (!refused_.empty()) return refused_report(refused_);
   attach();
+  if (const std::string error = start_recording(asked); !error.empty()) return refused_report(error);
   if (const std::string error = machine_->start(); !error.empty()) return refused_report(error);
   World& world = machine_->world();
   contain(world, {.report_assertions = false});
@@ -411,6 +414,37 @@ RunReport Runner::run() {
   return report_of();
 }
 
+/// Empty, or why the file that was asked for cannot be made. `asked`: the schedule without what the scenario adds itself.
+std::string Runner::start_recording(const Schedule& asked) {
+  if (setup_.record.empty()) return {};
+  replay::Recorder::Options options{.path = setup_.record, .digests = input_.digests};
+  replay::Scenario& scenario = options.scenario.emplace();
+  scenario.name = program_->plan.name;
+  scenario.checks = setup_.checks;
+  scenario.limit_ns = setup_.until;
+  scenario.events_max = setup_.events_max;
+  scenario.plan = input_.plan_id;
+  for (const Sources::File& file : input_.sources.files) {
+    const base::Bytes bytes = base::bytes_of(file.text);
+    options.sources.push_back(file.name);
+    options.files.push_back({.name = file.name,
+                             .sha256 = replay::sha256_of(bytes),
+                             .bytes = {bytes.begin(), bytes.end()},
+                             .kind = replay::Attachment::Kind::Source});
+  }
+  if (asked.on || !asked.faults.empty()) options.overrides = sim::host::text_of(asked);
+  if (std::string error = recorder_.open(options, machine_->options()); !error.empty()) return error;
+  recorder_.attach(*machine_);
+  return {};
+}
+
+void Runner::end_recording(const RunReport& report) {
+  if (!recorder_.is_open()) return;
+  recorder_.finish(verdict_of(report), report.root);
+  if (recorder_.failure().empty()) return;
+  note("the recording " + recorder_.path() + " is not complete: " + recorder_.failure());
+}
+
 RunReport Runner::report_of() {
   World& world = machine_->world();
   RunReport report;
@@ -444,13 +478,24 @@ RunReport Runner::report_of() {
   }
   if (input_.observer.finishing) input_.observer.finishing();
   report.root = world.finish();
+  end_recording(report);
   if (input_.observer.finished) input_.observer.finished(*machine_, report);
   return report;
 }
 
+replay::Verdict verdict_of(const RunReport& report) {
+  replay::Verdict verdict{
+      .result = std::string(name_of(report.verdict)), .property = {}, .moment = report.events, .signature = {}};
+  if (!report.finding) return verdict;
+  verdict.property = report.finding->property;
+  verdict.moment = report.finding->moment;
+  verdict.signature = report.finding->signature;
+  return verdict;
+}
+
 RunReport ScenarioCase::run(const RunSetup& setup) {
   if (!mistakes_.empty()) return refused_report(mistakes_[0]);
-  Runner runner({sources_, entries_, image_, images_, observer}, setup);
+  Runner runner({sources_, entries_, image_, images_, observer, plan_id_, digests}, setup);
   RunReport report = runner.run();
   notes_ = runner.notes();
   return report;

@@ -30,6 +30,8 @@ struct RunInput {
   const std::string& image;
   const std::vector<std::string>& images;  // of each node
   const RunObserver& observer;
+  const replay::Sha256& plan_id;
+  replay::Digests digests;
 };
 
 constexpr u64 kLookNs = 10'000'000;     // how often judges without a pattern look
@@ -130,6 +132,8 @@ class Runner final : public Stage {
   bool all_eventual_held() const;
   void judge_end();
   RunReport report_of();
+  std::string start_recording(const Schedule& asked);
+  void end_recording(const RunReport& report);
   void add_drawn(const std::string& name, const std::string& value);
   u64 draw(const std::string& key, const Quantity& quantity);
   // callbacks.cpp
@@ -153,6 +157,7 @@ class Runner final : public Stage {
   std::unique_ptr<Machine> machine_;
   judge::Judge judge_;
   Watch watch_;
+  replay::Recorder recorder_;
   std::string_view phase_name_ = "warmup";
   std::string drawn_;
   std::string refused_;  // why no run can be made
