@@ -61,4 +61,22 @@ bool read_file(const std::string& path, std::string& out) {
   return true;
 }
 
+bool write_file(const std::string& path, std::string_view bytes) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << bytes;
+  file.close();
+  return !file.fail();
+}
+
+std::string describe(const base::Event& event) {
+  const auto kind = static_cast<base::EventKind>(event.kind);
+  char text[256];
+  std::snprintf(text, sizeof text, "#%-8llu %s  %u/%u  thread=%x  %-16s object=%x a=%llx b=%llx c=%llx flags=%x",
+                static_cast<unsigned long long>(event.sequence), seconds(event.time_ns).c_str(), event.node, event.core,
+                event.thread, std::string(base::name_of(kind)).c_str(), event.object,
+                static_cast<unsigned long long>(event.a), static_cast<unsigned long long>(event.b),
+                static_cast<unsigned long long>(event.c), event.flags);
+  return text;
+}
+
 }  // namespace sim::host

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/types.h"
+#include "base/events.h"
 
 namespace sim::host {
 
@@ -13,5 +13,10 @@ std::string seconds(u64 ns);                     // "12.400318007s"
 
 /// A file's bytes; false when it cannot be read.
 bool read_file(const std::string& path, std::string& out);
+/// Makes the file hold these bytes; false when it cannot be written.
+bool write_file(const std::string& path, std::string_view bytes);
+
+/// An event as one line, its words in hexadecimal.
+std::string describe(const base::Event& event);
 
 }  // namespace sim::host

@@ -65,6 +65,7 @@ constexpr Broken kBroken[] = {
     {"a:spawn { args = { 'x' } }", "program is needed: the name of a file in /bin"},
     {"a:spawn { program = 'ls', budget = 1 }", "node \"a\": spawn: budget: comes later: not in this version"},
     {"a:supervise('tmp', { program = 'ramfs' })", "supervise \"tmp\": every node has this service"},
+    {"a:supervise('x', { program = 'ramfs', mount = '/mnt' })", "supervise \"x\": mount: srv is needed too"},
     {"s:link('l', { joins = { a } })", "link \"l\": joins: at least two nodes are needed"},
     {"s:link('l', { joins = { a, a } })", "link \"l\": joins: a node stands there twice"},
     {"s:link('l', { joins = { a, s } })", "link \"l\": joins: number 2 is a scenario, not a node"},
@@ -106,7 +107,13 @@ constexpr Broken kBroken[] = {
     {"local function f( end", "<name> or '...' expected near 'end'"},
     {"s.lasts = 5", "a scenario cannot be changed by assignment"},
     {"error('no')", "no"},
-    {"s:expect_excuse('x')", "expect_excuse: excuses come later: not in this version"},
+    {"s:expect_excuse()", "expect_excuse: a text of the excuse is needed"},
+    {"s:golden('/etc/x')", "golden: the name of a file in the scenario's folder is needed"},
+    {"s:golden('x', { events = 'fs.opn' })", "golden \"x\": column 1: "},
+    {"s:history('h', { model = { apply = function() end } })", "history \"h\": model: init is needed"},
+    {"s:history('h', { model = { init = 0 } })", "history \"h\": model: apply is needed"},
+    {"s:history('h', { model = { init = 0, aply = 1 } })",
+     "history \"h\": model: unknown field 'aply'; did you mean 'apply'?"},
     {"a:crash()", "n:crash cannot be called from the file itself, before the run"},
 };
 

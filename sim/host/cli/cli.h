@@ -140,8 +140,6 @@ const char* state_name(kernel::ThreadState state);
 /// Runs in pieces of 100 virtual ms and asks `go_on` between them. Running: `until` is reached, or it said no.
 Outcome run_pieces(Machine& machine, u64 until, const std::function<bool()>& go_on);
 
-/// One event as text: `#81203  12.400318007s  1/0  thread  net.send  …`.
-std::string describe(const base::Event& event);
 /// What a judge found, on stderr; the exit code for it.
 int print_finding(const Finding& finding);
 /// Reads the text of `--FLAG` into `filter`, names from the running world; −1, or the exit code after a usage error.

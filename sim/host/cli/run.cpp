@@ -59,6 +59,7 @@ const Verb kRunVerb = {
     "                  badge=7 time>=1.5s), with and, or, not, ( ), `within 5ms after ( … )`; a comma is `or`\n"
     "  --header        what defines the run, on stderr first\n"
     "  --console       of a scenario: what its nodes print\n"
+    "  --bless         of a scenario: write the files of s:golden instead of comparing\n"
     "  --json          one document on stdout, schema orrery.run/1; the console moves to stderr\n"
     "example: orrery run script.fsh --seed 42 --cores 4 --digest\n"
     "exit:    0 held: the guest ended with status 0   1 it ended with another   2 usage   5 Orrery's own failure   7 "
@@ -78,6 +79,7 @@ int run_verb(Context& context) {
   bool header = false;
   bool json = false;
   bool console_shown = false;
+  bool bless = false;
   run.flags.add_to(app);
   app.add_option("script", run.script_name);
   app.add_option("--until", until);
@@ -88,6 +90,7 @@ int run_verb(Context& context) {
   app.add_flag("--digest", digest);
   app.add_flag("--header", header);
   app.add_flag("--console", console_shown);
+  app.add_flag("--bless", bless);
   app.add_flag("--json", json);
   if (const int code = parse_flags(app, context, kRunVerb); code >= 0) return code;
   if (run.script_name.empty()) return usage_error(kRunVerb, "a script is needed (- is standard input)");
@@ -110,8 +113,10 @@ int run_verb(Context& context) {
                          .digest = digest,
                          .header = header,
                          .json = json,
-                         .console = console_shown});
+                         .console = console_shown,
+                         .bless = bless});
   }
+  if (bless) return usage_error(kRunVerb, "--bless is for scenarios with s:golden");
   if (console_shown) return usage_error(kRunVerb, "--console is for scenarios: a script's console is always shown");
   Guest guest = context.guest;
   if (const int code = prepare(run, guest, kRunVerb); code >= 0) return code;

@@ -94,6 +94,9 @@ int run_scenario(const Context& context, const Verb& verb, const ScenarioRunFlag
   setup.keep_console = flags.console;
   setup.record = flags.record;
   opened->digests = flags.digests;
+  if (flags.bless && !opened->has_goldens())
+    return usage_error(verb, "--bless: " + flags.path + " has no s:golden that could be written");
+  opened->blesses = flags.bless;
   if (flags.header) {
     std::fprintf(stderr, "orrery %s  scenario %s  seed %llu  plan %s\n%s", std::string(kVersion).c_str(),
                  opened->name().c_str(), static_cast<unsigned long long>(setup.seed), opened->plan_id().c_str(),
@@ -139,9 +142,11 @@ int run_variant(const Context& context, const ScenarioSubject& subject, bool aga
   scenario::Recorded opened;
   if (const int code = open_subject(context, subject, opened); code >= 0) return code;
   if (again) opened.which->run({.seed = opened.setup.seed + 1});
-  opened.which->observer = {starting, finishing, [&](Machine& machine, const RunReport& report) {
-                              finished(machine, report.root, static_cast<u64>(report.verdict));
-                            }};
+  opened.which->observer.starting = starting;
+  opened.which->observer.finishing = finishing;
+  opened.which->observer.finished = [&](Machine& machine, const RunReport& report) {
+    finished(machine, report.root, static_cast<u64>(report.verdict));
+  };
   const RunReport report = opened.which->run(opened.setup);
   return report.verdict == Verdict::Broken ? kOwnFailure : kHeld;
 }

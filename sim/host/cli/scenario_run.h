@@ -31,6 +31,7 @@ struct ScenarioRunFlags {
   bool header = false;
   bool json = false;
   bool console = false;  // show what the nodes print
+  bool bless = false;    // write the files of s:golden
 };
 /// `orrery run S.lua`: one run, its verdict, and the line that repeats it.
 int run_scenario(const Context& context, const Verb& verb, const ScenarioRunFlags& flags);

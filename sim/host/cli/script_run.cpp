@@ -81,17 +81,6 @@ int exit_code(Outcome outcome, World& world) {
   return kOwnFailure;
 }
 
-std::string describe(const base::Event& event) {
-  const auto kind = static_cast<base::EventKind>(event.kind);
-  char text[256];
-  std::snprintf(text, sizeof text, "#%-8llu %s  %u/%u  thread=%x  %-16s object=%x a=%llx b=%llx c=%llx flags=%x",
-                static_cast<unsigned long long>(event.sequence), seconds(event.time_ns).c_str(), event.node, event.core,
-                event.thread, std::string(base::name_of(kind)).c_str(), event.object,
-                static_cast<unsigned long long>(event.a), static_cast<unsigned long long>(event.b),
-                static_cast<unsigned long long>(event.c), event.flags);
-  return text;
-}
-
 int read_filter(const Verb& verb, std::string_view flag, const std::string& text, Machine& machine, Filter& filter) {
   FilterNames names;
   names.thread = [&machine](u32 node, u32 thread_id) {

@@ -12,6 +12,7 @@ constexpr u8 kLook = static_cast<u8>(Phase::Look);
 constexpr u8 kAct = static_cast<u8>(Phase::Act);
 constexpr u8 kClient = static_cast<u8>(Phase::Client);
 constexpr i64 kHourNs = 3'600'000'000'000;
+constexpr u64 kCheckCharge = 1000;  // elements that judging a history counts for: a thousand a callback
 
 std::string quoted(const std::string& text) { return "\"" + text + "\""; }
 
@@ -177,13 +178,40 @@ int declare_invariants(lua_State* state) {
   return 0;
 }
 
-int refuse_excuse(lua_State* state) {
-  Program::of(state).mistake(state, "expect_excuse: excuses come later: not in this version");
+int declare_excuse(lua_State* state) {
+  Program& program = Program::of(state);
+  if (lua_type(state, 2) != LUA_TSTRING || lua_rawlen(state, 2) == 0) {
+    program.mistake(state, "expect_excuse: a text of the excuse is needed, for example \"node.lost\"");
+    return 0;
+  }
+  if (!program.plan.excuse.empty()) {
+    program.mistake(state, "expect_excuse: declared already at " + text_of(program.plan.excuse_where));
+    return 0;
+  }
+  program.plan.excuse = lua_tostring(state, 2);
+  program.plan.excuse_where = program.where(state);
   return 0;
 }
 
-int refuse_golden(lua_State* state) {
-  Program::of(state).mistake(state, "golden: comes later: not in this version; `orrery digest` says a run's digest");
+int declare_golden(lua_State* state) {
+  Program& program = Program::of(state);
+  GoldenPlan golden;
+  golden.where = program.where(state);
+  golden.file = lua_type(state, 2) == LUA_TSTRING ? lua_tostring(state, 2) : "";
+  const bool is_inside = !golden.file.empty() && golden.file[0] != '/' && golden.file.find("..") == std::string::npos;
+  if (!is_inside) {
+    program.mistake(state, "golden: the name of a file in the scenario's folder is needed");
+    return 0;
+  }
+  for (const GoldenPlan& known : program.plan.goldens) {
+    if (known.file == golden.file) program.mistake(state, "golden " + quoted(golden.file) + ": declared already");
+  }
+  Fields fields(state, 3, "golden " + quoted(golden.file));
+  fields.text("events", golden.events);
+  golden.has_seed = fields.has("seed");
+  fields.count("seed", 0, i64{1} << 62, golden.seed);
+  fields.finish();
+  program.plan.goldens.push_back(std::move(golden));
   return 0;
 }
 
@@ -202,22 +230,27 @@ int declare_history(lua_State* state) {
   Fields fields(state, 3, "history " + quoted(history.name));
   if (fields.push("model")) {
     if (lua_istable(state, -1)) {
-      history.model = "custom";
-      lua_getfield(state, -1, "init");
-      history.initial = luaL_ref(state, LUA_REGISTRYINDEX);
-      if (lua_getfield(state, -1, "apply") != LUA_TFUNCTION) fields.mistake("model", "apply: a function is needed");
-      history.apply = luaL_ref(state, LUA_REGISTRYINDEX);
+      history.model = kOwnModel;
+      Fields model(state, lua_gettop(state), "history " + quoted(history.name) + ": model");
+      if (model.push("init")) history.initial = luaL_ref(state, LUA_REGISTRYINDEX);
+      model.function("apply", history.apply);
+      model.texts("reads", history.reads);
+      model.finish();
+      if (history.initial == kNoFunction)
+        fields.mistake("model", "init is needed: the state before the first operation");
+      if (history.apply == kNoFunction)
+        fields.mistake("model", "apply is needed: function(state, op) … return ok, state end");
     } else if (lua_type(state, -1) == LUA_TSTRING) {
       history.model = lua_tostring(state, -1);
     }
     lua_pop(state, 1);
   }
   static const std::vector<std::string> kModels = {"counter", "file", "kv", "lock", "queue", "register", "set"};
-  if (history.model != "custom" && std::find(kModels.begin(), kModels.end(), history.model) == kModels.end()) {
+  if (history.model != kOwnModel && std::find(kModels.begin(), kModels.end(), history.model) == kModels.end()) {
     fields.mistake(
         "model",
         "there is no model '" + history.model + "'" + did_you_mean(history.model, kModels) +
-            " There are: register kv counter set queue lock file, or { init = …, apply = function(state, op) … }");
+            " There are: register kv counter set queue lock file, or { init = …, apply = function(state, op) … end }");
   }
   std::string per;
   fields.text("per", per);
@@ -320,6 +353,7 @@ int history_check(lua_State* state) {
       lua_pop(state, 1);
     }
   }
+  Sandbox::of(state).charge(state, kCheckCharge);
   Program::of(state).stage->check_history(Program::object_at(state, 1)->index, check);
   return 0;
 }
@@ -344,10 +378,14 @@ constexpr Call kCalls[] = {
      kDeclare, declare_watermark},
     {ObjectType::Scenario, "invariants", "{names, cadence}", "which invariants are checked, and how often", kDeclare,
      declare_invariants},
-    {ObjectType::Scenario, "expect_excuse", "text", "refused: excuses come later", kDeclare, refuse_excuse},
-    {ObjectType::Scenario, "golden", "file", "refused: comes later", kDeclare, refuse_golden},
-    {ObjectType::Scenario, "history", "name, {model, per}", "records operations of clients, judged by a model",
-     kDeclare, declare_history},
+    {ObjectType::Scenario, "expect_excuse", "text",
+     "the run fails by a fault outside the promise, and the excuse holds the text", kDeclare, declare_excuse},
+    {ObjectType::Scenario, "golden", "file, {events=pattern, seed}",
+     "what consoles say, or the events of a pattern, is in the file; `orrery run --bless` writes it", kDeclare,
+     declare_golden},
+    {ObjectType::Scenario, "history", "name, {model=name or {init, apply, reads}, per}",
+     "records operations of clients, judged by a model: one by name, or two functions of the file", kDeclare,
+     declare_history},
     {ObjectType::History, "write", "me, [key,] value, function() … end", "records a write that the function does",
      kClient, history_write},
     {ObjectType::History, "read", "me, [key,] function() … end", "records a read that the function does", kClient,

@@ -323,6 +323,7 @@ int node_supervise(lua_State* state) {
   }
   Fields fields(state, 3, "supervise " + quoted(name));
   std::string text = manifest_of(state, fields);
+  if (fields.has("mount") && !fields.has("srv")) fields.mistake("mount", "srv is needed too: the name that is mounted");
   for (const char* key : {"srv", "mount", "restart", "probe"}) {
     std::string value;
     fields.text(key, value);

@@ -1,6 +1,7 @@
 // sim/host/scenario/api_world.cpp — what callbacks do to the world, and what they see of it.
 #include <algorithm>
 
+#include "base/glob.h"
 #include "sim/host/nearest.h"
 #include "sim/host/scenario/program.h"
 
@@ -11,6 +12,7 @@ constexpr u8 kAct = static_cast<u8>(Phase::Act);
 constexpr u8 kSee = kAct | static_cast<u8>(Phase::Look);
 constexpr u8 kSeeOrClient = kSee | static_cast<u8>(Phase::Client);
 constexpr i64 kDayNs = 86'400'000'000'000;
+constexpr u64 kLastCharge = 1000;  // elements that a look at all events kept counts for
 
 Stage& stage_of(lua_State* state) { return *Program::of(state).stage; }
 u32 self_index(lua_State* state) { return Program::object_at(state, 1)->index; }
@@ -91,6 +93,16 @@ int node_service(lua_State* state) {
   return 1;
 }
 
+int node_services(lua_State* state) {
+  lua_newtable(state);
+  lua_Integer at = 0;
+  for (const std::string& name : stage_of(state).services(self_index(state))) {
+    lua_pushlstring(state, name.data(), name.size());
+    lua_rawseti(state, -2, ++at);
+  }
+  return 1;
+}
+
 const std::string& name_of_self(lua_State* state) {
   return Program::of(state).names[Program::object_at(state, 1)->extra];
 }
@@ -146,7 +158,48 @@ int world_partition(lua_State* state) {
   if (groups.empty()) return luaL_error(state, "partition: lists of nodes are needed: w:partition({ a }, { b, c })");
   return done(state, stage_of(state).partition(groups));
 }
-int world_heal(lua_State* state) { return done(state, stage_of(state).heal()); }
+int world_heal(lua_State* state) {
+  const std::string_view what = luaL_optstring(state, 2, "net.partition");
+  if (!base::glob_matches(what, "net.partition"))
+    return luaL_error(state, "heal: '%s' is nothing that an action does; net.partition is", std::string(what).c_str());
+  return done(state, stage_of(state).heal());
+}
+int world_quiet(lua_State* state) {
+  luaL_checktype(state, 2, LUA_TBOOLEAN);
+  return done(state, stage_of(state).quiet(lua_toboolean(state, 2) != 0));
+}
+int world_last(lua_State* state) {
+  const std::string filter = luaL_checkstring(state, 2);
+  Sandbox::of(state).charge(state, kLastCharge);
+  std::optional<base::Event> event;
+  const std::string wrong = stage_of(state).last_event(filter, event);
+  if (!wrong.empty()) return luaL_error(state, "last: %s", wrong.c_str());
+  if (!event) return 0;
+  stage_of(state).push_event(state, *event);
+  return 1;
+}
+
+/// `w:crash(a)` is `a:crash()`.
+int forward(lua_State* state, const char* name) {
+  const Object* object = Program::object_at(state, 2);
+  if (object == nullptr || object->type == ObjectType::World)
+    return luaL_error(state, "%s: what it is done to is needed first, for example w:%s(a)", name, name);
+  lua_remove(state, 1);
+  lua_getfield(state, 1, name);
+  lua_insert(state, 1);
+  lua_call(state, lua_gettop(state) - 1, LUA_MULTRET);
+  return lua_gettop(state);
+}
+int world_crash(lua_State* state) { return forward(state, "crash"); }
+int world_boot(lua_State* state) { return forward(state, "boot"); }
+int world_pause(lua_State* state) { return forward(state, "pause"); }
+int world_steal(lua_State* state) { return forward(state, "steal"); }
+int world_step_clock(lua_State* state) { return forward(state, "step_clock"); }
+int world_drift(lua_State* state) { return forward(state, "drift"); }
+int world_kill(lua_State* state) { return forward(state, "kill"); }
+int world_slow(lua_State* state) { return forward(state, "slow"); }
+int world_plug(lua_State* state) { return forward(state, "plug"); }
+int world_unplug(lua_State* state) { return forward(state, "unplug"); }
 int world_note(lua_State* state) {
   Sandbox::of(state).push_text(state, 2);
   stage_of(state).note(lua_tostring(state, -1));
@@ -170,6 +223,23 @@ int link_up(lua_State* state) { return done(state, stage_of(state).set_link(self
 int link_down(lua_State* state) { return done(state, stage_of(state).set_link(self_index(state), false)); }
 int link_is_up(lua_State* state) {
   lua_pushboolean(state, stage_of(state).link_is_up(self_index(state)) ? 1 : 0);
+  return 1;
+}
+int link_state(lua_State* state) {
+  const Stage::LinkState now = stage_of(state).link_state(self_index(state));
+  lua_createtable(state, 0, 6);
+  lua_pushboolean(state, now.is_up ? 1 : 0);
+  lua_setfield(state, -2, "up");
+  struct Number {
+    const char* name;
+    u64 value;
+  };
+  for (const Number& number :
+       {Number{"latency", now.latency_ns}, Number{"jitter", now.jitter_ns}, Number{"bandwidth", now.bits_per_second},
+        Number{"queue", now.queue_bytes}, Number{"mtu", now.mtu}}) {
+    lua_pushinteger(state, static_cast<lua_Integer>(number.value));
+    lua_setfield(state, -2, number.name);
+  }
   return 1;
 }
 int link_slow(lua_State* state) {
@@ -234,6 +304,7 @@ constexpr Call kCalls[] = {
     {ObjectType::Node, "kill", "thread", "a program dies at its next entry into the kernel", kAct, node_kill},
     {ObjectType::Node, "is_up", "", "whether it has power", kSee, node_is_up},
     {ObjectType::Node, "threads", "", "names of its threads, sorted", kSee, node_threads},
+    {ObjectType::Node, "services", "", "names of its services that run, sorted", kSee, node_services},
     {ObjectType::Node, "clock_error", "", "wall clock minus true time, ns", kSee, node_clock_error},
     {ObjectType::Node, "process", "name", "a program by name, now or later", kSeeOrClient, node_process},
     {ObjectType::Node, "service", "name", "a service that has run", kSee, node_service},
@@ -244,6 +315,10 @@ constexpr Call kCalls[] = {
     {ObjectType::Link, "up", "", "carries frames again", kAct, link_up},
     {ObjectType::Link, "down", "", "loses its carrier", kAct, link_down},
     {ObjectType::Link, "slow", "time", "takes this long from now on", kAct, link_slow},
+    {ObjectType::Link, "plug", "", "the same as up", kAct, link_up},
+    {ObjectType::Link, "unplug", "", "the same as down", kAct, link_down},
+    {ObjectType::Link, "state", "", "{up, latency, jitter, bandwidth, queue, mtu}: ns, bits a second, bytes", kSee,
+     link_state},
     {ObjectType::Link, "is_up", "", "whether it has a carrier", kSee, link_is_up},
     {ObjectType::Rack, "crash", "", "cuts the power of all its nodes", kAct, rack_crash},
     {ObjectType::Rack, "boot", "", "switches all its nodes on", kAct, rack_boot},
@@ -251,10 +326,23 @@ constexpr Call kCalls[] = {
     {ObjectType::World, "phase", "", "warmup, safety, healing, liveness or end", kSee, world_phase},
     {ObjectType::World, "seed", "", "the run's seed", kSee, world_seed},
     {ObjectType::World, "events", "", "how many events there were", kSee, world_events},
+    {ObjectType::World, "last", "pattern", "the newest event that matches, of the last 65 536; nil when there is none",
+     kSee, world_last},
     {ObjectType::World, "count", "property", "how often a declared property was hit", kSee, world_count},
     {ObjectType::World, "partition", "{nodes}, {nodes}, …", "frames between the groups are lost", kAct,
      world_partition},
-    {ObjectType::World, "heal", "", "undoes partitions", kAct, world_heal},
+    {ObjectType::World, "heal", "[\"net.partition\"]", "undoes partitions", kAct, world_heal},
+    {ObjectType::World, "quiet", "true or false", "faults pause, or go on", kAct, world_quiet},
+    {ObjectType::World, "crash", "node or rack", "the same as node:crash()", kAct, world_crash},
+    {ObjectType::World, "boot", "node or rack", "the same as node:boot()", kAct, world_boot},
+    {ObjectType::World, "pause", "node, time", "the same as node:pause(time)", kAct, world_pause},
+    {ObjectType::World, "steal", "node, core, time", "the same as node:steal(core, time)", kAct, world_steal},
+    {ObjectType::World, "step_clock", "node, time", "the same as node:step_clock(time)", kAct, world_step_clock},
+    {ObjectType::World, "drift", "node, ppm", "the same as node:drift(ppm)", kAct, world_drift},
+    {ObjectType::World, "kill", "process, or node, thread", "the same as process:kill()", kAct, world_kill},
+    {ObjectType::World, "slow", "link, time", "the same as link:slow(time)", kAct, world_slow},
+    {ObjectType::World, "plug", "link", "the same as link:up()", kAct, world_plug},
+    {ObjectType::World, "unplug", "link", "the same as link:down()", kAct, world_unplug},
     {ObjectType::World, "sleep", "time", "goes on with the callback later", kAct, world_sleep},
     {ObjectType::World, "note", "text", "a note beside the run", kSee, world_note},
     {ObjectType::Console, "type", "text", "keys; \"\\3\" is Ctrl-C", kAct, console_type},

@@ -118,6 +118,9 @@ bool Runner::find_expected(Wait& wait) {
 
 void Runner::take_output(u32 node, base::Bytes bytes) {
   if (setup_.keep_console) console_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (Golden& golden : goldens_) {
+    if (golden.plan().events.empty()) golden.add_output(node - 1, base::text_of(bytes));
+  }
   Console& console = consoles_[node - 1];
   if (!program_->plan.nodes[node - 1].has_console) return;
   console.text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -137,6 +140,9 @@ void Runner::take_output(u32 node, base::Bytes bytes) {
 // ── Events ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 void Runner::see(const base::Event& event) {
+  for (Golden& golden : goldens_) {
+    if (!golden.plan().events.empty() && golden.filter.matches(event)) golden.add_event(event);
+  }
   if (!machine_->started()) return;  // while the world is made
   for (When& when : whens_) {
     if (!when.filter.matches(event) || when.left == 0 || is_over()) continue;

@@ -62,6 +62,7 @@ void ScenarioCase::read() {
   const Plan& plan = program.plan;
   name_ = plan.name;
   plan_text_ = text_of(plan);
+  has_goldens_ = !plan.goldens.empty();
   for (u32 i = 0; i < plan.nodes.size(); ++i) images_.push_back(image_of(plan, i, image_));
   std::string whole = "orrery-scenario 1\n" + plan_text_;
   const auto add = [&whole](const std::string& what, const std::string& bytes) {

@@ -12,6 +12,7 @@ struct RunObserver {
   std::function<void(Machine& machine)> starting;  // to listen to it
   std::function<void()> finishing;                 // its last epoch is closed next
   std::function<void(Machine& machine, const RunReport& report)> finished;
+  std::function<void(const Call& call)> called;  // each function of the API that the file calls
 };
 
 class ScenarioCase final : public Case {
@@ -30,6 +31,9 @@ class ScenarioCase final : public Case {
   RunObserver observer;
   /// How many digests go into a recording that a run is asked for.
   replay::Digests digests = replay::Digests::Sparse;
+  /// Runs write the files of `s:golden` instead of being held against them.
+  bool blesses = false;
+  bool has_goldens() const { return has_goldens_; }
   /// What `print` and `note` said in the last run.
   const std::vector<std::string>& notes() const { return notes_; }
 
@@ -41,6 +45,8 @@ class ScenarioCase final : public Case {
 
  private:
   void read();
+  void excuse(const RunSetup& setup, const std::vector<FiredFault>& outside, RunReport& report);
+  static void judge_excuse(const std::string& expected, RunReport& report);
 
   std::string path_;
   std::span<const machine::NativeEntry> entries_;
@@ -51,6 +57,7 @@ class ScenarioCase final : public Case {
   std::string plan_text_;
   replay::Sha256 plan_id_ = {};
   std::vector<std::string> notes_;
+  bool has_goldens_ = false;
   std::vector<std::string> images_;  // of each node: the image with its own files in it
 };
 

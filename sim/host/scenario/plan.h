@@ -77,13 +77,25 @@ struct PropertyPlan {
   Quantity within = Quantity::fixed(Unit::Duration, 30'000'000'000);
 };
 
+constexpr const char* kOwnModel = "own";  // HistoryPlan::model of a model that the file gives
+
 struct HistoryPlan {
   std::string name;
   Where where;
   std::string model;
-  int initial = kNoFunction;  // of a model that is a table: its `init` as a value
+  int initial = kNoFunction;  // of a model of the file's own: its `init`, a value or a function
   int apply = kNoFunction;
+  std::vector<std::string> reads;  // its operations that change nothing
   bool per_key = true;
+};
+
+/// A file that a run is held against: what consoles said, or the events of a pattern.
+struct GoldenPlan {
+  std::string file;  // beside the scenario
+  Where where;
+  std::string events;     // pattern; empty: consoles
+  bool has_seed = false;  // only the plain run of this seed is held against it
+  u64 seed = 0;
 };
 
 struct FaultsPlan {
@@ -116,6 +128,9 @@ struct Plan {
   std::vector<TriggerPlan> triggers;
   std::vector<PropertyPlan> properties;
   std::vector<HistoryPlan> histories;
+  std::vector<GoldenPlan> goldens;
+  std::string excuse;  // the run must be excused, and the excuse hold this text; empty: nothing is expected
+  Where excuse_where;
   FaultsPlan faults;
   std::vector<std::string> invariants;
   std::string cadence;

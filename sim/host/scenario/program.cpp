@@ -82,6 +82,7 @@ int dispatch(lua_State* state) {
     lua_rawgetp(state, LUA_REGISTRYINDEX, &kUnknownKey);  // what follows a mistake is none
     return 1;
   }
+  program.tell_call(call);
   return call.function(state);
 }
 
@@ -101,6 +102,7 @@ int index_object(lua_State* state) {
   if (lua_type(state, -1) == LUA_TLIGHTUSERDATA) {  // a field: its function is called at once
     const Call& call = *static_cast<const Call*>(lua_touserdata(state, -1));
     lua_settop(state, 1);
+    Program::of(state).tell_call(call);
     return call.function(state);
   }
   std::vector<std::string> names;
@@ -238,7 +240,8 @@ int use_file(lua_State* state) {
   return lua_gettop(state) - 1;
 }
 
-Program::Program(Sources& sources, u64 seed) : sources_(sources), box_(seed, sources.files[0].name) {
+Program::Program(Sources& sources, u64 seed, std::function<void(const Call&)> called)
+    : sources_(sources), called_(std::move(called)), box_(seed, sources.files[0].name) {
   box_.owner = this;
   plan.nodes.reserve(64);
   lua_State* state = box_.state();
@@ -304,6 +307,7 @@ void Program::check_patterns() {
     if (!wrong.empty()) mistake(place, subject + ": " + wrong);
   };
   for (const TriggerPlan& trigger : plan.triggers) check("when", trigger.pattern, trigger.where);
+  for (const GoldenPlan& golden : plan.goldens) check("golden \"" + golden.file + "\"", golden.events, golden.where);
   for (const PropertyPlan& property : plan.properties) {
     const std::string subject = property.form + " \"" + property.name + "\"";
     check(subject, property.pattern, property.where);

@@ -1,6 +1,7 @@
 // sim/host/scenario/program.h — a scenario file that has run: its declarations as a plan, its functions still in their Lua
 // state. Each run of a scenario makes a program of its own from the same texts.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -88,7 +89,8 @@ int use_file(lua_State* state);  // the API's `use`
 class Program {
  public:
   /// Runs the file; `sources` gets what it uses. Afterwards either `mistakes` says what is wrong or `plan` is whole.
-  Program(Sources& sources, u64 seed);
+  /// `called` is told of each function of the API that is called.
+  Program(Sources& sources, u64 seed, std::function<void(const Call&)> called = {});
   static Program& of(lua_State* state) { return *static_cast<Program*>(Sandbox::of(state).owner); }
 
   Plan plan;
@@ -96,8 +98,10 @@ class Program {
   Phase phase = Phase::Declare;
   Stage* stage = nullptr;          // null while declaring
   std::vector<std::string> names;  // of processes and services that objects point to
-  std::map<std::string, Where> property_places;
 
+  void tell_call(const Call& call) {
+    if (called_) called_(call);
+  }
   Sandbox& box() { return box_; }
   Sources& sources() { return sources_; }
 
@@ -128,6 +132,7 @@ class Program {
   void add_error(const std::string& text);
 
   Sources& sources_;
+  std::function<void(const Call&)> called_;
   Sandbox box_;
 };
 

@@ -5,6 +5,7 @@
 #include "sim/host/contain.h"
 #include "sim/host/scenario/case.h"
 #include "sim/host/scenario/runner.h"
+#include "sim/host/text.h"
 
 namespace sim::host::scenario {
 namespace {
@@ -45,7 +46,9 @@ void set_cost(kernel::CostTable& costs, const std::string& name, u64 value) {
 }  // namespace
 
 Runner::Runner(const RunInput& input, const RunSetup& setup)
-    : input_(input), setup_(setup), program_(std::make_unique<Program>(input.sources, setup.seed)) {
+    : input_(input),
+      setup_(setup),
+      program_(std::make_unique<Program>(input.sources, setup.seed, input.observer.called)) {
   program_->stage = this;
   program_->box().on_print = [this](std::string_view line) { note(line); };
 }
@@ -154,12 +157,16 @@ std::string Runner::add_faults(Schedule& schedule) {
 
 // ── Judging ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-Filter Runner::filter_of(const std::string& text, const Where& where) {
+FilterNames Runner::filter_names() {
   FilterNames names;
   for (const NodePlan& node : program_->plan.nodes) names.nodes.push_back(node.name);
   names.thread = [this](u32 node, u32 id) { return thread_name(machine_->world(), node, id); };
+  return names;
+}
+
+Filter Runner::filter_of(const std::string& text, const Where& where) {
   Filter filter;
-  if (const std::string wrong = parse_filter(text, std::move(names), filter); !wrong.empty() && refused_.empty()) {
+  if (const std::string wrong = parse_filter(text, filter_names(), filter); !wrong.empty() && refused_.empty()) {
     refused_ = text_of(where) + ": " + wrong;
   }
   return filter;
@@ -246,6 +253,39 @@ void Runner::declare_properties() {
     histories_.push_back(std::make_unique<judge::History>(history.name));
 }
 
+/// Golden files that this run is held against.
+void Runner::begin_goldens() {
+  const Plan& plan = program_->plan;
+  std::vector<std::string> nodes;
+  for (const NodePlan& node : plan.nodes) nodes.push_back(node.name);
+  const bool is_plain = setup_.sched.empty() && setup_.overrides.empty() && setup_.until == ~u64{0};
+  for (const GoldenPlan& golden : plan.goldens) {
+    if (golden.has_seed && (golden.seed != setup_.seed || !is_plain)) continue;
+    goldens_.emplace_back(golden, nodes);
+    if (!golden.events.empty()) goldens_.back().filter = filter_of(golden.events, golden.where);
+  }
+}
+
+void Runner::judge_goldens() {
+  for (const Golden& golden : goldens_) {
+    if (is_over()) return;
+    const std::string& file = golden.plan().file;
+    const std::string path = input_.sources.folder + "/" + file;
+    const std::string said = golden.text();
+    if (input_.blesses) {
+      const bool written = write_file(path, said);
+      note("golden " + file + (written ? ": written" : ": cannot be written"));
+      continue;
+    }
+    std::string expected;
+    if (!read_file(path, expected)) {
+      judge_.report("golden", file, "the file is not there; `orrery run SCENARIO --bless` writes it");
+    } else if (const std::string difference = first_difference(expected, said); !difference.empty()) {
+      judge_.report("golden", file, difference);
+    }
+  }
+}
+
 /// The program's clients and the world's ears.
 void Runner::attach() {
   const Plan& plan = program_->plan;
@@ -258,8 +298,11 @@ void Runner::attach() {
   machine.on_puppet = [this](World&, const PuppetCall& call, base::MutableBytes room) { return ask(call, room); };
   const bool listens = setup_.keep_console || std::any_of(plan.nodes.begin(), plan.nodes.end(),
                                                           [](const NodePlan& node) { return node.has_console; });
-  if (listens) machine.on_output = [this](u32 node, base::Bytes bytes) { take_output(node, bytes); };
-  if (!whens_.empty()) machine.on_event = [this](const base::Event& event) { see(event); };
+  begin_goldens();
+  const bool has_golden_text =
+      std::any_of(goldens_.begin(), goldens_.end(), [](const Golden& golden) { return golden.plan().events.empty(); });
+  if (listens || has_golden_text) machine.on_output = [this](u32 node, base::Bytes bytes) { take_output(node, bytes); };
+  if (!whens_.empty() || goldens_.size() > 0) machine.on_event = [this](const base::Event& event) { see(event); };
   machine.on_fault = [this](const InjectRecord& record) {
     const std::string name(sim::name_of(record.fault));
     FaultTally& tally = tallies_[{name, std::string(record.target)}];
@@ -268,9 +311,14 @@ void Runner::attach() {
     if (record.outcome == InjectRecord::Outcome::Fired) tally.fired += 1;
     if (record.outcome == InjectRecord::Outcome::Lessened) tally.lessened += 1;
     if (record.outcome == InjectRecord::Outcome::Withheld) tally.withheld += 1;
-    if (record.outcome == InjectRecord::Outcome::Withheld || !setup_.keep_lists) return;
-    fired_.push_back(
-        {name, tally.target, record.opportunity, record.time, text_of_values(record.fault, record.values)});
+    if (record.outcome == InjectRecord::Outcome::Withheld) return;
+    const Owes owes = info_of(record.fault).owes;
+    const bool is_outside = owes == Owes::Loss || owes == Owes::Outside;
+    if (!is_outside && !setup_.keep_lists) return;
+    const FiredFault fault{name, tally.target, record.opportunity, record.time,
+                           text_of_values(record.fault, record.values)};
+    if (is_outside) outside_.push_back(fault);
+    if (setup_.keep_lists) fired_.push_back(fault);
   };
   for (const ForcedChoice& choice : machine.options().schedule.forced) unused_.insert(sim::host::text_of(choice));
   if (setup_.keep_lists || !unused_.empty()) {
@@ -407,7 +455,10 @@ RunReport Runner::run() {
     }
   }
   const u64 reached = world.now();
-  if (goes_on) judge_end();
+  if (goes_on) {
+    judge_end();
+    judge_goldens();
+  }
   phase_name_ = "end";
   judge_.finish(world, reached);
   release_containment();
@@ -495,9 +546,11 @@ replay::Verdict verdict_of(const RunReport& report) {
 
 RunReport ScenarioCase::run(const RunSetup& setup) {
   if (!mistakes_.empty()) return refused_report(mistakes_[0]);
-  Runner runner({sources_, entries_, image_, images_, observer, plan_id_, digests}, setup);
+  Runner runner({sources_, entries_, image_, images_, observer, plan_id_, digests, blesses}, setup);
   RunReport report = runner.run();
   notes_ = runner.notes();
+  excuse(setup, runner.outside(), report);
+  judge_excuse(runner.expected_excuse(), report);
   return report;
 }
 

@@ -18,6 +18,7 @@
 #include "sim/host/judge/judge.h"
 #include "sim/host/machine_host.h"
 #include "sim/host/scenario/case.h"
+#include "sim/host/scenario/golden.h"
 #include "sim/host/scenario/program.h"
 #include "sim/host/watch.h"
 
@@ -32,6 +33,7 @@ struct RunInput {
   const RunObserver& observer;
   const replay::Sha256& plan_id;
   replay::Digests digests;
+  bool blesses = false;  // golden files are written
 };
 
 constexpr u64 kLookNs = 10'000'000;     // how often judges without a pattern look
@@ -44,6 +46,13 @@ class Runner final : public Stage {
 
   RunReport run();
   const std::vector<std::string>& notes() const { return notes_; }
+  /// Faults that struck under which loss is legitimate, or nothing is promised.
+  const std::vector<FiredFault>& outside() const { return outside_; }
+  /// What `s:expect_excuse` expects; empty: nothing.
+  const std::string& expected_excuse() const { return program_->plan.excuse; }
+
+  /// An event as the file's functions see it.
+  void push_event(lua_State* state, const base::Event& event) override;
 
   // ── Stage ──────────────────────────────────────────────────────────────────────────────────────────────────
   u64 now_ns() override { return machine_ && machine_->started() ? machine_->world().now() : 0; }
@@ -55,7 +64,10 @@ class Runner final : public Stage {
   std::vector<std::string> threads(u32 node) override;
   i64 clock_error_ns(u32 node) override;
   u64 starts(u32 node, const std::string& name) override;
+  std::vector<std::string> services(u32 node) override;
   bool link_is_up(u32 link) override;
+  LinkState link_state(u32 link) override;
+  std::string last_event(const std::string& filter, std::optional<base::Event>& out) override;
   std::string console_text(u32 node) override { return consoles_[node].text; }
   std::string crash(u32 node) override;
   std::string boot(u32 node) override;
@@ -68,6 +80,7 @@ class Runner final : public Stage {
   std::string set_latency(u32 link, u64 ns) override;
   std::string partition(const std::vector<std::vector<u32>>& groups) override;
   std::string heal() override;
+  std::string quiet(bool on) override;
   std::string type(u32 node, std::string_view text) override;
   std::string end_input(u32 node) override;
   void note(std::string_view text) override;
@@ -123,7 +136,9 @@ class Runner final : public Stage {
   std::string add_faults(Schedule& schedule);
   void declare_properties();
   void add_property(const PropertyPlan& property);
+  FilterNames filter_names();
   Filter filter_of(const std::string& text, const Where& where);
+  void begin_goldens();
   void attach();
   void begin_triggers();
   bool go(u64 until);
@@ -131,6 +146,7 @@ class Runner final : public Stage {
   void look_ready();
   bool all_eventual_held() const;
   void judge_end();
+  void judge_goldens();
   RunReport report_of();
   std::string start_recording(const Schedule& asked);
   void end_recording(const RunReport& report);
@@ -146,7 +162,6 @@ class Runner final : public Stage {
   bool find_expected(Wait& wait);
   u64 ask(const PuppetCall& call, base::MutableBytes room);
   bool start_client(u32 client);
-  void push_event(lua_State* state, const base::Event& event);
   std::optional<bool> look(int function, std::string& details);
   std::optional<i64> measure(int function);
   void script_failed(const std::string& text);
@@ -167,6 +182,7 @@ class Runner final : public Stage {
   std::map<u64, Wait> waits_;
   std::vector<When> whens_;
   std::vector<std::unique_ptr<judge::History>> histories_;
+  std::vector<Golden> goldens_;                                           // those that this run is held against
   std::map<std::pair<u32, std::string>, std::vector<u32>> seen_threads_;  // ids, by node and name
   std::vector<const std::string*> eventual_;
   std::set<std::string> held_;
@@ -175,6 +191,7 @@ class Runner final : public Stage {
   std::string console_;
   std::map<std::pair<std::string, std::string>, FaultTally> tallies_;
   std::vector<FiredFault> fired_;
+  std::vector<FiredFault> outside_;
   std::vector<ForcedChoice> choices_;
   std::set<std::string> unused_;
   u64 next_id_ = 1;

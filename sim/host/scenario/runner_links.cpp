@@ -14,6 +14,12 @@ std::string refusal(const ActionResult<>& done) {
 
 bool Runner::link_is_up(u32 link) { return machine_->world().links().at(link).settings.is_up; }
 
+Stage::LinkState Runner::link_state(u32 link) {
+  const LinkSettings& settings = machine_->world().links().at(link).settings;
+  return {settings.is_up,           settings.latency_ns,  settings.jitter_ns,
+          settings.bits_per_second, settings.queue_bytes, settings.mtu};
+}
+
 std::string Runner::set_link(u32 link, bool up) {
   LinkSettings settings = machine_->world().links().at(link).settings;
   settings.is_up = up;

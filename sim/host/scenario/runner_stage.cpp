@@ -1,6 +1,7 @@
 // sim/host/scenario/runner_stage.cpp — what the functions of a scenario see of the world and do to it.
 #include <algorithm>
 
+#include "sim/host/scenario/lua_model.h"
 #include "sim/host/scenario/runner.h"
 #include "sim/host/text.h"
 
@@ -57,6 +58,28 @@ u64 Runner::starts(u32 node, const std::string& name) {
   return known->second.size();
 }
 
+std::vector<std::string> Runner::services(u32 node) {
+  std::vector<std::string> names;
+  if (!is_up(node)) return names;
+  const ServiceNames known = services_of({input_.images[node]});
+  for (const std::string& name : known.names) {
+    if (machine_->world().find_thread(node + 1, name) != 0) names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+std::string Runner::last_event(const std::string& text, std::optional<base::Event>& out) {
+  Filter filter;
+  if (const std::string wrong = parse_filter(text, filter_names(), filter); !wrong.empty()) return wrong;
+  const Trace& trace = machine_->world().trace();
+  for (u64 sequence = trace.oldest(); sequence <= trace.count(); ++sequence) {
+    if (filter.matches(trace.at(sequence))) out = trace.at(sequence);
+  }
+  return {};
+}
+
 // ── Acting ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 std::string Runner::crash(u32 node) { return refusal(machine_->world().power_cut(node + 1), program_->plan, node); }
@@ -82,6 +105,15 @@ std::string Runner::step_clock(u32 node, i64 ns) {
 std::string Runner::drift(u32 node, i64 ppm) {
   return refusal(machine_->world().set_rate(node + 1, static_cast<i32>(ppm)), program_->plan, node);
 }
+
+/// Faults strike in the safety phase only; a world that is told of another has none until it is told again.
+std::string Runner::quiet(bool on) {
+  if (phase_name_ != "safety")
+    return "quiet: faults strike in the safety phase only, and this is " + std::string(phase_name_);
+  machine_->world().set_phase(on ? sim::Phase::Warmup : sim::Phase::Safety);
+  return {};
+}
+
 std::string Runner::type(u32 node, std::string_view text) {
   const auto taken = machine_->world().console_type(node + 1, base::bytes_of(text));
   if (taken.ok() && *taken < text.size()) {
@@ -128,13 +160,19 @@ u64 Runner::count_operations(u32 history, std::string_view client, std::string_v
 
 void Runner::check_history(u32 history, const HistoryCheck& check) {
   const HistoryPlan& plan = program_->plan.histories[history];
-  std::unique_ptr<judge::Model> model = judge::model_named(plan.model);
-  const judge::CheckOptions options{.linearizable = check.linearizable,
-                                    .buffered = check.buffered,
-                                    .durable = check.durable,
-                                    .read_your_writes = check.read_your_writes,
-                                    .monotonic_reads = check.monotonic_reads};
-  const judge::Checked checked = judge::check(*histories_[history], *model, options);
+  const bool is_own = plan.model == kOwnModel;
+  const auto own = is_own ? std::make_unique<LuaModel>(*program_, plan) : nullptr;
+  const std::unique_ptr<judge::Model> named = is_own ? nullptr : judge::model_named(plan.model);
+  const judge::Model& model = is_own ? static_cast<const judge::Model&>(*own) : *named;
+  judge::CheckOptions options{.linearizable = check.linearizable,
+                              .buffered = check.buffered,
+                              .durable = check.durable,
+                              .read_your_writes = check.read_your_writes,
+                              .monotonic_reads = check.monotonic_reads};
+  if (is_own) options.states_max = kLuaStatesMax;
+  const judge::Checked checked = judge::check(*histories_[history], model, options);
+  if (is_own && !own->error().empty())
+    return script_failed("history " + plan.name + ": its model failed: " + own->error());
   if (!checked.refused.empty()) return script_failed("history " + plan.name + ": " + checked.refused);
   if (checked.keys_unknown > 0)
     note("history " + plan.name + ": " + std::to_string(checked.keys_unknown) + " keys unknown: too many states");

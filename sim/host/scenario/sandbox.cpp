@@ -101,9 +101,17 @@ std::string Sandbox::load(const std::string& text, const std::string& chunk_name
 }
 
 std::string Sandbox::call(int arguments, int results) {
+  // A callback may ask for another (a judge for its model): that one has limits of its own, then the outer's hold again.
+  const u64 charged = charged_;
+  const bool is_nested = lua_gethook(state_) != nullptr;
   arm(state_);
   const int status = lua_pcall(state_, arguments, results, 0);
-  lua_sethook(state_, nullptr, 0, 0);
+  charged_ = charged;
+  if (is_nested) {
+    lua_sethook(state_, hook, LUA_MASKCOUNT | LUA_MASKCALL, static_cast<int>(limits_.instructions));
+  } else {
+    lua_sethook(state_, nullptr, 0, 0);
+  }
   if (status != LUA_OK) return take_error(state_, status);
   return {};
 }

@@ -1,11 +1,14 @@
 // sim/host/scenario/stage.h — what functions of a scenario ask of a run in progress. Nodes, links and clients go by their
 // index in the plan. What can fail answers with a text; empty means done.
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/events.h"
 #include "base/prng.h"
+#include "sim/host/scenario/lua.h"
 
 namespace sim::host::scenario {
 
@@ -25,7 +28,21 @@ class Stage {
   virtual i64 clock_error_ns(u32 node) = 0;
   /// How often a program of this name was started on the node since it booted; 0: never.
   virtual u64 starts(u32 node, const std::string& name) = 0;
+  /// Programs of its services that run now, sorted.
+  virtual std::vector<std::string> services(u32 node) = 0;
   virtual bool link_is_up(u32 link) = 0;
+  struct LinkState {
+    bool is_up = true;
+    u64 latency_ns = 0;
+    u64 jitter_ns = 0;
+    u64 bits_per_second = 0;
+    u64 queue_bytes = 0;
+    u64 mtu = 0;
+  };
+  virtual LinkState link_state(u32 link) = 0;
+  /// The newest event that the filter passes, of the last 65 536; none: nothing. What is wrong with the filter otherwise.
+  virtual void push_event(lua_State* state, const base::Event& event) = 0;
+  virtual std::string last_event(const std::string& filter, std::optional<base::Event>& out) = 0;
   virtual std::string console_text(u32 node) = 0;
 
   // ── Acting ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -40,6 +57,8 @@ class Stage {
   virtual std::string set_latency(u32 link, u64 ns) = 0;
   virtual std::string partition(const std::vector<std::vector<u32>>& groups) = 0;
   virtual std::string heal() = 0;
+  /// Faults pause, or go on; in the safety phase only.
+  virtual std::string quiet(bool on) = 0;
   virtual std::string type(u32 node, std::string_view text) = 0;
   virtual std::string end_input(u32 node) = 0;
   virtual void note(std::string_view text) = 0;

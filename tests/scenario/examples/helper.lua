@@ -1,0 +1,1 @@
+return { milliseconds = function(ns) return ns // 1000000 end }
