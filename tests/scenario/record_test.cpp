@@ -60,6 +60,7 @@ struct Made {
 Made record(RunSetup setup, const std::string& text = kMain) {
   const Folder folder;
   folder.write("pauses.lua", kPauses);
+  folder.write("kept.golden", "another\n");
   const std::string path = folder.write("kept.lua", text);
   scenario::ScenarioCase made(path, user::native_entries(), kImage);
   for (const std::string& mistake : made.mistakes()) UNSCOPED_INFO(mistake);
@@ -126,6 +127,22 @@ TEST_CASE("a scenario's run replays from its recording alone", "[scenario][repla
     CHECK(again.report.drawn == made.report.drawn);
     CHECK(again.report.events == made.report.events);
   }
+}
+
+TEST_CASE("a recording holds the golden files that its run was held against", "[scenario][replay]") {
+  const std::string text = kMain + R"(
+  s:golden("kept.golden")
+  )";
+  const Made made = record({.seed = 2}, text);
+  CHECK(made.report.verdict == Verdict::Failed);
+  scenario::Recorded recorded = case_of(made.recording);
+  REQUIRE(recorded.error == "");
+  const scenario::Rerun again = scenario::run_again(recorded, made.recording);
+  if (again.replayed.divergence) UNSCOPED_INFO(replay::describe(*again.replayed.divergence));
+  CHECK(!again.replayed.divergence);
+  REQUIRE(again.report.finding);
+  CHECK(again.report.finding->details == made.report.finding->details);
+  CHECK(contains(again.report.finding->details, "the file says \"another\""));
 }
 
 TEST_CASE("a scenario's recording is small and holds no path of the host", "[scenario][replay][privacy]") {

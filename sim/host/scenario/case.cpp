@@ -1,6 +1,8 @@
 // sim/host/scenario/case.cpp — reading a scenario into a case. Running it: run.cpp.
 #include "sim/host/scenario/case.h"
 
+#include <algorithm>
+
 #include "replay/ids.h"
 #include "sim/host/filter.h"
 #include "sim/host/scenario/images.h"
@@ -69,7 +71,12 @@ void ScenarioCase::read() {
     whole +=
         what + " " + std::to_string(bytes.size()) + " " + replay::hex(replay::sha256_of(base::bytes_of(bytes))) + "\n";
   };
-  for (const Sources::File& file : sources_.files) add("source " + file.name, file.text);
+  for (const Sources::File& file : sources_.files) {
+    // A golden file, which a recording brings along, judges the run and is no part of it.
+    const bool judges = std::any_of(plan.goldens.begin(), plan.goldens.end(),
+                                    [&file](const GoldenPlan& golden) { return golden.file == file.name; });
+    if (!judges) add("source " + file.name, file.text);
+  }
   for (const std::string& one : images_) add("image", one);
   plan_id_ = replay::sha256_of(base::bytes_of(whole));
 }

@@ -266,19 +266,26 @@ void Runner::begin_goldens() {
   }
 }
 
+/// The text of a golden file: of the recording the run is made from, or on disk. False: there is none.
+bool Runner::read_golden(const std::string& file, std::string& text) const {
+  if (!input_.sources.is_whole) return read_file(input_.sources.folder + "/" + file, text);
+  const Sources::File* const kept = input_.sources.find(file);
+  if (kept != nullptr) text = kept->text;
+  return kept != nullptr;
+}
+
 void Runner::judge_goldens() {
   for (const Golden& golden : goldens_) {
     if (is_over()) return;
     const std::string& file = golden.plan().file;
-    const std::string path = input_.sources.folder + "/" + file;
     const std::string said = golden.text();
     if (input_.blesses) {
-      const bool written = write_file(path, said);
+      const bool written = write_file(input_.sources.folder + "/" + file, said);
       note("golden " + file + (written ? ": written" : ": cannot be written"));
       continue;
     }
     std::string expected;
-    if (!read_file(path, expected)) {
+    if (!read_golden(file, expected)) {
       judge_.report("golden", file, "the file is not there; `orrery run SCENARIO --bless` writes it");
     } else if (const std::string difference = first_difference(expected, said); !difference.empty()) {
       judge_.report("golden", file, difference);
@@ -475,7 +482,12 @@ std::string Runner::start_recording(const Schedule& asked) {
   scenario.limit_ns = setup_.until;
   scenario.events_max = setup_.events_max;
   scenario.plan = input_.plan_id;
-  for (const Sources::File& file : input_.sources.files) {
+  std::vector<Sources::File> files = input_.sources.files;
+  for (const GoldenPlan& golden : program_->plan.goldens) {
+    Sources::File file{.name = golden.file, .text = {}};
+    if (!input_.sources.is_whole && read_golden(file.name, file.text)) files.push_back(std::move(file));
+  }
+  for (const Sources::File& file : files) {
     const base::Bytes bytes = base::bytes_of(file.text);
     options.sources.push_back(file.name);
     options.files.push_back({.name = file.name,

@@ -147,6 +147,7 @@ class Runner final : public Stage {
   bool all_eventual_held() const;
   void judge_end();
   void judge_goldens();
+  bool read_golden(const std::string& file, std::string& text) const;
   RunReport report_of();
   std::string start_recording(const Schedule& asked);
   void end_recording(const RunReport& report);
