@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/lonala/memory_files.h"
 #include "vm/lonala/printer.h"
 #include "vm/lonala/reader.h"
 #include "vm/lonala/session.h"
@@ -22,14 +23,24 @@ struct CapturePorts final : lonala::Ports {
       log += base::text_of(bytes);
     }
   }
-  i64 file_size(std::string_view) override { return -1; }
-  bool read_file(std::string_view, base::MutableBytes) override { return false; }
+  i64 file_size(std::string_view path) override {
+    const auto found = memory.contents.find(path);
+    return found == memory.contents.end() ? -1 : static_cast<i64>(found->second.size());
+  }
+  bool read_file(std::string_view path, base::MutableBytes out) override {
+    const auto found = memory.contents.find(path);
+    if (found == memory.contents.end() || found->second.size() != out.size()) return false;
+    std::copy(found->second.begin(), found->second.end(), out.begin());
+    return true;
+  }
+  lonala::Files* files() override { return &memory; }
   bool interrupted() override {
     if (turns_left == 0) return false;
     turns_left -= 1;
     return turns_left == 0;
   }
   u32 turns_left = 0;  // > 0: a form that takes so many turns is interrupted
+  MemoryFiles memory;
   std::string output;
   std::string log;
 };

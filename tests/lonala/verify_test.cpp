@@ -17,20 +17,20 @@ using lonala::FunctionHeader;
 using lonala_tests::Machine;
 
 struct Known {
-  explicit Known(lonala::Vm& vm) : variables(vm), names(vm) { lonala::known_variables(vm, variables, names); }
-  lonala::KnownNames with(lonala::Scratch<lonala::Term>& constants) {
-    return {{variables.data(), variables.size()}, {names.data(), names.size()}, {constants.data(), constants.size()}};
+  explicit Known(lonala::Vm& machine) : vm(machine), variables(machine), names(machine) {
+    lonala::known_variables(vm, variables, names);
   }
+  lonala::LinkedNames with(lonala::Scratch<lonala::Term>& constants) {
+    return {
+        vm, {variables.data(), variables.size()}, {names.data(), names.size()}, {constants.data(), constants.size()}};
+  }
+  lonala::Vm& vm;
   lonala::Scratch<u64> variables;
   lonala::Scratch<u64> names;
 };
 
 const FunctionHeader& function_number(const lonala::Vm& vm, u64 i) {
   return *vm.at<FunctionHeader>(vm.words(vm.root->functions)[i]);
-}
-
-u64 function_bytes(const FunctionHeader& function) {
-  return sizeof(FunctionHeader) + u64{function.code_words} * 4 + u64{function.guard_count} * sizeof(lonala::GuardRange);
 }
 
 const char* const kForms = R"(
@@ -82,7 +82,7 @@ TEST_CASE("code that the verifier accepts does no harm", "[vm][lonala][verifier]
       if (original.captures != 0) continue;
       lonala::Scratch<lonala::Term> constants(vm);
       REQUIRE(lonala::constants_of(original, constants));
-      const u64 bytes = function_bytes(original);
+      const u64 bytes = lonala::function_bytes(original);
       const u64 at = lonala::literal_acquire(vm, bytes);
       const u64 object = lonala::literal_acquire(vm, 16);
       REQUIRE((at != 0 && object != 0));

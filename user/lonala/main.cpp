@@ -3,6 +3,7 @@
 #include "user/lonala/console_terminal.h"
 #include "user/lonala/machine.h"
 #include "user/runtime/notes.h"
+#include "vm/lonala/binaries.h"
 
 #include "base/enforce.h"
 
@@ -11,12 +12,14 @@ namespace lonala_program {
 namespace {
 
 constexpr std::string_view kUsage =
-    "usage: lonala [OPTION…] [--forms | -e FORM… | -m NAMESPACE [ARG…] | --check FILE… | FILE [ARG…]]\n"
+    "usage: lonala [OPTION…] [--forms | -e FORM… | -m NAMESPACE [ARG…] | --check FILE… | -c FILE -o OUT | FILE "
+    "[ARG…]]\n"
     "                    at a terminal: a prompt; else as --forms\n"
     "  -e FORM…          evaluate all forms, print the last value\n"
     "  FILE [ARG…]       load the file, then call its `main` with a list of the arguments\n"
     "  -m NAME [ARG…]    the same with a namespace of the load path\n"
     "  --check FILE…     read, expand and compile, run nothing\n"
+    "  -c FILE -o OUT    compile a namespace; `require` uses OUT if it lies beside its source as NAME.lom\n"
     "  --forms           forms from standard input, one line each: `=> VALUE` or `!! :kind DETAIL`\n"
     "  --load-path D:…   where namespaces are looked for (default /lib/lonala)\n"
     "  --memory SIZE     memory of the machine, 16M to 1G (default 16M)\n"
@@ -26,10 +29,24 @@ constexpr u64 kMemoryMax = (u64{1} << 30) - (u64{1} << 20);  // an arena less wh
 struct Arguments {
   u64 memory = kMemoryDefault;
   bool gc_stress = false;
-  enum class What : u8 { Default, Forms, Evaluate, Module, Check } what = What::Default;
+  enum class What : u8 { Default, Forms, Evaluate, Module, Check, Compile } what = What::Default;
   std::string_view load_path{};
+  std::string_view out{};  // of -c
   std::span<const std::string_view> operands{};
 };
+
+/// FILE -o OUT or -o OUT FILE. False: told.
+bool parse_compile(Tool& tool, std::span<const std::string_view> words, Arguments& out) {
+  const bool first = !words.empty() && words[0] == "-o";
+  const u64 given = words.size();
+  if (given < 1 || (first && given == 2)) return tool.bad_use("-c needs a file"), false;
+  if (first ? given == 1 : given == 2 && words[1] == "-o") return tool.bad_use("-o needs a file"), false;
+  if (!first && given == 1) return tool.bad_use("-c needs -o and the file to write"), false;
+  if (given != 3 || (!first && words[1] != "-o")) return tool.bad_use("-c takes one file and -o with another"), false;
+  out.operands = words.subspan(first ? 2 : 0, 1);
+  out.out = words[first ? 1 : 2];
+  return true;
+}
 
 /// False: told, and the status of the tool is set.
 bool parse(Tool& tool, Arguments& out) {
@@ -48,6 +65,10 @@ bool parse(Tool& tool, Arguments& out) {
       if (!out.operands.empty()) return true;
       const std::string_view missing = argument == "-e" ? "form" : argument == "-m" ? "namespace" : "file";
       return tool.bad_use("{} needs a {}", argument, missing), false;
+    }
+    if (argument == "-c") {
+      out.what = Arguments::What::Compile;
+      return parse_compile(tool, args.subspan(i + 1), out);
     }
     if (argument == "--forms") {
       out.what = Arguments::What::Forms;
@@ -75,6 +96,15 @@ bool parse(Tool& tool, Arguments& out) {
     }
   }
   return true;
+}
+
+/// Writes the module of a source file.
+i32 compile(Tool& tool, lonala::Vm& vm, const Arguments& arguments) {
+  const lonala::Term module = lonala::session_compile(vm, arguments.operands[0]);
+  if (module == lonala::kNone) return 1;
+  const auto written = tool.process().write_file(arguments.out, base::text_of(lonala::binary_bytes(vm, module)));
+  if (!written.ok()) tool.error(arguments.out, written.error());
+  return written.ok() ? 0 : 1;
 }
 
 /// Forms as they come: each is evaluated once its line is there.
@@ -132,6 +162,8 @@ i32 run(Tool& tool, const Arguments& arguments) {
     for (const std::string_view file : operands) {
       if (!lonala::session_check(vm, file)) status = 1;
     }
+  } else if (arguments.what == Compile) {
+    status = compile(tool, vm, arguments);
   } else if (arguments.what == Evaluate) {
     base::String text(process.heap());
     for (const std::string_view form : operands) text.append(form).push('\n');

@@ -181,5 +181,7 @@
   X(BinaryBytes, "binary-bytes") \
   X(Source, "source") \
   X(Reason, "reason") \
+  X(InvalidModule, "invalid-module") \
+  X(Stale, "stale") \
   X(Stack, "stack")
 // clang-format on

@@ -46,6 +46,13 @@ struct GuardRange {
   u32 live;  // registers 1 … live hold terms there
 };
 
+/// Reductions at the entry of a function of so many words.
+constexpr u16 function_cost(u64 words) { return static_cast<u16>(1 + (words < 32 * 65000 ? words / 32 : 65000)); }
+/// Bytes of a function: header, code, guards.
+constexpr u64 function_bytes(const FunctionHeader& function) {
+  return sizeof(FunctionHeader) + u64{function.code_words} * 4 + u64{function.guard_count} * sizeof(GuardRange);
+}
+
 constexpr u32 encode(Op op, u32 a, u32 b = 0, u32 c = 0) { return static_cast<u32>(op) | a << 8 | b << 16 | c << 24; }
 constexpr u32 reg(u32 number) { return 255 - number; }
 

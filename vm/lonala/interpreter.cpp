@@ -159,8 +159,9 @@ call_value:  // `value` is called with `count` arguments in registers 1 … of a
     SAVE_CALL();
     const Term callee_value = value;
     if (is_var(value)) {
-      value = var_value(vm, value);
-      if (value != kUnbound) goto call_value;
+      constexpr u32 kVarsMax = 64;  // one behind the other: a variable that leads to itself calls nothing
+      for (u32 i = 0; i < kVarsMax && is_var(value); ++i) value = var_value(vm, value);
+      if (value != kUnbound && !is_var(value)) goto call_value;
     }
     value = call_data(vm, callee_value, Args{&bp[254], count});
     if (value == kNone) value = raise(vm, Atom::NotCallable, {{Atom::Value, callee_value}});

@@ -315,14 +315,15 @@ Evaluation evaluate_all(Vm& vm, std::string_view file, std::string_view text) {
 
 Term quoted(Vm& vm, Term term) { return make_list(vm, {symbol(vm, Atom::Quote), term}); }
 
-/// Calls a function of the library with one argument; false after an error, which is told.
-bool call_core(Vm& vm, std::string_view name, Term argument) {
+/// Calls a function of the library with one argument; an error is told.
+Evaluation call_core_for(Vm& vm, std::string_view name, Term argument) {
   const u64 full = name_intern(vm, "lona.core", name);
-  if (full == 0 || argument == kRaised) return false;
+  if (full == 0 || argument == kRaised) return {};
   const Evaluation result = session_evaluate(vm, make_list(vm, {symbol_term(vm, full), argument}));
   if (!result.ok) tell_failure(vm, result.value);
-  return result.ok;
+  return result;
 }
+bool call_core(Vm& vm, std::string_view name, Term argument) { return call_core_for(vm, name, argument).ok; }
 
 /// Calls `main` of a namespace if there is one: the exit status.
 u32 run_main(Vm& vm, Term space, std::span<const std::string_view> arguments) {
@@ -376,6 +377,12 @@ u32 session_module(Vm& vm, std::string_view name, std::span<const std::string_vi
 bool session_check(Vm& vm, std::string_view path) {
   session_reset(vm);
   return call_core(vm, "check-file", make_string(vm, path));
+}
+
+Term session_compile(Vm& vm, std::string_view path) {
+  session_reset(vm);
+  const Evaluation compiled = call_core_for(vm, "compile-file", make_string(vm, path));
+  return compiled.ok ? compiled.value : kNone;
 }
 
 bool session_load_path(Vm& vm, std::string_view folders) {

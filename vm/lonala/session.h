@@ -49,6 +49,8 @@ u32 session_program(Vm& vm, std::string_view path, std::span<const std::string_v
 u32 session_module(Vm& vm, std::string_view name, std::span<const std::string_view> arguments);
 /// Reads, expands and compiles a file; false: something is wrong in it, and has been told.
 bool session_check(Vm& vm, std::string_view path);
+/// The compiled module of a file, a binary; kNone: something is wrong in the file, and has been told.
+Term session_compile(Vm& vm, std::string_view path);
 /// Sets `*load-path*` for the session: folders with colons between them.
 bool session_load_path(Vm& vm, std::string_view folders);
 

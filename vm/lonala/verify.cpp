@@ -37,8 +37,8 @@ bool holds(const std::span<const u64> sorted, u64 value) {
 
 class Verifier {
  public:
-  Verifier(Vm& vm, const FunctionHeader& function, const KnownNames& known)
-      : vm_(vm), function_(function), known_(known), states_(vm), state_at_(vm), starts_(vm) {}
+  Verifier(Vm& vm, const FunctionHeader& function, const CodeNames& names)
+      : function_(function), names_(names), states_(vm), state_at_(vm), starts_(vm) {}
 
   Verdict run() {
     if (!header()) return verdict_;
@@ -47,7 +47,7 @@ class Verifier {
       state_at_.push(0);
       starts_.push(0);
     }
-    if (state_at_.failed() || starts_.failed()) return at(0, "no memory to verify it");
+    if (state_at_.failed() || starts_.failed()) return at(0, kNoMemory);
     now_.reached = true;
     for (u32 r = 1; r <= u32{function_.parameters} + function_.variadic; ++r) now_.registers[r].shape = Shape::Term;
     if (function_.self != 0) now_.registers[function_.self].shape = Shape::Self;
@@ -63,7 +63,7 @@ class Verifier {
       if (!enter_guard_targets(i)) return verdict_;
       if (!now_.reached) continue;
       if (!instruction(static_cast<Op>(code(i) & 0xFF))) return verdict_;
-      if (states_.failed()) return at(i, "no memory to verify it");
+      if (states_.failed()) return at(i, kNoMemory);
     }
     if (now_.reached) return at(words, "the code does not end");
     for (u32 i = 0; i <= words; ++i) {
@@ -104,7 +104,7 @@ class Verifier {
     if (function_.self != 0 && function_.self != parameters + 1) return bad("the function itself lies elsewhere");
     if (function_.self > registers_max()) return bad("more parameters than registers");
     if (function_.captures != 0 && function_.self == 0) return bad("captures that cannot be reached");
-    if (function_.cost != 1 + std::min(function_.code_words, 32u * 65000) / 32) return bad("a wrong cost");
+    if (function_.cost != function_cost(function_.code_words)) return bad("a wrong cost");
     return true;
   }
 
@@ -137,7 +137,7 @@ class Verifier {
   // ── States ────────────────────────────────────────────────────────────────────────────────────────────────
   bool note(u32 target, const State& state) {
     if (state_at_[target] == 0) {
-      if (!states_.push(state)) return bad("no memory to verify it");
+      if (!states_.push(state)) return bad(kNoMemory);
       state_at_[target] = static_cast<u32>(states_.size());
       return true;
     }
@@ -204,47 +204,8 @@ class Verifier {
   }
 
   // ── What code names ───────────────────────────────────────────────────────────────────────────────────────
-  bool variable(u32 i) { return holds(known_.variables, u64{code(i)} << 3) || bad("an unknown variable"); }
-  bool known_constant(Term term) {
-    switch (tag_of(term)) {
-      case Tag::Small: return true;
-      case Tag::Pair:
-      case Tag::Tuple:
-      case Tag::Boxed: return holds(known_.constants, term) || bad("an unknown constant");
-      case Tag::Immediate: break;
-      case Tag::Pid:
-      case Tag::Forward:
-      case Tag::Header: return bad("a constant that is no value");
-    }
-    const u64 payload = payload_of(term);
-    switch (static_cast<Immediate>(term >> 3 & 31)) {
-      case Immediate::Special: return payload <= payload_of(kTrue) || bad("a constant that is no value");
-      case Immediate::Empty: return payload <= static_cast<u64>(EmptyOf::Set) || bad("a constant that is no value");
-      case Immediate::Char: return payload < 0x110000 || bad("a constant that is no value");
-      case Immediate::F32: return payload <= 0xFFFFFFFF || bad("a constant that is no value");
-      case Immediate::Fixed:
-        return (payload >> 32) <= static_cast<u64>(Width::I64) || bad("a constant that is no value");
-      case Immediate::Native: return payload < static_cast<u64>(NativeId::End) || bad("an unknown native");
-      case Immediate::Symbol:
-      case Immediate::Keyword: {
-        const u64 record = (payload & 0xFFFFFFFFFF) << 3;
-        if (!holds(known_.names, record)) return bad("an unknown name");
-        return (vm_.at<NameRecord>(record)->hash & 0xFFFF) == payload >> 40 || bad("an unknown name");
-      }
-      case Immediate::Var: return holds(known_.variables, payload << 3) || bad("an unknown variable");
-      case Immediate::Namespace: return true_namespace(term);
-      case Immediate::Link:
-      case Immediate::Ref:
-      case Immediate::Timer: break;
-    }
-    return bad("a constant that is no value");
-  }
-  bool true_namespace(Term term) {
-    for (u64 space = vm_.root->first_namespace; space != 0; space = vm_.at<NamespaceRecord>(space)->next) {
-      if (payload_of(term) << 3 == space) return true;
-    }
-    return bad("an unknown namespace");
-  }
+  bool named(const char* why) { return why == nullptr || bad(why); }
+  bool variable(u32 i) { return named(names_.variable(code(i))); }
 
   // ── Instructions ──────────────────────────────────────────────────────────────────────────────────────────
   /// A call in the frame of which register A is the first one; what lies above is gone afterwards.
@@ -283,7 +244,7 @@ class Verifier {
     u32 operand = word_ + 1;
     for (const char* extra = shape.words; *extra != 0; ++extra) {
       if (*extra == 'c') {
-        if (!known_constant(constant(operand))) return false;
+        if (!named(names_.constant(constant(operand)))) return false;
         operand += 2;
         continue;
       }
@@ -329,13 +290,7 @@ class Verifier {
       case Op::Tail: return reads(a()) && tail(b());
       case Op::Return: return reads(a()) && end();
       case Op::BadMatch: return reads(a()) && end();
-      case Op::MakeClosure: {
-        const u64 target = u64{code(word_ + 1)} << 3;
-        if (target == 0 || function_at(vm_, target + sizeof(FunctionHeader)) != target)
-          return bad("an unknown function");
-        if (vm_.at<FunctionHeader>(target)->captures != c()) return bad("a wrong number of captures");
-        return reads_many(b(), c()) && writes(a());
-      }
+      case Op::MakeClosure: return named(names_.closure(code(word_ + 1), c())) && reads_many(b(), c()) && writes(a());
       case Op::Capture:
         if (!has_shape(b(), Shape::Self, 0)) return false;
         return (c() < function_.captures || bad("an unknown capture")) && writes(a());
@@ -349,7 +304,8 @@ class Verifier {
         Term before = 0;
         for (u32 i = 0; i < code(word_) >> 16; ++i) {
           const u32 entry = word_ + 1 + i * kSwitchEntryWords;
-          if (i > 0 && constant(entry) <= before) return bad("a switch that is not sorted");
+          if (!named(names_.constant(constant(entry)))) return false;
+          if (i > 0 && !names_.ascending(before, constant(entry))) return bad("a switch that is not sorted");
           before = constant(entry);
           if (!jump(entry + 2)) return false;
         }
@@ -411,9 +367,8 @@ class Verifier {
   }
 
   static constexpr u32 kNowhere = ~u32{0};
-  Vm& vm_;
   const FunctionHeader& function_;
-  const KnownNames& known_;
+  const CodeNames& names_;
   Verdict verdict_;
   u32 word_ = 0;
   u32 length_ = 1;
@@ -428,8 +383,61 @@ class Verifier {
 
 }  // namespace
 
-Verdict verify_function(Vm& vm, const FunctionHeader& function, const KnownNames& known) {
-  return Verifier(vm, function, known).run();
+Verdict verify_function(Vm& vm, const FunctionHeader& function, const CodeNames& names) {
+  return Verifier(vm, function, names).run();
+}
+
+const char* LinkedNames::variable(u32 word) const {
+  return holds(variables_, u64{word} << 3) ? nullptr : "an unknown variable";
+}
+
+const char* LinkedNames::constant(Term term) const {
+  constexpr const char* kNoValue = "a constant that is no value";
+  switch (tag_of(term)) {
+    case Tag::Small: return nullptr;
+    case Tag::Pair:
+    case Tag::Tuple:
+    case Tag::Boxed: return holds(constants_, term) ? nullptr : "an unknown constant";
+    case Tag::Immediate: break;
+    case Tag::Pid:
+    case Tag::Forward:
+    case Tag::Header: return kNoValue;
+  }
+  const u64 payload = payload_of(term);
+  bool value = false;
+  switch (static_cast<Immediate>(term >> 3 & 31)) {
+    case Immediate::Special: value = payload <= payload_of(kTrue); break;
+    case Immediate::Empty: value = payload <= static_cast<u64>(EmptyOf::Set); break;
+    case Immediate::Char: value = payload < 0x110000; break;
+    case Immediate::F32: value = payload <= 0xFFFFFFFF; break;
+    case Immediate::Fixed: value = (payload >> 32) <= static_cast<u64>(Width::I64); break;
+    case Immediate::Native: return payload < static_cast<u64>(NativeId::End) ? nullptr : "an unknown native";
+    case Immediate::Symbol:
+    case Immediate::Keyword: {
+      const u64 record = (payload & 0xFFFFFFFFFF) << 3;
+      const bool known = holds(names_, record) && (vm_.at<NameRecord>(record)->hash & 0xFFFF) == payload >> 40;
+      return known ? nullptr : "an unknown name";
+    }
+    case Immediate::Var: return holds(variables_, payload << 3) ? nullptr : "an unknown variable";
+    case Immediate::Namespace: return namespace_known(term);
+    case Immediate::Link:
+    case Immediate::Ref:
+    case Immediate::Timer: break;
+  }
+  return value ? nullptr : kNoValue;
+}
+
+const char* LinkedNames::namespace_known(Term term) const {
+  for (u64 space = vm_.root->first_namespace; space != 0; space = vm_.at<NamespaceRecord>(space)->next) {
+    if (payload_of(term) << 3 == space) return nullptr;
+  }
+  return "an unknown namespace";
+}
+
+const char* LinkedNames::closure(u32 word, u32 captures) const {
+  const u64 target = u64{word} << 3;
+  if (target == 0 || function_at(vm_, target + sizeof(FunctionHeader)) != target) return "an unknown function";
+  return vm_.at<FunctionHeader>(target)->captures == captures ? nullptr : "a wrong number of captures";
 }
 
 bool known_variables(Vm& vm, Scratch<u64>& variables, Scratch<u64>& names) {

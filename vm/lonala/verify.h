@@ -10,21 +10,49 @@
 
 namespace lonala {
 
-/// What code may name, sorted: variables, name records and functions by offset, constants as words.
-struct KnownNames {
-  std::span<const u64> variables;
-  std::span<const u64> names;
-  std::span<const Term> constants;  // objects in literals
+/// What code may name. Each answers with what is wrong, or null.
+class CodeNames {
+ public:
+  /// The word behind an instruction that names a variable.
+  virtual const char* variable(u32 word) const = 0;
+  virtual const char* constant(u64 words) const = 0;
+  /// The word that names the code of a closure with so many captures.
+  virtual const char* closure(u32 word, u32 captures) const = 0;
+  /// Whether a switch may have these two constants one after the other.
+  virtual bool ascending(u64 before, u64 words) const = 0;
+
+ protected:
+  ~CodeNames() = default;
 };
 
+/// What linked code may name: known variables and names by offset, constants as words; each sorted.
+class LinkedNames final : public CodeNames {
+ public:
+  LinkedNames(const Vm& vm, std::span<const u64> variables, std::span<const u64> names, std::span<const Term> constants)
+      : vm_(vm), variables_(variables), names_(names), constants_(constants) {}
+  const char* variable(u32 word) const override;
+  const char* constant(u64 words) const override;
+  const char* closure(u32 word, u32 captures) const override;
+  bool ascending(u64 before, u64 words) const override { return before < words; }
+
+ private:
+  const char* namespace_known(Term term) const;
+  const Vm& vm_;
+  std::span<const u64> variables_;
+  std::span<const u64> names_;
+  std::span<const Term> constants_;  // objects in literals
+};
+
+/// The reason when there was no room to look; nothing is said of the code then.
+inline constexpr char kNoMemory[] = "no memory to verify it";
 struct Verdict {
   u32 word = 0;               // index of the code word at fault
   const char* why = nullptr;  // null: the function may run
   bool ok() const { return why == nullptr; }
 };
 
-/// Checks a function that is laid out in memory; its header too. `why` is also set when memory is exhausted.
-Verdict verify_function(Vm& vm, const FunctionHeader& function, const KnownNames& known);
+/// Checks a function that is laid out in memory; its header too. `why` is kNoMemory when memory is exhausted.
+Verdict verify_function(Vm& vm, const FunctionHeader& function, const CodeNames& names);
 /// All variables and names of the machine; for code that was linked to it.
 bool known_variables(Vm& vm, Scratch<u64>& variables, Scratch<u64>& names);
 /// The objects that a function's code names as constants.

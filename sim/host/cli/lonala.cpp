@@ -13,6 +13,7 @@
 #include "base/parse.h"
 #include "sim/host/cli/cli.h"
 #include "sim/host/cli/lonala_terminal.h"
+#include "vm/lonala/binaries.h"
 #include "vm/lonala/session.h"
 
 namespace sim::host::cli {
@@ -21,12 +22,28 @@ namespace {
 constexpr u64 kMachineMemoryDefault = u64{4} << 30;  // reserved; pages are touched as they are used
 
 struct Arguments {
-  enum class What : u8 { Default, Forms, Evaluate, Module, Check } what = What::Default;
+  enum class What : u8 { Default, Forms, Evaluate, Module, Check, Compile } what = What::Default;
   bool gc_stress = false;
   u64 memory = kMachineMemoryDefault;
   std::string load_path;
+  std::string out;  // of -c
   std::vector<std::string> operands;
 };
+
+/// -c FILE -o OUT, in any order, from the argument behind -c on: what is wrong, or nothing.
+std::string parse_compile(const std::vector<std::string>& given, u64 i, Arguments& out) {
+  for (; i < given.size(); ++i) {
+    if (given[i] == "-o") {
+      if (i + 1 == given.size()) return "-o needs a file";
+      i += 1;
+      out.out = given[i];
+    } else {
+      out.operands.push_back(given[i]);
+    }
+  }
+  if (out.operands.size() != 1) return out.operands.empty() ? "-c needs a file" : "-c takes one file";
+  return out.out.empty() ? "-c needs -o and the file to write" : "";
+}
 
 /// -1, or the exit code of a wrong command line.
 int parse(const Context& context, Arguments& out) {
@@ -47,6 +64,11 @@ int parse(const Context& context, Arguments& out) {
                                           (argument == "-e"   ? "form"
                                            : argument == "-m" ? "namespace"
                                                               : "file"));
+    }
+    if (argument == "-c") {
+      out.what = Arguments::What::Compile;
+      const std::string wrong = parse_compile(given, i + 1, out);
+      return wrong.empty() ? -1 : usage_error(kLonalaVerb, wrong);
     }
     if (argument == "--forms") {
       out.what = Arguments::What::Forms;
@@ -72,6 +94,19 @@ int parse(const Context& context, Arguments& out) {
     }
   }
   return -1;
+}
+
+/// Writes the module of a source file.
+int compile(lonala::Vm& vm, const Arguments& arguments) {
+  const lonala::Term module = lonala::session_compile(vm, arguments.operands[0]);
+  if (module == lonala::kNone) return 1;
+  const base::Bytes bytes = lonala::binary_bytes(vm, module);
+  std::ofstream file(arguments.out, std::ios::binary | std::ios::trunc);
+  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  if (file) return 0;
+  std::fprintf(stderr, "orrery lonala: %s: cannot be written\n", arguments.out.c_str());
+  return 1;
 }
 
 /// Someone sits at the terminal: the machine's clock goes with the host's.
@@ -101,6 +136,7 @@ int run(lonala::Vm& vm, LonalaPorts& ports, const Arguments& arguments) {
       for (const std::string_view file : operands) status = lonala::session_check(vm, file) ? status : 1;
       return status;
     }
+    case Compile: return compile(vm, arguments);
     case Default:
       if (!operands.empty()) {
         return static_cast<int>(lonala::session_program(vm, operands[0], operands.subspan(1)));
@@ -126,12 +162,14 @@ int run(lonala::Vm& vm, LonalaPorts& ports, const Arguments& arguments) {
 
 const Verb kLonalaVerb = {
     "lonala", "evaluate Lonala on the LISP machine",
-    "usage: orrery lonala [FLAG...] [--forms | -e FORM... | -m NAMESPACE [ARG...] | --check FILE... | FILE [ARG...]]\n"
+    "usage: orrery lonala [FLAG...] [--forms | -e FORM... | -m NAMESPACE [ARG...] | --check FILE... |\n"
+    "                      -c FILE -o OUT | FILE [ARG...]]\n"
     "                    at a terminal: a prompt; else as --forms\n"
     "  -e FORM...        evaluates all forms, prints the last value\n"
     "  FILE [ARG...]     loads the file, then calls its `main` with a list of the arguments\n"
     "  -m NAME [ARG...]  the same with a namespace of the load path\n"
     "  --check FILE...   reads, expands and compiles, runs nothing\n"
+    "  -c FILE -o OUT    compiles a namespace; `require` uses OUT if it lies beside its source as NAME.lom\n"
     "  --forms           reads standard input: one line a form, `=> VALUE` or `!! :kind DETAIL`\n"
     "  --load-path D:... where namespaces are looked for (default /lib/lonala)\n"
     "  --memory SIZE     memory of the machine, 16M to 32G (default 4G, taken as it is used)\n"

@@ -221,7 +221,7 @@ Term Compiler::finish_function(Function& f, u32 parameters, bool variadic, Term 
   header = {};
   header.match = variadic ? kMatchNever : static_cast<u8>(parameters);
   header.frame = frame;
-  header.cost = static_cast<u16>(1 + (words < 32 * 65000 ? words / 32 : 65000));
+  header.cost = function_cost(words);
   header.code_words = static_cast<u32>(words);
   header.parameters = static_cast<u8>(parameters);
   header.variadic = variadic;

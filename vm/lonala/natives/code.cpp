@@ -166,6 +166,8 @@ Term native_SetVarMeta(Vm& vm, Args args) {
   const Term var = args[0];
   if (!is_var(var)) return raise_type(vm, args, Atom::Var);
   if (!is_map(vm, args[1])) return raise_type(vm, args, Atom::Map);
+  if (args[2] != kNil && (!is_tuple(args[2]) || tuple_count(vm, args[2]) != 3))
+    return raise_type(vm, args, Atom::Tuple);
   const VarRecord& record = var_record(vm, var);
   if ((record.flags & kVarProcessBound) != 0 && map_count(vm, args[1]) == 0) return var;
   Term meta = map_put(vm, args[1], keyword(vm, Atom::Name), record.name);
