@@ -1,5 +1,5 @@
 // tests/scenario/reference_test.cpp — the functions of the reference, all of them used by examples that hold; models of
-// one's own, golden files, excuses.
+// one's own, golden files.
 #include <catch2/catch.hpp>
 
 #include <unistd.h>
@@ -81,9 +81,6 @@ TEST_CASE("every function of the reference is used in an example that holds", "[
     made.observer.called = [&](const scenario::Call& call) { called.insert(name_of_call(call)); };
     CHECK(found(run(made)) == "held");
   }
-  ScenarioCase lost(kExamples + "lost.lua", user::native_entries(), image());
-  lost.observer.called = [&](const scenario::Call& call) { called.insert(name_of_call(call)); };
-  CHECK(run(lost).verdict == Verdict::Excused);
   for (const scenario::Call& call : scenario::all_calls()) {
     if (std::string_view(call.about).starts_with("refused:")) continue;  // tests/scenario/mistakes_test.cpp
     CAPTURE(name_of_call(call));
@@ -180,29 +177,4 @@ TEST_CASE("a run is held against golden files, and writes them when told to", "[
   CHECK(found(run(made, 2)).find(": the file says \"one more\", the run has ended") != std::string::npos);
   REQUIRE(write_file(written.file("events.txt"), events.substr(0, events.find('\n') + 1)));
   CHECK(found(run(made, 2)).find("golden events.txt: line 2: the file has ended, the run says \"#") == 0);
-}
-
-TEST_CASE("a failure is excused when what struck is beyond the promise", "[scenario][faults][simulation.T40]") {
-  const auto lost = [](const std::string& more) {
-    return run(
-        "local s = scenario('t', { lasts = '3s', warmup = '200ms' }) local a, b = s:node('a'), s:node('b')\n"
-        "s:faults { allow = { 'node.lost:target=b per-minute=60 at-most=1' }, swarm = false, "
-        "budget = { nodes_down = 1 } }\n"
-        "s:client('c', a, function(me) while me:running() do me:sleep('20ms') end end)\n" +
-        more);
-  };
-  const std::string up = "s:always('b-is-up', function(w) return b:is_up() end)\n";
-  const RunReport excused = lost(up);
-  CHECK(excused.verdict == Verdict::Excused);
-  CHECK(static_cast<int>(excused.verdict) == 6);
-  REQUIRE(excused.finding);
-  CHECK(excused.finding->property == "b-is-up");
-  CHECK(excused.finding->details.find("excused: without node.lost b @0 at ") == 0);
-  // What fails without the loss too is no excuse.
-  CHECK(lost(up + "s:never('phase', 'world.phase a=2')\n").verdict == Verdict::Failed);
-  // Neither is a loss that was expected and did not matter, or was another's.
-  CHECK(found(lost("s:expect_excuse('node.lost')")) ==
-        "expect expect_excuse: no excuse with \"node.lost\": the run held");
-  CHECK(lost(up + "s:expect_excuse('node.lost b')").verdict == Verdict::Excused);
-  CHECK(lost(up + "s:expect_excuse('disk')").verdict == Verdict::Failed);
 }

@@ -45,8 +45,6 @@ class ScenarioCase final : public Case {
 
  private:
   void read();
-  void excuse(const RunSetup& setup, const std::vector<FiredFault>& outside, RunReport& report);
-  static void judge_excuse(const std::string& expected, RunReport& report);
 
   std::string path_;
   std::span<const machine::NativeEntry> entries_;

@@ -73,7 +73,6 @@ void add_judges(const Plan& plan, std::string& out) {
     if (golden.has_seed) out += " under seed " + std::to_string(golden.seed);
     out += "\n";
   }
-  if (!plan.excuse.empty()) out += "expects the excuse " + quoted(plan.excuse) + "\n";
   for (const auto& [function, where] : plan.finals) out += "finally: " + text_of(where) + "\n";
   if (plan.faults.declared) {
     out += "faults: intensity " + plan.faults.intensity.text() + (plan.faults.swarm ? ", swarm" : "") +

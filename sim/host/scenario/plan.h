@@ -129,8 +129,6 @@ struct Plan {
   std::vector<PropertyPlan> properties;
   std::vector<HistoryPlan> histories;
   std::vector<GoldenPlan> goldens;
-  std::string excuse;  // the run must be excused, and the excuse hold this text; empty: nothing is expected
-  Where excuse_where;
   FaultsPlan faults;
   std::vector<std::string> invariants;
   std::string cadence;

@@ -318,14 +318,9 @@ void Runner::attach() {
     if (record.outcome == InjectRecord::Outcome::Fired) tally.fired += 1;
     if (record.outcome == InjectRecord::Outcome::Lessened) tally.lessened += 1;
     if (record.outcome == InjectRecord::Outcome::Withheld) tally.withheld += 1;
-    if (record.outcome == InjectRecord::Outcome::Withheld) return;
-    const Owes owes = info_of(record.fault).owes;
-    const bool is_outside = owes == Owes::Loss || owes == Owes::Outside;
-    if (!is_outside && !setup_.keep_lists) return;
-    const FiredFault fault{name, tally.target, record.opportunity, record.time,
-                           text_of_values(record.fault, record.values)};
-    if (is_outside) outside_.push_back(fault);
-    if (setup_.keep_lists) fired_.push_back(fault);
+    if (record.outcome == InjectRecord::Outcome::Withheld || !setup_.keep_lists) return;
+    fired_.push_back(
+        {name, tally.target, record.opportunity, record.time, text_of_values(record.fault, record.values)});
   };
   for (const ForcedChoice& choice : machine.options().schedule.forced) unused_.insert(sim::host::text_of(choice));
   if (setup_.keep_lists || !unused_.empty()) {
@@ -561,8 +556,6 @@ RunReport ScenarioCase::run(const RunSetup& setup) {
   Runner runner({sources_, entries_, image_, images_, observer, plan_id_, digests, blesses}, setup);
   RunReport report = runner.run();
   notes_ = runner.notes();
-  excuse(setup, runner.outside(), report);
-  judge_excuse(runner.expected_excuse(), report);
   return report;
 }
 

@@ -46,10 +46,6 @@ class Runner final : public Stage {
 
   RunReport run();
   const std::vector<std::string>& notes() const { return notes_; }
-  /// Faults that struck under which loss is legitimate, or nothing is promised.
-  const std::vector<FiredFault>& outside() const { return outside_; }
-  /// What `s:expect_excuse` expects; empty: nothing.
-  const std::string& expected_excuse() const { return program_->plan.excuse; }
 
   /// An event as the file's functions see it.
   void push_event(lua_State* state, const base::Event& event) override;
@@ -192,7 +188,6 @@ class Runner final : public Stage {
   std::string console_;
   std::map<std::pair<std::string, std::string>, FaultTally> tallies_;
   std::vector<FiredFault> fired_;
-  std::vector<FiredFault> outside_;
   std::vector<ForcedChoice> choices_;
   std::set<std::string> unused_;
   u64 next_id_ = 1;
