@@ -89,6 +89,7 @@ void revoke_group(Session& session);
 void scale_group(Session& session);
 void world_group(Session& session);
 void shell_group(Session& session);
+void campaign_group(Session& session);
 void record_group(Session& session);
 
 }  // namespace bench

@@ -3,10 +3,12 @@
 
 usage: tools/model_id.py ROOT OUTPUT.cpp [PLANTED]
 
-PLANTED names defects built in on purpose, which change the model. Compiler and flags are not in it: they must not change a trace. Neither is what runs a model (sim/host, boot/).
+PLANTED names defects built in on purpose, which change the model; each bug of base/planted.def has an id of its own for when it is
+active. Compiler and flags are not in it: they must not change a trace. Neither is what runs a model (sim/host, boot/).
 """
 import hashlib
 import pathlib
+import re
 import sys
 
 FOLDERS = ["base", "kernel-model", "schema", "fs", "net", "vm", "user", "sim/model"]
@@ -19,6 +21,16 @@ def sources(root):
     yield from (root / name for name in FILES)
 
 
+def code_of(digest):
+    return "{" + ", ".join(f"0x{byte:02x}" for byte in digest.digest()) + "}"
+
+
+def with_bug(digest, name):
+    bugged = digest.copy()
+    bugged.update(f" planted {name}".encode())
+    return bugged
+
+
 def main():
     root, output = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     digest = hashlib.sha256()
@@ -27,17 +39,32 @@ def main():
         digest.update(f"{len(name)} {name} {len(content)} ".encode())
         digest.update(content)
     digest.update(" ".join(sys.argv[3:]).encode())
-    code = ", ".join(f"0x{byte:02x}" for byte in digest.digest())
+    bugs = re.findall(r'^PLANTED_BUG\("([^"]+)"', (root / "base/planted.def").read_text(), re.MULTILINE)
+    bugged = ",\n    ".join(code_of(with_bug(digest, name)) for name in bugs)
     text = f"""// Made by tools/model_id.py. Do not edit.
+#include "base/planted.h"
 #include "sim/model/plan.h"
 
 #include "base/enforce.h"
 
 namespace {{
-constexpr u8 kModelId[sim::kModelIdBytes] = {{{code}}};
+constexpr u8 kModelId[sim::kModelIdBytes] = {code_of(digest)};
 }}
 
+#ifdef ORRERY_PLANTED
+namespace {{
+// In the order of base/planted.def.
+constexpr u8 kBuggedIds[base::kPlantedCount][sim::kModelIdBytes] = {{
+    {bugged}}};
+}}
+
+base::Bytes sim::model_id() {{
+  if (base::planted_bug == 0) return kModelId;
+  return kBuggedIds[base::planted_bug - 1];
+}}
+#else
 base::Bytes sim::model_id() {{ return kModelId; }}
+#endif
 """
     if not output.exists() or output.read_text() != text:
         output.write_text(text)

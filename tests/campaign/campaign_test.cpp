@@ -215,8 +215,9 @@ TEST_CASE("stalls, silent loops and limits are results of a campaign", "[campaig
 
 TEST_CASE("wrong flags of a campaign are refused with what is allowed", "[campaign][cli][simulation.T95]") {
   const Scratch script("flags", "roll\n");
-  for (const char* flags : {"--seeds 9..2", "--seeds x", "--shard 3/2", "--shard 0/2", "--jobs 0", "--time soon",
-                            "--sched psychic", "--memory-max lots", "--checks often", "--seed 1", "--clusters-max 0"}) {
+  for (const char* flags :
+       {"--seeds 9..2", "--seeds x", "--shard 3/2", "--shard 0/2", "--jobs 0", "--time soon", "--sched psychic",
+        "--memory-max lots", "--checks often", "--corpus /dev/null", "--seed 1", "--clusters-max 0"}) {
     CAPTURE(flags);
     const Finished finished = campaign(script.path() + " " + flags + " 2>&1");
     CHECK(finished.code == 2);
@@ -230,6 +231,22 @@ TEST_CASE("wrong flags of a campaign are refused with what is allowed", "[campai
   CHECK(help.code == 0);
   CHECK(contains(help.out, "example: orrery campaign"));
   CHECK(contains(help.out, "exit: "));
+}
+
+TEST_CASE("a shard is what the job engine of a cluster says", "[campaign][cli]") {
+  const Scratch script("auto", "roll\n");
+  const auto runs = [&](const std::string& environment, const std::string& seeds) {
+    const Scratch results("auto.db");
+    shell("env -i " + environment + " " + kOrrery + " campaign " + script.path() + " --seeds " + seeds +
+          " --jobs 1 -q --shard auto --out " + results.path() + " >/dev/null 2>&1");
+    return rows(results.path(), "SELECT seed FROM run WHERE arm = 'uniform'", 1);
+  };
+  CHECK(runs("SLURM_ARRAY_TASK_ID=12 SLURM_ARRAY_TASK_MIN=10 SLURM_ARRAY_TASK_COUNT=4", "1..8") ==
+        std::vector<std::string>{"3", "7"});
+  CHECK(runs("JOB_COMPLETION_INDEX=0 ORRERY_SHARDS=5", "1..8") == std::vector<std::string>{"1", "6"});
+  const Finished none = shell("env -i " + kOrrery + " campaign " + script.path() + " --shard auto 2>&1");
+  CHECK(none.code == 2);
+  CHECK(contains(none.out, "SLURM_ARRAY_TASK_ID"));
 }
 
 TEST_CASE("the JSON of a report is that of the campaign, and the same each time", "[campaign][cli][simulation.T96]") {

@@ -70,6 +70,7 @@ class Puzzle final : public Case {
     for (const u64 i : needed.faults) fails = fails && !lines.contains(spare(fault(i)));
     for (const u64 i : needed.operations) fails = fails && !lines.contains(operation(i) + " spare");
     report.root = {choices.size(), lines.size()};
+    for (u64 i = 0; i < 4; ++i) report.faults.push_back({fault(i).fault_class, "lan", kFaults / 4, 0, 0});
     if (setup.keep_lists) {
       for (u64 i = 0; i < kChoices; ++i) report.choices.push_back({sim::ChoiceKind::Delay, "1/a.1", i, 40'000});
       for (u64 i = 0; i < kFaults; ++i) report.fired.push_back(fault(i));
@@ -83,6 +84,28 @@ class Puzzle final : public Case {
  private:
   static std::string spare(const FiredFault& fault) {
     return "fault " + fault.fault_class + " " + fault.target + " @" + std::to_string(fault.opportunity) + " spare";
+  }
+};
+
+/// Fails in one way with six causes: in seed s, when the fault of class s mod 6 is not spared. One more class strikes always.
+class Fleet final : public Case {
+ public:
+  static constexpr u64 kCauses = 6;
+  std::string name() const override { return "fleet"; }
+  std::string plan_id() const override { return std::string(64, '6'); }
+  std::string reproduction(const RunSetup&) const override { return "run fleet --seed 0"; }
+  RunReport run(const RunSetup& setup) override {
+    RunReport report;
+    const std::string cause = "cause." + std::to_string(setup.seed % kCauses);
+    for (const std::string& name : {cause, std::string("noise")}) {
+      if (setup.overrides.find("fault " + name + " lan @0 spare") != std::string::npos) continue;
+      report.faults.push_back({name, "lan", 1, 0, 0});
+      if (setup.keep_lists) report.fired.push_back({name, "lan", 0, 0, ""});
+      if (name == cause) report.verdict = Verdict::Failed;
+    }
+    report.root = {setup.seed, report.faults.size()};
+    if (report.verdict == Verdict::Failed) report.finding = Finding{.property = "afloat", .kind = "always"};
+    return report;
   }
 };
 
@@ -180,7 +203,8 @@ TEST_CASE("lines of a script are spared by name", "[campaign][minimise]") {
   CHECK(unused == std::vector<std::string>{"input console:1 @9 spare"});
 }
 
-TEST_CASE("minimise leaves the line of a script that fails, as a recording that replays", "[campaign][minimise][cli]") {
+TEST_CASE("minimise leaves the line of a script that fails, as a recording that replays anywhere",
+          "[campaign][minimise][cli][simulation.T68]") {
   const std::string script = script_file("echo a\nwork\necho b\nroll\necho c\n");
   const std::string file = temporary("least.orrery");
   u64 seed = 1;
@@ -192,7 +216,11 @@ TEST_CASE("minimise leaves the line of a script that fails, as a recording that 
   CHECK(contains(finished.out, "2 of 5 operations left   1-minimal"));
   CHECK(contains(finished.out, "  script:\n    echo b\n    roll\n  orrery replay "));
   std::remove(script.c_str());
-  CHECK(shell(kOrrery + " replay " + file + " >/dev/null 2>&1").code == 0);
+  // The recording needs nothing else: it replays in an empty folder, without any environment.
+  const std::string folder = temporary("elsewhere");
+  CHECK(shell("mkdir " + folder + " && cp " + file + " " + folder + "/moved.orrery && cd " + folder + " && env -i " +
+              kOrrery + " replay moved.orrery >/dev/null 2>&1 && rm moved.orrery && rmdir " + folder)
+            .code == 0);
   const Finished again = shell(kOrrery + " minimise " + file + " -q --json --out " + file + ".2 2>/dev/null");
   CHECK(again.code == 0);
   CHECK(contains(again.out, "\"operations\":2}"));
@@ -218,6 +246,49 @@ TEST_CASE("a run that died told no lists: those of the moment before are used", 
   CHECK(minimal.after.choices == 0);
 }
 
+TEST_CASE("what shrinking left is told as medians", "[campaign][minimise]") {
+  CHECK(medians_text({}).empty());
+  Minimal refused;
+  refused.error = "it holds";
+  CHECK(medians_text({refused}).empty());
+  std::vector<Minimal> all(3);
+  for (u64 i = 0; i < all.size(); ++i) {
+    all[i].before.operations = 100;
+    all[i].after = {.fault_classes = 1, .faults = i, .operations = 10 * i, .choices = 7 - i};
+    all[i].wall_us = 1000 * (i + 1);
+  }
+  all.push_back(refused);
+  CHECK(medians_text(all) == "shrunk 3 failures: median 1 faults, 6 choices, 90 % fewer operations, 0.002 s");
+}
+
+TEST_CASE("a campaign whose case declares what is never looked at is refused", "[campaign][refuse]") {
+  struct Blind final : Case {
+    u64 count = 0;
+    std::string name() const override { return "blind"; }
+    std::string plan_id() const override { return std::string(64, '5'); }
+    std::string reproduction(const RunSetup&) const override { return "run blind --seed 0"; }
+    RunReport run(const RunSetup& setup) override {
+      RunReport report;
+      report.root = {setup.seed, 1};
+      report.hits = {{"blind.sees", "always", count}};
+      return report;
+    }
+  };
+  CampaignOptions options;
+  options.seeds = {.first = 1, .last = 3};
+  options.sched = "fair";
+  options.must_look = true;
+  Blind blind;
+  Campaign refused(blind, {}, options);
+  CHECK(contains(refused.run(":memory:"), "blind: none of its `always` is reached"));
+  CHECK(refused.is_unwatched());
+  CHECK(refused.progress().runs == 0);
+  blind.count = 1;
+  Campaign fine(blind, {}, options);
+  CHECK(fine.run(":memory:") == "");
+  CHECK(fine.progress().runs == 3);
+}
+
 TEST_CASE("a campaign shrinks what it finds, and keeps it with the cluster", "[campaign][minimise]") {
   Puzzle puzzle;
   CampaignOptions options;
@@ -237,6 +308,26 @@ TEST_CASE("a campaign shrinks what it finds, and keeps it with the cluster", "[c
   const std::string html = html_of(summaries);
   CHECK(contains(html, "<b>After shrinking</b>"));
   CHECK(contains(html, "delay 1/a.1 @"));
+}
+
+TEST_CASE("one signature with several causes is as many clusters once it is shrunk", "[campaign][minimise]") {
+  Fleet fleet;
+  CampaignOptions options;
+  options.seeds = {.first = 1, .last = 4 * Fleet::kCauses};
+  options.jobs = 2;
+  options.sched = "fair";
+  options.minimise = true;
+  Campaign campaign(fleet, {}, options);
+  CampaignSummary summary;
+  campaign.on_results = [&](Database& database) { summary = summarize(database).at(0); };
+  REQUIRE(campaign.run(":memory:") == "");
+  CHECK(campaign.progress().clusters.size() == 1);
+  REQUIRE(summary.clusters.size() == Fleet::kCauses);
+  for (const ClusterSummary& cluster : summary.clusters) {
+    CHECK(cluster.runs == 4);
+    CHECK(cluster.state == "minimal");
+    CHECK(cluster.signature.ends_with(" | faults cause." + std::to_string(cluster.first_seed % Fleet::kCauses)));
+  }
 }
 
 TEST_CASE("a canary that comes out otherwise than its seed says voids the campaign", "[campaign][simulation.T65]") {

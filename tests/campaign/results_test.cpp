@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include "sim/host/campaign/refuse.h"
 #include "sim/host/campaign/summary.h"
 
 using namespace sim::host;
@@ -84,6 +85,96 @@ TEST_CASE("files of shards fold into the rows of one process, also for what one 
   CHECK(summaries[0].hit("sometimes") == 1);
   REQUIRE(summaries[0].coverage.size() == 2);
   CHECK(summaries[0].coverage[0].name == "never");  // never-hit first
+}
+
+TEST_CASE("a `sometimes` that a thousand runs never hit fails the campaign by name",
+          "[campaign][results][simulation.T47]") {
+  const auto campaign_of = [](u64 runs) {
+    Results results(":memory:");
+    REQUIRE(results.begin(kKey) == "");
+    for (u64 seed = 1; seed <= runs; ++seed) {
+      results.add(run_of(seed, {{"fs.retry", "sometimes", 0}, {"fs.split", "sometimes", seed == 7 ? 1u : 0u}}),
+                  "uniform");
+    }
+    results.commit();
+    return summarize(results.database()).at(0);
+  };
+  const CampaignSummary few = campaign_of(999);
+  CHECK(exit_code(few) == 0);
+  CHECK(text_of(few).find("never hit") == std::string::npos);
+  const CampaignSummary many = campaign_of(1000);
+  CHECK(exit_code(many) == 9);
+  CHECK(text_of(many).find("sometimes 1/2\n  never hit: fs.retry\n") != std::string::npos);
+  CHECK(text_of(many).find("never hit: fs.split") == std::string::npos);
+}
+
+TEST_CASE("what was shrunk to fault classes leaves its cluster with the runs that had them; equal lists are one",
+          "[campaign][results]") {
+  Results results(":memory:");
+  REQUIRE(results.begin(kKey) == "");
+  const auto add = [&](u64 seed, std::vector<std::string> classes) {
+    Done done = run_of(seed, {}, Verdict::Failed, "fs.ack");
+    for (std::string& name : classes) done.report.faults.push_back({std::move(name), "lan", 1, 0, 0});
+    results.add(done, "uniform");
+  };
+  add(1, {"net.loss", "disk.slow"});
+  add(2, {"net.loss"});
+  add(3, {"disk.slow"});
+  add(4, {});
+  results.commit();
+  const auto first = results.not_minimised();
+  REQUIRE(first.size() == 1);
+  const std::string whole = first[0].first;
+  CHECK(results.split(whole, first[0].second, {}) == whole);
+  const std::string loss = results.split(whole, first[0].second, {"net.loss"});
+  CHECK(loss != whole);
+  results.set_minimal(loss, "least", "minimal");
+  const auto rest = results.not_minimised();
+  REQUIRE(rest.size() == 1);
+  CHECK(rest[0].first == whole);
+  CHECK(rest[0].second.seed == 3);
+  const std::string slow = results.split(whole, rest[0].second, {"disk.slow"});
+  CHECK(slow != loss);
+  // A run that is found later and shrinks to the same list is of the same cluster, and what is known of it stays.
+  add(5, {"net.loss", "net.delay"});
+  CHECK(results.split(whole, {5, ""}, {"net.loss"}) == loss);
+  results.set_minimal(loss, "other", "budget-spent");
+  results.commit();
+  const auto clusters = summarize(results.database()).at(0).clusters;
+  REQUIRE(clusters.size() == 3);
+  CHECK(clusters[0].id == loss);
+  CHECK(clusters[0].runs == 3);
+  CHECK(clusters[0].minimal == "least");
+  CHECK(clusters[0].signature.ends_with(" | faults net.loss"));
+  for (const ClusterSummary& cluster : clusters) {
+    if (cluster.id == slow) CHECK(cluster.first_seed == 3);
+    if (cluster.id == whole) CHECK(cluster.first_seed == 4);
+  }
+  // A cluster whose last run goes is gone.
+  results.split(whole, {4, ""}, {"net.delay"});
+  results.commit();
+  CHECK(summarize(results.database()).at(0).clusters.size() == 3);
+  for (const auto& [id, failing] : results.not_minimised()) CHECK(id != whole);
+}
+
+TEST_CASE("campaigns that would say nothing, or never end, are refused", "[campaign][refuse]") {
+  const BuildTraits good;
+  CHECK(traits_of_this_build().has_assertions);
+  CHECK(refusal(good, 1'000'000, false) == "");
+  CHECK(refusal({.has_assertions = false}, 1, true).find("assertions") != std::string::npos);
+  const BuildTraits slow{.is_optimised = false};
+  CHECK(refusal(slow, 1000, false) == "");
+  CHECK(refusal(slow, 1001, false).find("--slow") != std::string::npos);
+  CHECK(refusal(slow, 1001, true) == "");
+  RunReport pilot;
+  CHECK(refusal(pilot) == "");  // it declares nothing
+  pilot.hits = {{"retry", "sometimes", 0}, {"cap.copy-narrows", "always", 12}, {"mine", "always", 0}};
+  CHECK(refusal(pilot).find(": mine.") != std::string::npos);  // the system's own do not count
+  pilot.hits.push_back({"other", "always", 1});
+  CHECK(refusal(pilot) == "");
+  pilot.hits.pop_back();
+  pilot.verdict = Verdict::Failed;
+  CHECK(refusal(pilot) == "");
 }
 
 TEST_CASE("no number takes part in what a failure is called", "[campaign][results]") {

@@ -109,6 +109,13 @@ TEST_CASE("no failure in n runs bounds the rate in nineteen cases of twenty",
   CHECK(failure_bound(3) == 1.0);
 }
 
+TEST_CASE("kinds of which a run shows many are counted, not said as a chance", "[campaign][statistics]") {
+  const Seen seen{.runs = 10, .kinds = 60, .once = 25, .twice = 5, .has_many_a_run = true};
+  const std::vector<std::string> statements = statements_about(seen, 0, "behaviour");
+  REQUIRE(statements.size() == 2);
+  CHECK(statements[0].starts_with("The next seed shows about 2.5 new kinds of behaviour: 25 of 60 kinds were seen"));
+}
+
 TEST_CASE("figures are said in sentences that hold where there is little to say", "[campaign][statistics]") {
   CHECK(statements_about({}, 0, "failure").empty());
   const auto none = statements_about({.runs = 1000}, 0, "failure");

@@ -1,8 +1,12 @@
 // sim/host/campaign/campaign.cpp — see campaign.h.
 #include "sim/host/campaign/campaign.h"
 
+#include <algorithm>
+
 #include "replay/ids.h"
+#include "sim/host/campaign/refuse.h"
 #include "sim/host/campaign/wire.h"
+#include "sim/host/planted.h"
 #include "sim/model/explore/explorer.h"
 
 namespace sim::host::campaign {
@@ -11,8 +15,17 @@ namespace {
 constexpr u64 kTellUs = 100'000;
 constexpr int kWaitMs = 50;
 constexpr u64 kPilotSeed = 0;
+constexpr u64 kGuidedBit = u64{1} << 63;  // of job numbers; seeds are below
+constexpr u64 kKeepFeaturesUs = 5'000'000;
 constexpr u32 kHoldsIndex = 1;  // of the pool's cases
 constexpr u32 kFailsIndex = 2;
+
+RunReport run_alone(Pool& pool, const RunSetup& setup) {
+  pool.give({.number = 0, .setup = setup});
+  for (;;) {
+    if (std::optional<Done> done = pool.wait(kWaitMs)) return std::move(done->report);
+  }
+}
 
 }  // namespace
 
@@ -30,8 +43,8 @@ CampaignKey Campaign::key() const {
   if (const auto at = scenario.find(seed); at != std::string::npos) scenario.erase(at, seed.size());
   std::string options = "sched=" + options_.sched + " until=" + std::to_string(options_.until) +
                         " events-max=" + std::to_string(options_.events_max);
-  if (!options_.checks.empty()) options += " checks=" + options_.checks;
-  return {.model = replay::hex(replay::model_id()),
+  if (!options_.checks.empty()) options += std::string(kChecksOption) + options_.checks;
+  return {.model = model_text(),
           .plan = case_.plan_id(),
           .scenario = scenario,
           .options = options,
@@ -40,6 +53,8 @@ CampaignKey Campaign::key() const {
 
 RunSetup Campaign::setup_of(u64 seed) const {
   RunSetup setup{.seed = seed, .checks = options_.checks, .until = options_.until, .events_max = options_.events_max};
+  setup.keep_features = options_.guided;
+  setup.keep_lists = options_.guided;
   StrategyConfig config;
   if (options_.sched.empty() || !parse_strategy(options_.sched, config).empty()) return setup;
   config.strategy = Explorer::in_force(config, seed);
@@ -50,27 +65,71 @@ RunSetup Campaign::setup_of(u64 seed) const {
   return setup;
 }
 
-/// One run for the whole campaign in place of one before each run of pct and few. It is the same in every shard.
-void Campaign::make_pilot(Pool& pool) {
+/// At most two runs for the whole campaign, the same in every shard: one shows whether anything is looked at, one counts steps in
+/// place of a run before each of pct and few. Empty, or why the campaign is refused.
+std::string Campaign::make_pilots(Pool& pool) {
+  RunSetup setup = setup_of(kPilotSeed);
+  setup.sched = name_of(Strategy::Fair);
+  if (options_.must_look) {
+    if (std::string wrong = refusal(run_alone(pool, setup)); !wrong.empty()) {
+      is_unwatched_ = true;
+      return case_.name() + ": " + wrong;
+    }
+  }
   StrategyConfig config;
-  if (!parse_strategy(options_.sched, config).empty() || config.steps != 0) return;
+  if (!parse_strategy(options_.sched, config).empty() || config.steps != 0) return {};
   const bool counts = config.strategy == Strategy::Pct || config.strategy == Strategy::Few ||
                       (config.strategy == Strategy::Mix && (config.weights[static_cast<u32>(Strategy::Pct)] |
                                                             config.weights[static_cast<u32>(Strategy::Few)]) != 0);
-  if (!counts) return;
-  RunSetup setup = setup_of(kPilotSeed);
+  if (!counts) return {};
   setup.sched = name_of(Strategy::Pct);
-  pool.give({.number = 0, .setup = setup});
-  while (pool.pending() > 0) {
-    const std::optional<Done> done = pool.wait(kWaitMs);
-    if (!done) continue;
-    StrategyConfig counted;
-    if (parse_strategy(done->report.strategy, counted).empty()) steps_ = counted.steps;
+  StrategyConfig counted;
+  if (parse_strategy(run_alone(pool, setup).strategy, counted).empty()) steps_ = counted.steps;
+  return {};
+}
+
+/// A run of the corpus, or one made from it; false when a uniform one is due.
+bool Campaign::feed_guided(Pool& pool) {
+  if (!guide_) return false;
+  RunSetup setup = setup_of(0);
+  std::string arm = "corpus";
+  if (!first_.empty()) {
+    setup.seed = first_.back().seed;
+    setup.overrides = first_.back().overrides;
+    first_.pop_back();
+  } else if (fed_ % kGuidedOf == 0 || !guide_->propose(setup, arm)) {
+    return false;
+  }
+  setup.sched.clear();
+  fed_ += 1;
+  const u64 number = kGuidedBit | fed_;
+  arms_[number] = arm;
+  pool.give({.number = number, .setup = std::move(setup)});
+  return true;
+}
+
+void Campaign::learn(const Done& done, bool is_uniform) {
+  if (!guide_) return;
+  guide_->learn(done, is_uniform);
+  progress_.features = guide_->features().size();
+  feature_totals_.push_back(progress_.features);
+  const u64 count = feature_totals_.size();
+  progress_.features_fresh = progress_.features - (count > kFreshRuns ? feature_totals_[count - 1 - kFreshRuns] : 0);
+}
+
+void Campaign::keep_features(Results& results, bool now) {
+  if (!guide_ || (!now && now_us() - features_kept_us_ < kKeepFeaturesUs)) return;
+  features_kept_us_ = now_us();
+  const std::string shard = std::to_string(options_.seeds.shard) + "/" + std::to_string(options_.seeds.shards);
+  for (const u32 feature : guide_->take_changed()) {
+    const FeatureCount& count = guide_->features().at(feature);
+    results.set_feature(shard, feature, count.first_seed, count.uniform);
   }
 }
 
 /// Gives the next seed to the pool; false when there is none.
 bool Campaign::feed(Pool& pool, const std::set<u64>& done) {
+  if (feed_guided(pool)) return true;
   const u64 count = options_.seeds.count();
   while (next_ < count) {
     const u64 seed = options_.seeds.first + options_.seeds.shard - 1 + next_ * options_.seeds.shards;
@@ -79,6 +138,7 @@ bool Campaign::feed(Pool& pool, const std::set<u64>& done) {
       progress_.skipped += 1;
       continue;
     }
+    fed_ += 1;
     pool.give({.number = seed, .setup = setup_of(seed)});
     if (has_canary(seed) && canaries_.are_there()) {
       pool.give({.number = seed, .which = canary_fails(seed) ? kFailsIndex : kHoldsIndex, .setup = setup_of(seed)});
@@ -110,10 +170,17 @@ void Campaign::take_canary(Done done, Results& results) {
   if (done.report.verdict != expected) progress_.wrong_canaries += 1;
 }
 
-/// The first run of each cluster that has not been through this, the most frequent cluster first.
+/// The first run of each cluster that has not been through this, the most frequent cluster first. What needs faults leaves
+/// its cluster with the runs that had these; the others of it are looked at again.
 void Campaign::minimise_clusters(Pool& pool, Results& results) {
-  for (const auto& [cluster, failing] : results.not_minimised()) {
-    if (stopped_) return;
+  std::set<std::pair<std::string, std::pair<u64, std::string>>> tried;
+  while (!stopped_) {
+    const auto all = results.not_minimised();
+    const auto next = std::find_if(all.begin(), all.end(), [&](const auto& one) {
+      return tried.insert({one.first, {one.second.seed, one.second.overrides}}).second;
+    });
+    if (next == all.end()) return;
+    const auto& [cluster, failing] = *next;
     RunSetup setup = setup_of(failing.seed);
     if (!failing.overrides.empty()) {
       setup.sched.clear();
@@ -131,7 +198,8 @@ void Campaign::minimise_clusters(Pool& pool, Results& results) {
     };
     const Minimal minimal = minimiser.minimise(setup);
     if (minimal.error.empty()) {
-      results.set_minimal(cluster, minimal.overrides, minimal.is_minimal ? "minimal" : "budget-spent");
+      const std::string split = results.split(cluster, failing, minimal.fault_classes);
+      results.set_minimal(split, minimal.overrides, minimal.is_minimal ? "minimal" : "budget-spent");
     }
     if (minimal.is_split) progress_.splits += 1;
     if (on_minimal) on_minimal(cluster, minimal);
@@ -140,7 +208,13 @@ void Campaign::minimise_clusters(Pool& pool, Results& results) {
 
 void Campaign::take(Done done, Results& results) {
   if (done.job.which != 0) return take_canary(std::move(done), results);
-  results.add(done, "uniform");
+  std::string arm(kUniform);
+  if (const auto guided = arms_.find(done.job.number); guided != arms_.end()) {
+    arm = guided->second;
+    arms_.erase(guided);
+  }
+  results.add(done, arm);
+  learn(done, arm == kUniform);
   progress_.runs += 1;
   progress_.virtual_ns += done.report.virtual_ns;
   if (done.report.verdict == Verdict::Limit) progress_.limits += 1;
@@ -151,7 +225,7 @@ void Campaign::take(Done done, Results& results) {
   if (!is_new) return;
   found->second.finding = *done.report.finding;
   found->second.verdict = done.report.verdict;
-  found->second.first_seed = done.job.setup.seed;
+  found->second.first = done.job.setup;
   tell(&found->second);
 }
 
@@ -159,11 +233,19 @@ std::string Campaign::run(const std::string& path) {
   std::vector<Case*> cases = {&case_};
   if (canaries_.are_there()) cases.insert(cases.end(), {canaries_.holds, canaries_.fails});
   Pool pool(std::move(cases), options_.jobs, options_.limits);
+  started_us_ = now_us();
+  if (std::string wrong = make_pilots(pool); !wrong.empty()) return wrong;
   Results results(path);
   if (std::string wrong = results.begin(key()); !wrong.empty()) return wrong;
   const std::set<u64> done = results.seeds_done();
-  started_us_ = now_us();
-  make_pilot(pool);
+  if (options_.guided) {
+    guide_.emplace(options_.seeds.first, options_.corpus);
+    first_ = guide_->load();
+    results.each_feature([this](u32 feature, u64 first_seed, u64 runs) {
+      guide_->restore(feature, {first_seed, runs, runs});
+    });
+    features_kept_us_ = now_us();
+  }
   bool has_more = true;
   for (;;) {
     while (has_more && !is_over() && pool.has_room()) has_more = feed(pool, done);
@@ -171,9 +253,11 @@ std::string Campaign::run(const std::string& path) {
     // When time is up, what runs is dropped: it may be long, and it is run again when the campaign goes on.
     if (pool.pending() == 0 || is_over()) break;
     if (std::optional<Done> one = pool.wait(kWaitMs)) take(std::move(*one), results);
+    keep_features(results, false);
     results.tick();
     tell(nullptr);
   }
+  keep_features(results, true);
   results.commit();
   tell(nullptr);
   if (options_.minimise && !stopped_ && progress_.wrong_canaries == 0) {

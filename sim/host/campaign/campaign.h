@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 
+#include "sim/host/campaign/guide.h"
 #include "sim/host/campaign/minimise.h"
 #include "sim/host/campaign/results.h"
 
@@ -29,7 +30,10 @@ struct CampaignOptions {
   u64 until = 600'000'000'000;  // virtual ns: a run that is not over then has no verdict
   u64 events_max = 50'000'000;
   HostLimits limits;
-  bool minimise = false;  // each cluster's first run, once all seeds are run
+  bool must_look = false;  // refuse a case that declares `always`, none of which a fair run reaches
+  bool guided = false;     // three runs of four are made from those that went somewhere new
+  std::string corpus;      // folder that keeps these; empty: they are not kept
+  bool minimise = false;   // each cluster's first run, once all seeds are run
   MinimiseOptions minimise_options;
   std::string recordings;  // folder for what is left of them; empty: no recordings
 };
@@ -45,10 +49,12 @@ constexpr u64 kCanaryEvery = 64;
 constexpr bool has_canary(u64 seed) { return seed % kCanaryEvery == 1; }
 constexpr bool canary_fails(u64 seed) { return seed / kCanaryEvery % 2 == 0; }
 
+constexpr u64 kFreshRuns = 1000;
+
 struct Found {
   Finding finding;
   Verdict verdict = Verdict::Failed;
-  u64 first_seed = 0;  // found in this process
+  RunSetup first;  // the run that showed it, in this process
   u64 runs = 0;
 };
 
@@ -63,7 +69,9 @@ struct Progress {
   u64 limits = 0;
   u64 canaries = 0;
   u64 wrong_canaries = 0;
-  u64 splits = 0;  // equal runs that came out differently
+  u64 features = 0;        // guided: seen so far
+  u64 features_fresh = 0;  // of them in the last kFreshRuns runs
+  u64 splits = 0;          // equal runs that came out differently
   std::map<std::string, Found> clusters;
 };
 
@@ -80,8 +88,10 @@ class Campaign {
   /// Called once when all is written.
   std::function<void(Database& database)> on_results;
 
-  /// Runs into `path`. Empty, or why it cannot (nothing was run).
+  /// Runs into `path`. Empty, or why it cannot (nothing was kept).
   std::string run(const std::string& path);
+  /// `run` refused because nothing that the case declares is ever looked at.
+  bool is_unwatched() const { return is_unwatched_; }
 
   /// The key of this campaign's rows.
   CampaignKey key() const;
@@ -90,8 +100,11 @@ class Campaign {
   const Progress& progress() const { return progress_; }
 
  private:
-  void make_pilot(Pool& pool);
+  std::string make_pilots(Pool& pool);
   bool feed(Pool& pool, const std::set<u64>& done);
+  bool feed_guided(Pool& pool);
+  void learn(const Done& done, bool is_uniform);
+  void keep_features(Results& results, bool now);
   void take(Done done, Results& results);
   void take_canary(Done done, Results& results);
   void minimise_clusters(Pool& pool, Results& results);
@@ -104,9 +117,16 @@ class Campaign {
   Progress progress_;
   u64 steps_ = 0;  // how often a thread gets a core in a fair run; 0: not counted
   u64 next_ = 0;   // index in the shard's seeds
+  std::optional<Guide> guide_;
+  std::vector<RunSetup> first_;      // of the corpus, last first
+  std::map<u64, std::string> arms_;  // of guided runs in the pool
+  std::vector<u64> feature_totals_;  // after each run
+  u64 fed_ = 0;
+  u64 features_kept_us_ = 0;
   u64 started_us_ = 0;
   u64 told_us_ = 0;
   bool stopped_ = false;
+  bool is_unwatched_ = false;
 };
 
 }  // namespace sim::host::campaign

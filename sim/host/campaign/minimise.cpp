@@ -322,6 +322,9 @@ Minimal Minimiser::minimise(const RunSetup& failing) {
   minimal.is_minimal = !changed && !is_spent();
   minimal.overrides = text_of_state(state_);
   minimal.after = counts_of(state_);
+  std::set<std::string> classes;
+  for (const FiredFault& fault : state_.faults) classes.insert(fault.fault_class);
+  minimal.fault_classes.assign(classes.begin(), classes.end());
   prove(minimal);
   minimal.runs = runs_;
   minimal.wall_us = now_us() - started_us_;

@@ -40,6 +40,7 @@ struct Minimal {
   RunReport report;       // of the last proof
   ItemCounts before;
   ItemCounts after;
+  std::vector<std::string> fault_classes;  // of the faults that are left, sorted
   u64 runs = 0;
   u64 wall_us = 0;
   bool is_minimal = false;  // no single item can go; otherwise the budget was spent

@@ -73,12 +73,14 @@ struct Results::Statements {
                 "ON CONFLICT(id) DO UPDATE SET first_seed = min(first_seed, excluded.first_seed)"),
         hit(database, "INSERT OR REPLACE INTO hit VALUES(?,?,?,?,?,?,?)"),
         forget(database, "DELETE FROM hit WHERE campaign = ? AND name = ? AND count = 0"),
-        fault(database, "INSERT OR REPLACE INTO fault VALUES(?,?,?,?,?,?,?,?)") {}
+        fault(database, "INSERT OR REPLACE INTO fault VALUES(?,?,?,?,?,?,?,?)"),
+        feature(database, "INSERT OR REPLACE INTO feature VALUES(?,?,?,?,?)") {}
   Statement run;
   Statement cluster;
   Statement hit;
   Statement forget;
   Statement fault;
+  Statement feature;
 };
 
 Results::Results(const std::string& path) : database_(path, Database::Open::OrNew) {
@@ -201,10 +203,60 @@ std::vector<std::pair<std::string, Results::Failing>> Results::not_minimised() {
   return list;
 }
 
+std::string Results::split(const std::string& cluster, const Failing& failing,
+                           const std::vector<std::string>& classes) {
+  if (classes.empty()) return cluster;
+  std::string names;
+  for (const std::string& name : classes) names += " " + name;
+  const std::string id = short_hash(cluster + "\nfaults" + names);
+  begin_transaction();
+  Statement(database_,
+            "INSERT OR IGNORE INTO cluster SELECT ?2, property, kind, role, signature || ' | faults' || ?3, ?4, NULL, "
+            "'found' FROM cluster WHERE id = ?1")
+      .bind_all(cluster, id, names, failing.seed)
+      .run();
+  Statement struck(database_,
+                   "SELECT count(DISTINCT class) FROM fault WHERE campaign = ?1 AND seed = ?2 AND overrides = ?3 AND "
+                   "fired + lessened > 0 AND instr(?4 || ' ', ' ' || class || ' ') > 0");
+  Statement runs(database_, "SELECT seed, overrides FROM run WHERE campaign = ?1 AND cluster = ?2");
+  runs.bind_all(campaign_, cluster);
+  std::vector<Failing> moved = {failing};
+  while (runs.step()) {
+    struck.bind_all(campaign_, runs.number(0), runs.text(1), names);
+    if (struck.step() && struck.number(0) == classes.size()) moved.push_back({runs.number(0), runs.text(1)});
+    struck.reset();
+  }
+  Statement move(database_, "UPDATE run SET cluster = ? WHERE campaign = ? AND seed = ? AND overrides = ?");
+  for (const Failing& run : moved) move.bind_all(id, campaign_, run.seed, run.overrides).run();
+  for (const std::string& changed : {cluster, id}) {
+    Statement(database_,
+              "UPDATE cluster SET first_seed = coalesce((SELECT min(seed) FROM run WHERE cluster = ?1), first_seed) "
+              "WHERE id = ?1")
+        .bind_all(changed)
+        .run();
+  }
+  Statement(database_, "DELETE FROM cluster WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM run WHERE cluster = ?1)")
+      .bind_all(cluster)
+      .run();
+  return id;
+}
+
 void Results::set_minimal(const std::string& cluster, const std::string& overrides, std::string_view state) {
-  Statement(database_, "UPDATE cluster SET minimal = ?, state = ? WHERE id = ?")
+  Statement(database_, "UPDATE cluster SET minimal = ?, state = ? WHERE id = ? AND minimal IS NULL")
       .bind_all(overrides, state, cluster)
       .run();
+}
+
+void Results::set_feature(const std::string& shard, u32 feature, u64 first_seed, u64 runs) {
+  begin_transaction();
+  statements_->feature.bind_all(campaign_, shard, u64{feature}, first_seed, runs).run();
+}
+
+void Results::each_feature(const std::function<void(u32 feature, u64 first_seed, u64 runs)>& see) {
+  Statement features(database_,
+                     "SELECT feature, min(first_seed), sum(runs) FROM feature WHERE campaign = ? GROUP BY feature");
+  features.bind(campaign_);
+  while (features.step()) see(static_cast<u32>(features.number(0)), features.number(1), features.number(2));
 }
 
 void Results::tick() {

@@ -7,6 +7,7 @@
 //             R3 a declared property without a hit has exactly one row with count 0, at the least seed that declared it;
 //                it goes with the first hit. So files of shards merge to what one process would have written.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -26,6 +27,7 @@ struct CampaignKey {
   /// Hash of model, plan and options.
   std::string id() const;
 };
+constexpr std::string_view kChecksOption = " checks=";  // the last of the options; its value goes to the end
 
 /// Arms of runs whose outcome is known before; they are no part of what a campaign says.
 constexpr std::string_view kCanaryHolds = "canary-holds";
@@ -56,7 +58,16 @@ class Results {
     std::string overrides;
   };
   std::vector<std::pair<std::string, Failing>> not_minimised();
+  /// After shrinking, the fault classes that `failing` of `cluster` needs are part of what failed: with the runs in which
+  /// all of them struck it goes to a cluster of its own, which others with equal classes join. Returns the cluster it is
+  /// in then; without classes that is `cluster`.
+  std::string split(const std::string& cluster, const Failing& failing, const std::vector<std::string>& classes);
+  /// The least run of a cluster; one that is known stays.
   void set_minimal(const std::string& cluster, const std::string& overrides, std::string_view state);
+
+  /// Counts of one feature in this shard's runs.
+  void set_feature(const std::string& shard, u32 feature, u64 first_seed, u64 runs);
+  void each_feature(const std::function<void(u32 feature, u64 first_seed, u64 runs)>& see);
 
   /// Commits when it is time; to be called often.
   void tick();

@@ -59,8 +59,11 @@ std::vector<std::string> statements_about(const Seen& seen, u64 failures, const 
     statements.push_back(percent(share) + " of seeds fail, give or take " + percent(error) + " (95 % confidence, " +
                          runs + ", normal approximation).");
   }
-  statements.push_back("The next seed shows a new kind of " + kind + " with a chance of about " +
-                       percent(chance_of_new(seen)) + ": " + grouped(seen.once) + " of " + grouped(seen.kinds) +
+  const std::string next =
+      seen.has_many_a_run
+          ? "The next seed shows about " + number(chance_of_new(seen)) + " new kinds of " + kind
+          : "The next seed shows a new kind of " + kind + " with a chance of about " + percent(chance_of_new(seen));
+  statements.push_back(next + ": " + grouped(seen.once) + " of " + grouped(seen.kinds) +
                        " kinds were seen in one run only (Good–Turing; seeds are independent).");
   if (seen.once == 0) return statements;  // nothing to estimate from: all kinds came up again and again
   const u64 more = std::max<u64>(seen.runs, 1000);

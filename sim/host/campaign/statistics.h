@@ -12,8 +12,9 @@ namespace sim::host::campaign {
 struct Seen {
   u64 runs = 0;
   u64 kinds = 0;
-  u64 once = 0;   // seen in exactly one run
-  u64 twice = 0;  // in exactly two
+  u64 once = 0;                 // seen in exactly one run
+  u64 twice = 0;                // in exactly two
+  bool has_many_a_run = false;  // a run shows any number of kinds, not at most one
   void add(u64 runs_of_kind) {
     kinds += 1;
     once += runs_of_kind == 1 ? 1 : 0;
@@ -21,7 +22,7 @@ struct Seen {
   }
 };
 
-/// The chance that the next run shows a kind that was not seen. Source: Good (1953), after Turing: once ÷ runs.
+/// The chance that the next run shows a kind that was not seen; where a run shows many, how many new ones it shows. Source: Good (1953), after Turing: once ÷ runs.
 double chance_of_new(const Seen& seen);
 /// How many kinds were not seen yet, at least. Source: Chao (1984): once²÷(2·twice), or once·(once−1)÷2.
 double unseen_kinds(const Seen& seen);

@@ -6,6 +6,7 @@
 
 #include "sim/host/campaign/statistics.h"
 #include "sim/host/machine.h"
+#include "sim/host/planted.h"
 #include "sim/host/text.h"
 
 namespace sim::host::campaign {
@@ -82,6 +83,28 @@ void read_runs(Database& database, CampaignSummary& summary) {
                    [](const StrategyRow& left, const StrategyRow& right) { return left.runs > right.runs; });
 }
 
+void read_features(Database& database, CampaignSummary& summary) {
+  Statement features(
+      database,
+      "SELECT runs, count(*) FROM (SELECT sum(runs) runs FROM feature WHERE campaign = ? GROUP BY feature) "
+      "GROUP BY runs");
+  features.bind(summary.id);
+  Seen seen{.runs = summary.uniform_runs, .has_many_a_run = true};
+  while (features.step()) {
+    const u64 runs = features.number(0);
+    const u64 kinds = features.number(1);
+    summary.features += kinds;
+    if (runs == 0) continue;  // only guided runs showed them
+    seen.kinds += kinds;
+    if (runs == 1) seen.once = kinds;
+    if (runs == 2) seen.twice = kinds;
+  }
+  if (seen.kinds == 0) return;
+  for (std::string& statement : statements_about(seen, 0, "behaviour")) {
+    summary.statements.push_back(std::move(statement));
+  }
+}
+
 void read_clusters(Database& database, CampaignSummary& summary) {
   Statement clusters(database,
                      "SELECT cluster.id, property, kind, role, signature, state, coalesce(minimal, ''), count(*) "
@@ -93,6 +116,8 @@ void read_clusters(Database& database, CampaignSummary& summary) {
       database,
       "SELECT seed, overrides, verdict, events, virtual_ns, strategy FROM run WHERE campaign = ? AND cluster "
       "= ? ORDER BY overrides <> '', seed LIMIT 1");
+  const auto at = summary.options.find(kChecksOption);
+  const std::string checks = at == std::string::npos ? "" : summary.options.substr(at + kChecksOption.size());
   while (clusters.step()) {
     ClusterSummary cluster{.id = clusters.text(0),
                            .property = clusters.text(1),
@@ -111,7 +136,9 @@ void read_clusters(Database& database, CampaignSummary& summary) {
       cluster.events = first.number(3);
       cluster.virtual_ns = first.number(4);
       cluster.reproduction = reproduction_of(
-          summary.scenario, {.seed = cluster.first_seed, .sched = first.text(5), .overrides = first.text(1)});
+          summary.scenario,
+          {.seed = cluster.first_seed, .sched = first.text(5), .overrides = first.text(1), .checks = checks},
+          bug_of(summary.model));
     }
     first.reset();
     summary.clusters.push_back(std::move(cluster));
@@ -157,8 +184,9 @@ u64 CampaignSummary::hit(std::string_view form) const {
                                         [&](const CoverageRow& row) { return row.form == form && row.hits > 0; }));
 }
 
-std::string reproduction_of(const std::string& scenario, const RunSetup& setup) {
-  std::string line = "orrery run " + scenario + " --seed " + std::to_string(setup.seed) + schedule_flags(setup);
+std::string reproduction_of(const std::string& scenario, const RunSetup& setup, const std::string& bug) {
+  std::string line = (bug.empty() ? "" : "ORRERY_BUG=" + bug + " ") + "orrery run " + scenario + " --seed " +
+                     std::to_string(setup.seed) + schedule_flags(setup);
   if (!setup.checks.empty()) line += " --checks " + quote(setup.checks);
   return line;
 }
@@ -179,6 +207,7 @@ std::vector<CampaignSummary> summarize(Database& database, const std::string& id
     summary.options = campaigns.text(4);
     summary.build = campaigns.text(5);
     read_runs(database, summary);
+    read_features(database, summary);
     read_clusters(database, summary);
     read_coverage(database, summary);
     summaries.push_back(std::move(summary));

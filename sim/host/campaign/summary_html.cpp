@@ -84,6 +84,7 @@ std::string tiles(const CampaignSummary& summary) {
   if (const u64 declared = summary.declared("sometimes"); declared > 0) {
     html += tile("sometimes", grouped(summary.hit("sometimes")) + " / " + grouped(declared), "were seen at least once");
   }
+  if (summary.features > 0) html += tile("features", large(summary.features), "kinds of behaviour seen");
   html += tile("canaries", grouped(summary.canaries),
                summary.wrong_canaries == 0 ? "all as their seeds say" : grouped(summary.wrong_canaries) + " wrong");
   return html + "</div>\n";

@@ -1,7 +1,9 @@
 // sim/host/campaign/summary_text.cpp — reports for terminals and for other programs.
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "sim/host/campaign/minimise.h"
 #include "sim/host/campaign/summary.h"
 #include "sim/host/text.h"
 
@@ -41,6 +43,7 @@ nlohmann::json json_of(const CampaignSummary& summary) {
       {"canaries", summary.canaries},
       {"wrong_canaries", summary.wrong_canaries},
       {"wall_us", summary.wall_us},
+      {"features", summary.features},
   };
   document["clusters"] = nlohmann::json::array();
   for (const ClusterSummary& cluster : summary.clusters) {
@@ -132,6 +135,30 @@ std::string minimal_text(const ClusterSummary& cluster) {
   return text;
 }
 
+std::string medians_text(const std::vector<Minimal>& all) {
+  std::vector<u64> faults;
+  std::vector<u64> choices;
+  std::vector<u64> fewer;  // operations, in %
+  std::vector<u64> times_ns;
+  for (const Minimal& minimal : all) {
+    if (!minimal.error.empty()) continue;
+    faults.push_back(minimal.after.faults);
+    choices.push_back(minimal.after.choices);
+    times_ns.push_back(minimal.wall_us * 1000);
+    if (minimal.before.operations > 0)
+      fewer.push_back(100 - minimal.after.operations * 100 / minimal.before.operations);
+  }
+  if (faults.empty()) return {};
+  const auto median = [](std::vector<u64>& values) {
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+  };
+  std::string text = "shrunk " + grouped(faults.size()) + (faults.size() == 1 ? " failure" : " failures") +
+                     ": median " + grouped(median(faults)) + " faults, " + grouped(median(choices)) + " choices";
+  if (!fewer.empty()) text += ", " + grouped(median(fewer)) + " % fewer operations";
+  return text + ", " + length_of(median(times_ns));
+}
+
 std::string grouped(u64 number) {
   std::string digits = std::to_string(number);
   for (u64 at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, 1, ' ');
@@ -156,6 +183,7 @@ std::string text_of(const CampaignSummary& summary) {
     text += "   " + decimal(static_cast<double>(summary.runs) * 1e6 / static_cast<double>(summary.wall_us), 0) +
             " runs/s a worker";
   }
+  if (summary.features > 0) text += "   features " + grouped(summary.features);
   text += "\n";
   if (summary.wrong_canaries > 0) {
     text += "VOID    " + grouped(summary.wrong_canaries) + " of " + grouped(summary.canaries) +

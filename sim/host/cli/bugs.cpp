@@ -8,22 +8,17 @@
 
 #include "base/planted.h"
 #include "sim/host/cli/cli.h"
+#include "sim/host/planted.h"
 
 namespace sim::host::cli {
 
 int choose_planted_bug() {
-#ifdef ORRERY_PLANTED
   const char* const wanted = std::getenv("ORRERY_BUG");
-  if (wanted == nullptr || *wanted == 0) return -1;
-  base::planted_bug = base::planted_named(wanted);
-  if (base::planted_bug != 0) return -1;
+  if (!has_planted_bugs() || wanted == nullptr || sim::host::choose_planted_bug(wanted)) return -1;
   std::vector<std::string> names;
   for (const base::PlantedBug& bug : base::kPlantedBugs) names.emplace_back(bug.name);
   std::fprintf(stderr, "orrery: ORRERY_BUG=%s: there is no such bug%s\n", wanted, did_you_mean(wanted, names).c_str());
   return kUsage;
-#else
-  return -1;
-#endif
 }
 
 const Verb kBugsVerb = {
@@ -41,11 +36,6 @@ int bugs_verb(Context& context) {
   bool json = false;
   app.add_flag("--json", json);
   if (const int code = parse_flags(app, context, kBugsVerb); code >= 0) return code;
-#ifdef ORRERY_PLANTED
-  constexpr bool kBuiltIn = true;
-#else
-  constexpr bool kBuiltIn = false;
-#endif
   if (json) std::printf("{\"bugs\":[");
   for (const base::PlantedBug& bug : base::kPlantedBugs) {
     if (json) {
@@ -56,8 +46,8 @@ int bugs_verb(Context& context) {
     }
   }
   if (json) {
-    std::printf("],\"built_in\":%s,\"schema\":\"orrery.bugs/1\"}\n", kBuiltIn ? "true" : "false");
-  } else if (!kBuiltIn) {
+    std::printf("],\"built_in\":%s,\"schema\":\"orrery.bugs/1\"}\n", has_planted_bugs() ? "true" : "false");
+  } else if (!has_planted_bugs()) {
     std::fprintf(stderr, "orrery: none is in this build; `cmake --preset planted` makes one that has them\n");
   }
   return kHeld;

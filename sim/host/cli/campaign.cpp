@@ -6,16 +6,20 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
 #include "base/parse.h"
 #include "sim/host/campaign/campaign.h"
+#include "sim/host/campaign/refuse.h"
 #include "sim/host/campaign/summary.h"
 #include "sim/host/cli/cli.h"
 #include "sim/host/cli/open_case.h"
+#include "sim/host/cli/scenario_run.h"
 #include "sim/host/judge/invariants.h"
+#include "sim/host/planted.h"
 
 namespace sim::host::cli {
 namespace {
@@ -51,6 +55,9 @@ struct CampaignFlags {
   std::string html;
   bool until_failure = false;
   bool minimise = false;
+  bool guided = false;
+  std::string corpus;
+  bool slow = false;
   bool json = false;
   bool quiet = false;
 
@@ -81,6 +88,9 @@ void CampaignFlags::add_to(CLI::App& app) {
   app.add_option("--html", html);
   app.add_flag("--until-failure", until_failure);
   app.add_flag("--minimise", minimise);
+  app.add_flag("--guided", guided);
+  app.add_option("--corpus", corpus);
+  app.add_flag("--slow", slow);
   app.add_flag("--json", json);
   app.add_flag("-q,--quiet", quiet);
 }
@@ -107,7 +117,32 @@ std::string read_seeds(const std::string& text, SeedRange& range) {
   return {};
 }
 
-std::string read_shard(const std::string& text, SeedRange& range) {
+/// `i/n` from what the job engine of a cluster tells its tasks; empty when it told nothing.
+std::string automatic_shard() {
+  const auto number = [](const char* name) -> std::optional<u64> {
+    const char* text = std::getenv(name);
+    if (text == nullptr) return {};
+    const auto value = base::parse_u64(text);
+    return value.ok() ? std::optional<u64>(*value) : std::nullopt;
+  };
+  const auto task = number("SLURM_ARRAY_TASK_ID");
+  const auto tasks = number("SLURM_ARRAY_TASK_COUNT");
+  const u64 least = number("SLURM_ARRAY_TASK_MIN").value_or(1);
+  if (task && tasks && *task >= least) return std::to_string(*task - least + 1) + "/" + std::to_string(*tasks);
+  const auto index = number("JOB_COMPLETION_INDEX");
+  const auto shards = number("ORRERY_SHARDS");
+  if (index && shards) return std::to_string(*index + 1) + "/" + std::to_string(*shards);
+  return {};
+}
+
+std::string read_shard(std::string text, SeedRange& range) {
+  if (text == "auto") {
+    text = automatic_shard();
+    if (text.empty()) {
+      return "--shard auto: neither SLURM_ARRAY_TASK_ID with SLURM_ARRAY_TASK_COUNT nor JOB_COMPLETION_INDEX with "
+             "ORRERY_SHARDS is set";
+    }
+  }
   const auto slash = text.find('/');
   const auto shard = base::parse_u64(text.substr(0, slash));
   const auto shards = slash == std::string::npos ? shard : base::parse_u64(text.substr(slash + 1));
@@ -157,8 +192,19 @@ std::string CampaignFlags::read(CampaignOptions& options) const {
       wrong = "--memory-max " + memory_max + ": not a size, for example 512M";
     }
   }
+  if (wrong.empty() && (time.empty() || !seeds.empty())) {
+    const u64 runs = options.seeds.count();
+    wrong = refusal(traits_of_this_build(), guided || !corpus.empty() ? runs * kGuidedOf : runs, slow);
+  }
   options.until_failure = until_failure;
   options.minimise = minimise;
+  options.guided = guided || !corpus.empty();
+  options.corpus = corpus;
+  std::error_code error;
+  if (wrong.empty() && !corpus.empty()) std::filesystem::create_directories(corpus, error);
+  if (wrong.empty() && !corpus.empty() && !std::filesystem::is_directory(corpus)) {
+    wrong = "--corpus " + corpus + ": it is no folder, and none can be made there";
+  }
   const std::filesystem::path folder = std::filesystem::path(out).parent_path();
   options.recordings = folder.empty() ? "." : folder.string();
   options.checks = checks;
@@ -190,8 +236,13 @@ std::string progress_line(const Progress& progress, u64 time_ms) {
   std::string line = grouped(progress.runs) + " runs  " + std::to_string(rate) + "/s  virtual " +
                      length_of(progress.virtual_ns) + " (" + grouped(progress.virtual_ns / 1000 / elapsed_us) + "×)  " +
                      std::to_string(progress.clusters.size()) + " cluster" + (progress.clusters.size() == 1 ? "" : "s");
+  if (progress.features > 0) {
+    line += "  features " + grouped(progress.features) + ", +" + grouped(progress.features_fresh) + " in last " +
+            grouped(std::min(progress.runs, kFreshRuns));
+  }
   if (progress.skipped > 0) line += "  " + grouped(progress.skipped) + " were there";
-  u64 left_s = rate == 0 ? 0 : progress.left / rate;
+  const u64 left = progress.features > 0 ? progress.left * kGuidedOf : progress.left;
+  u64 left_s = rate == 0 ? 0 : left / rate;
   if (time_ms != 0) {
     const u64 time_left_s = time_ms * 1000 > elapsed_us ? (time_ms * 1000 - elapsed_us) / 1'000'000 : 0;
     if (rate == 0 || time_left_s < left_s) left_s = time_left_s;
@@ -205,7 +256,6 @@ class Reporter {
   Reporter(const CampaignFlags& flags, const Campaign& campaign, const CampaignOptions& options)
       : quiet_(flags.quiet),
         terminal_(isatty(STDERR_FILENO) == 1),
-        campaign_(campaign),
         options_(options),
         scenario_(campaign.key().scenario) {}
 
@@ -246,18 +296,17 @@ class Reporter {
   }
   void announce(const Found& found) {
     close_line();
-    const RunSetup setup = campaign_.setup_of(found.first_seed);
     std::fprintf(stderr, "FAILED  %s %s   %s   seed %llu   at %s #%llu\n  %s\n", found.finding.kind.c_str(),
                  found.finding.property.c_str(), found.finding.role.c_str(),
-                 static_cast<unsigned long long>(found.first_seed), seconds(found.finding.time_ns).c_str(),
-                 static_cast<unsigned long long>(found.finding.moment), reproduction_of(scenario_, setup).c_str());
+                 static_cast<unsigned long long>(found.first.seed), seconds(found.finding.time_ns).c_str(),
+                 static_cast<unsigned long long>(found.finding.moment),
+                 reproduction_of(scenario_, found.first, planted_bug()).c_str());
   }
 
   bool quiet_;
   bool terminal_;
   bool is_line_open_ = false;
   u64 shown_us_ = 0;
-  const Campaign& campaign_;
   const CampaignOptions& options_;
   std::string scenario_;
 };
@@ -347,21 +396,26 @@ int run_campaigns(Context& context) {
   std::signal(SIGPIPE, SIG_IGN);
   int code = kHeld;
   std::vector<CampaignSummary> summaries;
+  std::vector<Minimal> shrunk;
   for (const std::string& name : flags.cases) {
     const OpenedCase opened = open_case(name, flags.machine, context.guest, kCampaignVerb, flags.faults);
     if (opened.which == nullptr) return opened.code;
     const std::unique_ptr<Case> holds = canary_case(false, flags.machine, context.guest);
     const std::unique_ptr<Case> fails = canary_case(true, flags.machine, context.guest);
+    options.must_look = is_scenario(name);
     Campaign campaign(*opened.which, {holds.get(), fails.get()}, options);
     Reporter reporter(flags, campaign, options);
     campaign.on_progress = [&](const Progress& progress, const Found* found) { return reporter.see(progress, found); };
-    campaign.on_minimal = [&](const std::string&, const Minimal& minimal) { reporter.see_minimal(minimal); };
+    campaign.on_minimal = [&](const std::string&, const Minimal& minimal) {
+      reporter.see_minimal(minimal);
+      shrunk.push_back(minimal);
+    };
     campaign.on_results = [&](Database& database) {
       for (CampaignSummary& summary : summarize(database, campaign.key().id())) summaries.push_back(std::move(summary));
     };
     if (const std::string wrong = campaign.run(path); !wrong.empty()) {
       std::fprintf(stderr, "orrery campaign: %s\n", wrong.c_str());
-      return kUnreadable;
+      return campaign.is_unwatched() ? kBelowBar : kUnreadable;
     }
     reporter.finish(campaign.progress());
     if (campaign.progress().splits > 0) code = kNotDeterministic;
@@ -370,6 +424,9 @@ int run_campaigns(Context& context) {
   for (const CampaignSummary& summary : summaries) {
     code = worse(code, exit_code(summary));
     if (!flags.json) std::fputs(text_of(summary).c_str(), stdout);
+  }
+  if (const std::string medians = medians_text(shrunk); !medians.empty()) {
+    std::fprintf(flags.json ? stderr : stdout, "%s\n", medians.c_str());
   }
   if (flags.json) std::fputs(json_of(summaries).c_str(), stdout);
   if (!flags.junit.empty() && !write_file(flags.junit, junit_of(summaries))) return kUnreadable;
@@ -387,7 +444,10 @@ const Verb kCampaignVerb = {
     "       orrery campaign report FILE.db [--html FILE] [--json] [--junit FILE]\n"
     "  --seeds A..B        which seeds (default 1..1000; with --time as many as it allows)\n"
     "  --jobs N            worker processes (default: one a processor)\n"
-    "  --shard i/n         only the seeds with (seed - A) mod n = i - 1\n"
+    "  --shard i/n         only the seeds with (seed - A) mod n = i - 1; auto: as Slurm or a Kubernetes job says\n"
+    "  --guided            beside each seed three runs made from those that went somewhere new\n"
+    "  --corpus DIR        keep those runs there, and begin with what is there\n"
+    "  --slow              more than 1000 runs even of a build without optimisation\n"
     "  --time TIME         stop after this time of the host, for example 60s\n"
     "  --until-failure     stop at the first failure\n"
     "  --minimise          then shrink the first run of each different failure, into recordings beside FILE.db\n"
@@ -409,7 +469,8 @@ const Verb kCampaignVerb = {
     "exit:    0 all runs held   1 a run failed   2 usage   3 a liveness property failed   4 one run, two outcomes\n"
     "         5 Orrery's own failure   8 unreadable file, or results of another model   9 a `sometimes` was never "
     "hit,\n"
-    "         or a canary came out wrong   11 a run reached a limit   130 143 interrupted; what was run is kept\n",
+    "         a canary came out wrong, or nothing a scenario declares is ever looked at   11 a run reached a limit   "
+    "130 143 interrupted; what was run is kept\n",
     campaign_verb};
 
 int campaign_verb(Context& context) {
