@@ -8,7 +8,7 @@ s:faults { allow = { "timer.late", "timer.merge", "irq.double" }, intensity = ra
 s:client("greedy", a, function(me)
   local before = me:now()
   me:run("realm make mean; realm limit mean cpu 10%")
-  for i = 1, 3 do me:run("realm run mean spin &") end
+  for i = 1, 3 do me:run("realm run mean spin > /dev/null 2>&1 &") end
   me:sleep("1s")
   local usage = me:run("cat /realm/child/mean/usage").output
   local used = tonumber(usage:match("cpu (%d+)"))
