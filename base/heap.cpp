@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/points.h"
 
 #include "base/enforce.h"
 
@@ -171,7 +172,9 @@ void* Heap::try_allocate(u64 bytes, u64 align) {
   split_tail(*block, wanted);
   bytes_used_ += bytes;
   block_count_ += 1;
-  return reinterpret_cast<u8*>(block) + kHeaderBytes;
+  u8* const payload = reinterpret_cast<u8*>(block) + kHeaderBytes;
+  if (NUDGE("heap.dirty")) __builtin_memset(payload, 0xA5, bytes);
+  return payload;
 }
 
 void* Heap::allocate(u64 bytes, u64 align) {

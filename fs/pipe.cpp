@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/parse.h"
 #include "base/planted.h"
+#include "base/points.h"
 
 #include "base/enforce.h"
 
@@ -128,7 +129,8 @@ Result<ReadReply> PipeFs::read(OpenFile& open, const ReadRequest& request) {
     if (pipe->writers == 0 && pipe->had_writer) return ReadReply{};  // end of file
     return fail(ErrorCode::WouldBlock);
   }
-  const u64 count = pipe->ring.pop(request.room);
+  const bool in_parts = request.room.size() > 1 && NUDGE("pipe.read-part");
+  const u64 count = pipe->ring.pop(in_parts ? request.room.first(1) : request.room);
   pipe->read_bytes += count;
   check_bytes(*pipe);
   if (count != 0) wake(*pipe);

@@ -11,6 +11,12 @@
 namespace kernel {
 namespace {
 
+void inject(Kernel& kernel, const EntryFaults& faults) {
+  if (faults.suspend) ipc::suspend(kernel, faults.suspend);
+  if (faults.resume) ipc::resume(kernel, faults.resume);
+  if (faults.cut) sched::cut_budget(kernel, faults.cut, faults.cut_budget);
+}
+
 bool is_trap(EntryKind kind) { return kind == EntryKind::Syscall || kind == EntryKind::Fault; }
 
 }  // namespace
@@ -31,6 +37,7 @@ Exit Kernel::enter(const Entry& entry) {
   entry_.decided = false;
   entry_.previous = state.current;
   entry_.choices = entry.choices;
+  entry_.faults = entry.faults;
   if (is_trap(entry.kind)) {
     state.syscalls += 1;
     charge(costs_.syscall);
@@ -47,6 +54,10 @@ Exit Kernel::enter(const Entry& entry) {
       trapped = false;
     }
     sched::expire_current(*this);
+  }
+  if (entry.faults != nullptr) [[unlikely]] {
+    inject(*this, *entry.faults);
+    if (trapped && !(state.current && sched::is_runnable(at(state.current)))) trapped = false;
   }
   if (trapped) {
     if (entry.kind == EntryKind::Syscall) {

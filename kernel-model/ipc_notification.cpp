@@ -80,6 +80,10 @@ void wait(Kernel& kernel, Ref<Tcb> thread, Ref<Notification> ref, bool blocking)
     deliver(kernel, thread, static_cast<u64>(ResultLabel::Nothing), {}, 0);
     return;
   }
+  if (kernel.entry().is_struck(Weakness::Wait, thread)) {
+    deliver(kernel, thread, static_cast<u64>(ResultLabel::Signal), {}, 0);
+    return;
+  }
   kernel.emit(base::EventKind::SchedBlock, ref.offset, static_cast<u64>(ThreadState::BlockedOnNotification));
   return_sc(kernel, thread, ref);
   block(kernel, thread, ThreadState::BlockedOnNotification, ref.offset, 0, Trace::Quiet);

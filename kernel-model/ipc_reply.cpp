@@ -82,6 +82,7 @@ void send_reply(Kernel& kernel, Ref<Tcb> sender, Ref<Reply> ref, bool may_grant)
   if (!caller_ref || kernel.at(caller_ref).state != ThreadState::BlockedOnReply) return;
   Tcb& caller = kernel.at(caller_ref);
   kernel.charge(kernel.costs().slow_send);
+  if (!has_fault(caller) && kernel.entry().is_struck(Weakness::Reply, caller_ref)) return end_reply(kernel, ref);
   leave_stack(kernel, ref, Stack::GiveBack);
   unlink_reply(kernel, ref);
   const bool was_timeout = caller.fault.type == static_cast<u16>(FaultType::Timeout);

@@ -97,7 +97,8 @@ bool send_phase(Kernel& kernel, Ref<Tcb> self, const SendPhase& phase) {
     return false;
   }
   const Cap cap = kernel.at(slot.value()).cap;
-  const bool usable = !cap.is_null() && cspace::is_usable(kernel, cap);
+  const bool is_gone = phase.is_call && cap.type == CapType::Endpoint && kernel.entry().is_struck(Weakness::Use, self);
+  const bool usable = !cap.is_null() && !is_gone && cspace::is_usable(kernel, cap);
   kernel.emit(phase.event, usable ? cap.object : 0, phase.cptr, info,
               cap.type == CapType::Endpoint || cap.type == CapType::Notification ? cap.data : 0);
   ExtraCaps caps;
@@ -211,6 +212,7 @@ bool fast_reply_recv(Kernel& kernel, Ref<Tcb> self) {
   Tcb& tcb = kernel.at(self);
   UserFrame& frame = tcb.frame;
   if (frame.phase != 0 || MessageInfo{frame.info}.extra_caps() != 0 || !tcb.sc) return false;
+  if (kernel.entry().faults != nullptr) return false;
   const CoreState& core = kernel.core(kernel.current_core());
   if (core.grant_sc != tcb.sc) return false;
   const u64 cost_before = kernel.entry().cost;

@@ -34,6 +34,23 @@ struct ChoicePort {
   }
 };
 
+/// Where a fault may strike inside the kernel: at a thread's own call, which is then refused or answered as it may be.
+enum class Weakness : u8 {
+  Retype,  // an Untyped says that it has no memory left
+  Wait,    // a notification answers though nothing was signalled
+  Reply,   // the Reply of a caller is gone when it is to be used
+  Use,     // an endpoint's capability is gone when it is to be used
+};
+/// What faults do in an entry: answer where one may strike, and act beside its own matter. Refs that are 0 are not meant.
+struct EntryFaults {
+  bool (*strikes)(void* context, Weakness weakness, Ref<Tcb> thread) = nullptr;
+  void* context = nullptr;
+  Ref<Tcb> suspend;       // stops as by TCB_Suspend; the call it makes stays pending
+  Ref<Tcb> resume;        // goes on as by TCB_Resume
+  Ref<SchedContext> cut;  // its budget becomes cut_budget
+  u64 cut_budget = 0;
+};
+
 struct Entry {
   u16 core = 0;
   EntryKind kind = EntryKind::Boot;
@@ -42,6 +59,7 @@ struct Entry {
   u64 horizon = 0;    // time of the next outside event for that core
   FaultRecord fault;  // Fault: type and words as the fault message carries them
   ChoicePort choices;
+  const EntryFaults* faults = nullptr;  // for the time of the call; with one, the fast path has to be off
 };
 
 struct Exit {
@@ -175,7 +193,7 @@ class Kernel {
   /// What ALWAYS_IN, MARK_IN and their like call.
   void tell_check(u32 property, base::CheckSays says, u64 value = 0) { machine_.checked(property, says, value); }
 
-  /// For tests: off, every call takes the general path, with the same result.
+  /// For tests and faults: off, every call takes the general path, with the same result.
   void set_fast_path(bool on) { fast_path_ = on; }
 
   /// Whether anybody reads the events: what only they need is not computed otherwise.
@@ -231,6 +249,10 @@ class Kernel {
     bool queue_grew = false;  // a thread was queued: idle cores may want it
     Ref<Tcb> previous;        // the thread that was current when the entry began
     ChoicePort choices;
+    const EntryFaults* faults = nullptr;
+    bool is_struck(Weakness weakness, Ref<Tcb> thread) const {
+      return faults != nullptr && faults->strikes != nullptr && faults->strikes(faults->context, weakness, thread);
+    }
     u32 result_words = 0;  // of the invocation under way
   };
   EntryState& entry() { return entry_; }

@@ -38,6 +38,8 @@ struct Configuration {
 };
 /// Configures, or reconfigures while in use: what is ready stays ready, up to the new budget.
 void configure(Kernel& kernel, Ref<SchedContext> sc, const Configuration& configuration);
+/// Lowers the budget of a context in use to `budget_ns`, at least what one refill may hold; all else stays.
+void cut_budget(Kernel& kernel, Ref<SchedContext> sc, u64 budget_ns);
 /// The threads below an inner node that wait for budget look at it anew, in units; to be called until it is Done:
 /// the first time with Begins, after Preempted with GoesOn.
 enum class Walk : u8 { Begins, GoesOn };

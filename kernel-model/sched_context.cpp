@@ -154,6 +154,21 @@ void configure(Kernel& kernel, Ref<SchedContext> ref, const Configuration& confi
   if (is_runnable(tcb)) wake(kernel, thread);
 }
 
+void cut_budget(Kernel& kernel, Ref<SchedContext> ref, u64 budget_ns) {
+  const SchedContext& sc = kernel.at(ref);
+  if (!is_configured(sc) || is_inner(sc) || budget_ns < kMinBudget || budget_ns >= sc.budget) return;
+  configure(kernel, ref,
+            {.budget = budget_ns,
+             .period = sc.period,
+             .extra_refills = sc.refill_max - u64{kRefillsMin},
+             .badge = sc.badge,
+             .flags = sc.config_flags,
+             .home = sc.home,
+             .first_core = sc.first_core,
+             .core_count = sc.core_count,
+             .parent = sc.parent});
+}
+
 Step wake_below(Kernel& kernel, Ref<SchedContext> node, Walk walk) {
   SchedContext& top = kernel.at(node);
   if (walk == Walk::Begins) top.waking = top.first_child;

@@ -72,7 +72,7 @@ Result<RetypePlan> plan_retype(Kernel& kernel, const Invocation& call) {
   const Slot& source = kernel.at(call.slot);
   const u64 start = source.first_child == 0 ? 0 : source.cap.data;
   const u64 left = (u64{1} << source.cap.bits) - start;
-  if (left >> bits < count) {
+  if (left >> bits < count || kernel.entry().is_struck(Weakness::Retype, call.caller)) {
     if (PLANTED("untyped.failed-retype")) kernel.at(call.slot).cap.data = start + (count << bits);
     return error(ResultLabel::NotEnoughMemory, left);
   }

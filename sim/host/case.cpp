@@ -30,6 +30,11 @@ std::string read_schedule(const RunSetup& setup, Schedule& schedule) {
   if (!setup.sched.empty()) {
     if (std::string wrong = parse_strategy(setup.sched, schedule.first); !wrong.empty()) return "--sched: " + wrong;
   }
+  for (const FiredFault& fault : setup.spared) {
+    if (const auto known = fault_named(fault.fault_class)) {
+      spare(*known, fault.target, fault.opportunity, schedule.faults);
+    }
+  }
   return find_doubled(schedule);
 }
 

@@ -71,6 +71,16 @@ struct FiredFault {
   std::string arguments;
 };
 
+/// A fault after which no promise could be kept, because the plan asks for it: what may excuse a failure (excuse.h).
+struct Excuse {
+  std::string fault_class;
+  std::string target;
+  u64 opportunity = 0;
+  u64 time_ns = 0;
+  std::string reason;  // of the ledger
+  std::string origin;  // the rule, and the budget: "arm node.lost target=b with budget nodes-down=1"
+};
+
 /// How one run is to be made. Text is as the flags of `orrery run` take it.
 struct RunSetup {
   u64 seed = 1;
@@ -80,9 +90,10 @@ struct RunSetup {
   std::string record;     // path of a recording to write; empty: none
   u64 until = ~u64{0};    // virtual ns
   u64 events_max = ~u64{0};
-  bool keep_console = false;   // RunReport::console
-  bool keep_lists = false;     // RunReport::choices and fired
-  bool keep_features = false;  // RunReport::features
+  bool keep_console = false;       // RunReport::console
+  bool keep_lists = false;         // RunReport::choices and fired
+  bool keep_features = false;      // RunReport::features
+  std::vector<FiredFault> spared;  // that do not fire, whatever rules and overrides say
 };
 
 /// How choices are answered in a run of `setup`. Empty, or what is wrong with its texts.
@@ -105,6 +116,7 @@ struct RunReport {
   std::vector<u32> features;          // sorted, each below 2^22
   std::vector<ForcedChoice> choices;  // answers that were not 0
   std::vector<FiredFault> fired;
+  std::vector<Excuse> excuses;
   std::vector<std::string> operations;  // names of client operations done, in order, as overrides name them
   std::vector<std::string> unused;      // overrides that never came up
   std::string console;

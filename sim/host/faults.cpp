@@ -2,10 +2,12 @@
 #include "sim/host/faults.h"
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 
 #include "base/glob.h"
 #include "base/parse.h"
+#include "base/points.h"
 #include "base/ustar.h"
 #include "sim/model/faults/swarm.h"
 
@@ -103,8 +105,9 @@ std::string set_knob(std::string_view name, std::string_view value, ArmedFault& 
   if (name == "intensity") {
     const auto level = count(kIntensityMax);
     if (!level) return text + ": allowed is 0 to 4";
-    rule.ratio = ratio_of(static_cast<u32>(*level));
-    rule.per_minute = per_minute_of(static_cast<u32>(*level));
+    const FaultRule usual = rule_of(rule.fault, static_cast<u32>(*level));
+    rule.ratio = usual.ratio;
+    rule.per_minute = usual.per_minute;
     return {};
   }
   if (name == "at-most") {
@@ -235,6 +238,13 @@ std::string parse_forced(std::string_view text, FaultSetup& setup) {
   return {};
 }
 
+void spare(FaultClass fault, const std::string& target, u64 opportunity, FaultSetup& setup) {
+  std::erase_if(setup.forced, [&](const ForcedFault& forced) {
+    return forced.entry.fault == fault && forced.target == target && forced.entry.opportunity == opportunity;
+  });
+  setup.forced.push_back({.entry = {.fault = fault, .opportunity = opportunity}, .target = target});
+}
+
 // ── Swarm ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 namespace {
@@ -272,6 +282,29 @@ std::string text_of_swarm(u64 seed, const std::vector<std::string>& allow, const
     const u32 intensity = swarm.intensity[i];
     text += (text.empty() ? "" : " ") + std::string(name_of(static_cast<FaultClass>(i))) + "=" +
             (intensity == 0 ? "off" : std::to_string(intensity));
+  }
+  return text;
+}
+
+std::string text_of_drawn(const FaultSetup& setup, u64 armed_points) {
+  if (setup.rules.empty()) return {};
+  std::string text;
+  for (u32 i = 0; i < kFaultClasses; ++i) {
+    const FaultClass fault = static_cast<FaultClass>(i);
+    std::string how = "off";
+    for (const ArmedFault& armed : setup.rules) {
+      const FaultRule& rule = armed.rule;
+      const bool is_timed = info_of(fault).coin == Coin::Minute;
+      if (rule.fault != fault || rule.at_most == 0 || (is_timed ? rule.per_minute : rule.ratio.numerator) == 0)
+        continue;
+      how = is_timed ? std::to_string(rule.per_minute) + "/min"
+                     : std::to_string(rule.ratio.numerator) + "/" + std::to_string(rule.ratio.denominator);
+      break;
+    }
+    text += " " + std::string(name_of(fault)) + "=" + how;
+  }
+  for (u32 i = 0; i < base::kPointCount; ++i) {
+    text += " " + std::string(base::kPoints[i].name) + "=" + ((armed_points >> i & 1) != 0 ? "armed" : "off");
   }
   return text;
 }
@@ -354,7 +387,12 @@ std::string find_doubled(const FaultSetup& setup) {
 
 namespace {
 
-void collect_services(std::string_view image, ServiceNames& found) {
+struct ServiceFacts {
+  bool only_copy = false;
+  bool is_probed = false;
+};
+
+void collect_services(std::string_view image, std::map<std::string, ServiceFacts>& services) {
   base::UstarReader reader(base::bytes_of(image));
   for (;;) {
     const auto next = reader.next();
@@ -362,11 +400,20 @@ void collect_services(std::string_view image, ServiceNames& found) {
     const base::UstarEntry& entry = **next;
     const auto at = entry.name().find("boot/service/");
     if (entry.type != base::UstarType::Regular || at == std::string_view::npos || at > 1) continue;
+    ServiceFacts facts;
+    std::string program;
     for (const std::string_view line : split(base::text_of(entry.data), "\n")) {
       const auto words = split(line, " \t\r");
-      if (words.size() < 2 || words[0] != "program") continue;
-      const std::string name(words[1].substr(words[1].rfind('/') + 1));
-      if (std::find(found.names.begin(), found.names.end(), name) == found.names.end()) found.names.push_back(name);
+      if (words.size() == 2 && words[0] == "probe") facts.is_probed = words[1] != "none";
+      if (words.size() >= 2 && words[0] == "program") program = words[1].substr(words[1].rfind('/') + 1);
+    }
+    if (program.empty()) continue;
+    facts.only_copy = std::find(std::begin(kOnlyCopies), std::end(kOnlyCopies), program) != std::end(kOnlyCopies);
+    // A thread may have either name; of several services with one program all have to be probed.
+    const std::string service(entry.name().substr(entry.name().rfind('/') + 1));
+    for (const std::string& name : {service, program}) {
+      const auto [known, is_new] = services.try_emplace(name, facts);
+      if (!is_new) known->second.is_probed = known->second.is_probed && facts.is_probed;
     }
   }
 }
@@ -374,11 +421,13 @@ void collect_services(std::string_view image, ServiceNames& found) {
 }  // namespace
 
 ServiceNames services_of(const std::vector<std::string_view>& images) {
+  std::map<std::string, ServiceFacts> services;
+  for (const std::string_view image : images) collect_services(image, services);
   ServiceNames found;
-  for (const std::string_view image : images) collect_services(image, found);
+  for (const auto& [name, facts] : services) found.names.push_back(name);
   for (const std::string& name : found.names) {
-    const bool only = std::find(std::begin(kOnlyCopies), std::end(kOnlyCopies), name) != std::end(kOnlyCopies);
-    found.services.push_back({name, only});
+    const ServiceFacts& facts = services[name];
+    found.services.push_back({.name = name, .only_copy = facts.only_copy, .is_probed = facts.is_probed});
   }
   return found;
 }

@@ -37,6 +37,8 @@ struct FaultSetup {
 std::string parse_rule(std::string_view text, FaultSetup& setup);
 /// `copies-lost=1 nodes-down=1 …`
 std::string parse_budget(std::string_view text, FaultSetup& setup);
+/// Sets one opportunity so that it does not fire, whatever was set before.
+void spare(FaultClass fault, const std::string& target, u64 opportunity, FaultSetup& setup);
 /// `CLASS TARGET @ORDINAL spare`, or `… fire [knob=value]…`.
 std::string parse_forced(std::string_view text, FaultSetup& setup);
 
@@ -56,7 +58,13 @@ std::string add_swarm(u64 seed, const std::vector<std::string>& allow, const std
 /// What a run has of every class, for headers: "cpu.steal=3 cpu.offline=off …"; numbers are intensities.
 std::string text_of_swarm(u64 seed, const std::vector<std::string>& allow, const std::vector<std::string>& forbid);
 
-/// The services that boot images have a supervisor bring back, by the name of their program; and what init starts behind them.
+/// What a run had of every class and point, for headers: " cpu.steal=1/1000 node.crash=3/min … heap.dirty=off", each with
+/// a blank before it; empty without rules. `armed_points`: bit i for base::kPoints[i].
+std::string text_of_drawn(const FaultSetup& setup, u64 armed_points);
+
+/// The services that boot images have a supervisor bring back, by their own names and their programs'; what init starts behind
+/// them; and who brings them back.
+constexpr std::string_view kVitalProcesses[] = {"root", "init"};
 constexpr std::string_view kLastStarted = "fsh";
 struct ServiceNames {
   std::vector<std::string> names;

@@ -174,6 +174,7 @@ void Machine::set_faults(WorldConfig& config) {
   config.faults = {.rules = fault_rules_,
                    .overrides = fault_overrides_,
                    .services = services_.services,
+                   .vital = kVitalProcesses,
                    .last_started = kLastStarted,
                    .budget = setup.budget};
   config.sinks.fault = [](void* self, const InjectRecord& record) {

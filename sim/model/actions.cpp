@@ -152,13 +152,19 @@ ActionResult<> World::set_link(u32 link, const LinkSettings& settings) {
   if (settings.mtu > links_.mtu_max()) return ActionError{Code::OutOfRange, 0, settings.mtu, links_.mtu_max()};
   if (!links_.is_allowed(settings)) return ActionError{Code::BadLink, 0, link};
   links_.set(link, settings);
+  if (faults_ != nullptr) distort_link(link);
+  tell_link(link);
+  return {};
+}
+
+void World::tell_link(u32 link) {
+  const LinkSettings& settings = links_.at(link).effective;
   emit(0, now_,
        {.kind = EventKind::NetLinkState,
         .object = link + 1,
         .a = settings.is_up ? 1u : 0u,
         .b = settings.latency_ns,
         .c = settings.bits_per_second});
-  return {};
 }
 
 void World::tell_blocked() {

@@ -424,7 +424,7 @@ void Devices::network_call(u32 port, port::Network operation, UserFrame& frame, 
   switch (operation) {
     case port::Network::Send: {
       const u64 count = frame.mr[0];
-      if (count < kFrameHeaderMin || count > kFrameHeaderMin + link.settings.mtu || count > port::kBytesMax) {
+      if (count < kFrameHeaderMin || count > kFrameHeaderMin + link.effective.mtu || count > port::kBytesMax) {
         return answer(frame, ResultLabel::RangeError, 0);
       }
       links.send(index, port, node_.kernel().at(thread).thread_id, {message_bytes(buffer), count}, now);
@@ -444,8 +444,8 @@ void Devices::network_call(u32 port, port::Network operation, UserFrame& frame, 
     }
     case port::Network::Info:
       frame.mr[0] = links.address_of(end);
-      frame.mr[1] = link.settings.mtu | (link.settings.is_up ? u64{1} << 32 : 0);
-      frame.mr[2] = link.settings.bits_per_second;
+      frame.mr[1] = link.effective.mtu | (link.effective.is_up ? u64{1} << 32 : 0);
+      frame.mr[2] = link.effective.bits_per_second;
       frame.mr[3] = link.name.size();
       __builtin_memcpy(message_bytes(buffer), link.name.data(), link.name.size());
       return answer(frame, ResultLabel::None, 4);

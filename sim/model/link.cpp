@@ -86,6 +86,7 @@ Links::Links(World& world, const WorldConfig& config, const Memory& memory)
     Link& link = *new (&memory_.links[i]) Link{.name = from.name,
                                                .joins = from.joins,
                                                .settings = from.settings,
+                                               .effective = from.settings,
                                                .first_end = end_at,
                                                .end_count = nodes_joined(from.joins),
                                                .first_path = path_at};
@@ -168,7 +169,7 @@ void Links::send(u32 node, u32 port, u32 thread_id, base::Bytes bytes, u64 now) 
   const u32 from_index = end_index(node, port);
   LinkEnd& from = memory_.ends[from_index];
   Link& link = link_of(from);
-  const LinkSettings& settings = link.settings;
+  const LinkSettings& settings = link.effective;
   ASSERT(bytes.size() >= kFrameHeaderMin && bytes.size() <= settings.mtu + kFrameHeaderMin);
   const u64 digest = base::digest_of(bytes).high;
   const u64 starts = from.busy_until > now ? from.busy_until : now;
@@ -211,20 +212,32 @@ void Links::fly(const Flight& flight, u32 to) {
   LinkEnd& from = memory_.ends[flight.from];
   Link& link = link_of(from);
   const u32 pair = (flight.from - link.first_end) * link.end_count + to - link.first_end;
-  LinkPath& path = memory_.paths[link.first_path + pair];
-  u64 arrival = flight.departure + link.settings.latency_ns;
-  if (link.settings.jitter_ns > 0) {
+  const u32 path_index = link.first_path + pair;
+  LinkPath& path = memory_.paths[path_index];
+  u64 arrival = flight.departure + link.effective.latency_ns;
+  if (link.effective.jitter_ns > 0) {
     const u64 index = path.jitter.index();
-    const u64 late = path.jitter.below(link.settings.jitter_ns + 1);
+    const u64 late = path.jitter.below(link.effective.jitter_ns + 1);
     world_.trace().fold_draw(from.node + 1, kStreamJitter, index, late);
     arrival += late;
   }
-  if (arrival < path.last_arrival) arrival = path.last_arrival;  // W6
-  path.last_arrival = arrival;
+  if (world_.has_faults()) [[unlikely]]
+    return struck(flight, to, path_index, {arrival});
+  launch(flight, to, path_index, {arrival});
+}
+
+void Links::launch(const Flight& flight, u32 to, u32 path_index, Arrival arrival) {
+  LinkEnd& from = memory_.ends[flight.from];
+  Link& link = link_of(from);
+  LinkPath& path = memory_.paths[path_index];
+  if (arrival.in_order) {
+    if (arrival.time < path.last_arrival) arrival.time = path.last_arrival;  // W6
+    path.last_arrival = arrival.time;
+  }
   memory_.frames[flight.frame].references += 1;
   link.flights += 1;
   from.counter += 1;
-  world_.push({.time = arrival,
+  world_.push({.time = arrival.time,
                .order = order_of(EntryClass::Frame, kSourceLinks + flight.from, from.counter),
                .argument = u64{to} << 32 | flight.frame,
                .cause = flight.cause,
@@ -244,7 +257,7 @@ void Links::deliver(const QueueEntry& entry) {
     drop(to, bytes, why, entry.time, entry.cause);
     release(frame);
   };
-  if (!link.settings.is_up) return lose(Drop::LinkDown);
+  if (!link.effective.is_up) return lose(Drop::LinkDown);
   if (is_blocked(sender - 1, to.node)) return lose(Drop::Partition);
   if (!node.is_up()) return lose(Drop::NodeDown);
   if (to.count == kReceivedMax) return lose(Drop::Overrun);

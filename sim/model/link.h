@@ -8,6 +8,7 @@
 //             N1 a frame's references are its flights and the ends where it waits; without any it is free.
 // Bounds      kFlightsMax frames on their way on a link, counted once for each end; kReceivedMax that wait at an end.
 #pragma once
+#include "base/format.h"
 #include "base/prng.h"
 #include "sim/model/event_queue.h"
 #include "sim/model/config.h"
@@ -54,12 +55,15 @@ struct LinkEnd {
 struct LinkPath {
   base::Prng jitter;
   u64 last_arrival = 0;
+  u64 held_until = 0;  // faults: nothing arrives before
+  u32 lost_next = 0;   // faults: frames of a burst that are still to be lost
 };
 
 struct Link {
   std::string_view name;
   u64 joins = 0;
-  LinkSettings settings;
+  LinkSettings settings;   // as the plan and its actions say
+  LinkSettings effective;  // what faults make of them
   u32 first_end = 0;
   u32 end_count = 0;
   u32 first_path = 0;  // path of ends (i, j): first_path + i × end_count + j
@@ -93,7 +97,9 @@ class Links {
   const Link& at(u32 link) const { return memory_.links[link]; }
   /// Whether a link may have these settings; the longest frame was fixed when the world was made.
   bool is_allowed(const LinkSettings& settings) const;
-  void set(u32 link, const LinkSettings& settings) { memory_.links[link].settings = settings; }
+  void set(u32 link, const LinkSettings& settings) {
+    memory_.links[link].settings = memory_.links[link].effective = settings;
+  }
   u32 mtu_max() const { return need_.frame_bytes == 0 ? 0 : need_.frame_bytes - kFrameHeaderMin; }
 
   // ── As a node's ports see it ─────────────────────────────────────────────────────────────────────────────
@@ -110,8 +116,24 @@ class Links {
   void deliver(const QueueEntry& entry);
   /// What waits at the ends of a node is lost.
   void power_off(u32 node);
-  bool is_blocked(u32 from, u32 to) const { return (blocked_[from] >> to & 1) != 0; }
+  bool is_blocked(u32 from, u32 to) const { return ((blocked_[from] | cut_off_[from]) >> to & 1) != 0; }
   void block(u32 from, u32 to, bool blocked);
+
+  // ── Faults (faults/links.cpp) ────────────────────────────────────────────────────────────────────────────
+  u32 path_count() const { return static_cast<u32>(memory_.paths.size()); }
+  /// Whether a path leads from an end to itself, and so carries nothing.
+  bool is_loop(u32 path) const;
+  /// `lan:a→b`.
+  void write_path(base::Writer& out, u32 path) const;
+  /// The link behaves so until it is set or distorted again.
+  void distort(u32 link, const LinkSettings& effective) { memory_.links[link].effective = effective; }
+  /// What would arrive on a path before `until` arrives then.
+  void hold(u32 path, u64 until) { memory_.paths[path].held_until = until; }
+  /// The nodes of `from` (bits, by index) do not reach those of `to`, beside what `block` says, until join_all.
+  void cut_off(u64 from, u64 to);
+  void join_all();
+  /// Paths hold nothing any more.
+  void release_all();
 
  private:
   u32 end_index(u32 node, u32 port) const;
@@ -127,6 +149,18 @@ class Links {
     u64 cause = 0;
   };
   void fly(const Flight& flight, u32 to);
+  struct Arrival {
+    u64 time = 0;
+    bool in_order = true;  // behind what was sent before
+  };
+  void launch(const Flight& flight, u32 to, u32 path, Arrival arrival);
+  void struck(Flight flight, u32 to, u32 path, Arrival arrival);
+  struct PathEnds {
+    const Link* link = nullptr;
+    const LinkEnd* from = nullptr;
+    const LinkEnd* to = nullptr;
+  };
+  PathEnds ends_of(u32 path) const;
   void drop(const LinkEnd& end, base::Bytes frame, Drop why, u64 time, u64 cause);
 
   World& world_;
@@ -134,6 +168,7 @@ class Links {
   Need need_;
   u32 free_frame_ = 0;
   u64 blocked_[kNodesMax] = {};  // of each sender, bit i: node index i does not hear it
+  u64 cut_off_[kNodesMax] = {};  // the same, by faults
 };
 
 }  // namespace sim

@@ -29,6 +29,9 @@ struct Core {
   u64 irqs[4] = {};    // lines whose interrupts arrived and were not entered yet
   u64 slow_until = 0;  // faults: programs take slow_factor times as long before
   u64 slow_factor = 1;
+  u64 cut_percent = 0;    // faults: the next entry cuts the running thread's budget to it
+  u32 resumes_id = 0;     // faults: a thread that the next entry resumes
+  bool suspends = false;  // faults: the next call stops its thread
   kernel::Ref<kernel::Tcb> current;
   u32 current_id = 0;  // thread_id of `current` when it was dispatched: another core may have deleted it since
   u32 timer_entry = ~u32{0};

@@ -1,4 +1,5 @@
 // sim/model/step.cpp — the order of a run: the head of the queue, or the core that is furthest behind.
+#include "base/points.h"
 #include "kernel-model/ipc.h"
 #include "sim/model/world.h"
 
@@ -28,6 +29,12 @@ FaultRecord crash_fault(u64 entry_number, u64 kind, u64 code) {
   fault.words[3] = code;
   return fault;
 }
+
+/// The points of programs are this world's for as long as it runs.
+struct ArmedPoints {
+  explicit ArmedPoints(const base::PointPort& port) { base::points = port; }
+  ~ArmedPoints() { base::points = {}; }
+};
 
 u32 lowest_bit(u64 word) { return static_cast<u32>(__builtin_ctzll(word)); }
 
@@ -86,6 +93,8 @@ u64 World::next_tick(u64 time) {
 
 Outcome World::run(u64 until) {
   const Stepping stepping;
+  const ArmedPoints armed(faults_ == nullptr ? base::PointPort{}
+                                             : base::PointPort{faults_->armed_points(), ask_point, this});
   while (up_count_ > 0 || may_go_on()) {
     const u64 head_time = queue_.head_time();
     const Pick pick = pick_core();
@@ -331,6 +340,8 @@ void World::enter_fault(Node& node, Core& core) {
   entry.horizon = head_time < tick ? head_time : tick;
   if (explorer_ != nullptr) [[unlikely]]
     entry.choices = explorer_->port(node, core);
+  if (faults_ != nullptr) [[unlikely]]
+    fault_entry(node, core, entry);
   trace_.log().cause = cause;
   in_entry_ = true;
   const kernel::Exit exit = node.kernel().enter(entry);

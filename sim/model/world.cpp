@@ -228,7 +228,10 @@ base::Result<World*, ConfigError> World::create(const WorldConfig& config, base:
                                                              .sinks = &world->config_.sinks,
                                                              .seed = config.seed});
   }
-  if (!parts.faults.empty()) world->faults_ = new (parts.faults.data()) Faults(config.faults, parts.struck, *world);
+  if (!parts.faults.empty()) {
+    world->faults_ = new (parts.faults.data()) Faults(config.faults, parts.struck, *world);
+    for (Node& node : parts.nodes) node.kernel().set_fast_path(!world->faults_->strikes_kernel());
+  }
   const auto booted = world->start();
   if (!booted.ok()) {
     const ConfigError error = booted.error();

@@ -179,6 +179,9 @@ class World {
   /// The next order of a program that asks for one; kPuppetEnd without a script.
   u64 puppet(const PuppetCall& call, base::MutableBytes order);
   bool has_faults() const { return faults_ != nullptr; }
+  Faults& faults() { return *faults_; }
+  /// Points of programs that are armed in this run, by their place in base::kPoints.
+  u64 armed_points() const;
   /// When a timer that was set for `time` expires; `timer` is a core's number or kDeviceTimer.
   u64 fault_timer(Node& node, u32 timer, u64 time);
   /// When a timer that expires now is noticed; 0: now.
@@ -209,9 +212,20 @@ class World {
   void disturb(Node& node, Core& core);
   // Hooks of faults (faults/hooks.cpp), called only where `faults_` is set.
   void fault_dispatched(Node& node, Core& core);
+  void fault_entry(Node& node, Core& core, kernel::Entry& entry);
+  static bool strikes(void* context, kernel::Weakness weakness, kernel::Ref<kernel::Tcb> thread);
+  static u32 ask_point(void* context, u32 point, u32 choices);
+  void poke_by_fault(Core& core);
   void slow_down(Core& core, u64 factor, u64 until);
   void fault_cut(Node& node, u32 index, u64 until);
   void fault_undo(const QueueEntry& entry);
+  void fault_link(u32 index, const FaultHit& hit);
+  void undo_link(Faults::Stream& stream);
+  void settle_link(const Faults::Stream& stream);
+  void part_nodes();
+  void distort_link(u32 link);
+  void tell_link(u32 link);
+  void heal_links();
   bool is_healed(const Node& node) const { return (healed_ >> node.index() & 1) != 0; }
   void heal(Node& node);
   u64 fault_poke(Node& node, u32 target, u64 now);
@@ -266,6 +280,7 @@ class World {
   Explorer* explorer_ = nullptr;  // null unless choices are answered by a strategy or by overrides
   Faults* faults_ = nullptr;      // null unless a fault can strike
   u64 healed_ = 0;                // nodes, by index
+  bool in_point_ = false;         // a point of a program is answered
   u64 now_ = 0;
   u64 tick_ = kInputTickNs;  // the next multiple of 1 ms after the last core looked at
   u64 host_counter_ = 0;

@@ -76,7 +76,7 @@ TEST_CASE("the last good copy is protected, and the withholding recorded", "[sim
   options.image = image_of("boot/service/keeper", "program root\n");
   // A service that others can replace dies; with the budget at nothing one that cannot is spared.
   sim::host::ServiceNames services = sim::host::services_of({options.image});
-  REQUIRE(services.names == std::vector<std::string>{"root"});
+  REQUIRE(services.names == std::vector<std::string>{"keeper", "root"});
   sim::FaultPlan plan;
   const sim::FaultService keeper[] = {{"keeper", true}, {"server", false}};
   plan.services = keeper;

@@ -6,6 +6,9 @@
 #include <fstream>
 #include <set>
 
+#include "base/bytes.h"
+#include "base/points.h"
+#include "sim/model/faults/swarm.h"
 #include "tests/sim/cli_lab.h"
 #include "tests/sim/guest.h"
 #include "tests/sim/lab.h"
@@ -208,6 +211,99 @@ const machine::NativeEntry kWorker[] = {{"root", worker_root}};
 const machine::NativeEntry kWaker[] = {{"root", waker_root}, {"waker", waker}};
 const machine::NativeEntry kTimerGuest[] = {{"root", timer_root}};
 const machine::NativeEntry kConsoleGuest[] = {{"root", console_root}};
+/// Asks for an object after 10 ms, and again; prints what it is told.
+void maker_root(const u64 (&)[8]) {
+  Root root;
+  machine::charge(10 * kMs);
+  for (u32 i = 0; i < 2; ++i) {
+    const sys::Answer answer =
+        sys::invoke(root.untyped, Invoke::UntypedRetype,
+                    {static_cast<u64>(ObjectType::Endpoint), 0, 0, 0, root.next_slot + i, 1}, {kRootCNode});
+    print_number(static_cast<u64>(answer.label));
+    print(" ");
+  }
+  halt(0);
+}
+
+/// Revokes a capability with 20 copies.
+void revoker_root(const u64 (&)[8]) {
+  Root root;
+  const u64 endpoint = root.make(ObjectType::Endpoint);
+  for (u32 i = 0; i < 20; ++i) {
+    ASSERT(sys::invoke(kRootCNode, Invoke::CNodeMint, {root.next_slot++, 64, endpoint, 64, kRightsAll, i + 1},
+                       {kRootCNode})
+               .ok());
+  }
+  machine::charge(10 * kMs);
+  ASSERT(sys::invoke(kRootCNode, Invoke::CNodeRevoke, {endpoint, 64}).ok());
+  print("done");
+  halt(0);
+}
+
+/// Works for 6 ms with 2 ms of every 10; prints how long that takes.
+void limited(const u64 (&arguments)[8]) {
+  const u64 started = now();
+  machine::charge(6 * kMs);
+  words()[0] = now() - started;
+  sys::signal(arguments[0]);
+  for (;;) sys::wait(arguments[1]);
+}
+void limited_root(const u64 (&)[8]) {
+  Root root;
+  root.map(root.make(ObjectType::Frame, 12), kShared);
+  const u64 done = root.make(ObjectType::Notification);
+  const u64 tcb = root.spawn(1, {done, root.make(ObjectType::Notification)}, 100);
+  const u64 sc = tcb + 1;  // as spawn makes them
+  ASSERT(sys::invoke(kRootSchedControl, Invoke::SchedControlConfigure, {2 * kMs, 10 * kMs, 0, 0, 0, 0}, {sc}).ok());
+  sys::wait(done);
+  print_number(words()[0]);
+  halt(0);
+}
+
+void points_root(const u64 (&)[8]) {
+  Root root;
+  for (u32 i = 0; i < 3; ++i) print(NUDGE("timer.look-early") ? "x" : "-");
+  for (u32 i = 0; i < 2; ++i) {
+    print(" ");
+    print_number(TUNABLE("file.read-bytes", 4096u, 64u, 512u));
+  }
+  halt(0);
+}
+
+/// Node 1 sends 2 frames of 200 bytes each 2 ms for 100 ms; node 2 takes them.
+void network_root(const u64 (&)[8]) {
+  constexpr u64 kNetwork = 0x15000;
+  Root root;
+  root.map_device(DeviceKind::Network, kNetwork);
+  if (boot_info().node_id == 1) {
+    machine::charge(kMs);
+    for (u64 i = 0; i < 100; ++i) {
+      u8* const frame = reinterpret_cast<u8*>(sys::buffer().msg);
+      __builtin_memset(frame, 0xFF, 6);
+      __builtin_memset(frame + 6, 0, 194);
+      base::store_le64(frame + 16, i);
+      sys::frame().mr[0] = 200;
+      port::call(kNetwork, port::Network::Send);
+      if (i % 2 == 1) machine::charge(2 * kMs);
+    }
+    halt(0);
+  }
+  const u64 notification = root.make(ObjectType::Notification);
+  const u64 handler = take_line(root, DeviceKind::Network, notification);
+  for (;;) {
+    sys::wait(notification);
+    do {
+      port::call(kNetwork, port::Network::Receive);
+    } while (sys::frame().mr[0] != 0);
+    sys::invoke(handler, Invoke::IrqHandlerAck, {});
+  }
+}
+
+const machine::NativeEntry kMaker[] = {{"root", maker_root}};
+const machine::NativeEntry kRevoker[] = {{"root", revoker_root}};
+const machine::NativeEntry kLimited[] = {{"root", limited_root}, {"limited", limited}};
+const machine::NativeEntry kPoints[] = {{"root", points_root}};
+const machine::NativeEntry kNetworkGuest[] = {{"root", network_root}};
 const machine::NativeEntry kClockGuest[] = {{"root", clock_root}};
 const machine::NativeEntry kSupervised[] = {{"root", supervisor_root}, {"victim", victim}, {"asker", asker}};
 
@@ -215,6 +311,10 @@ lab::Result run(std::span<const machine::NativeEntry> entries, const std::string
   lab::Options options{.seed = seed, .cores = entries.data() == kWaker ? 2u : 1u, .until = 60'000 * kMs};
   if (entries.data() == kConsoleGuest) options.console = sim::ConsoleKind::Terminal;
   options.keep_trace = true;
+  if (entries.data() == kNetworkGuest) {
+    options.nodes = 2;
+    options.links = {{"lan", {1, 2}, {.latency_ns = 100'000, .bits_per_second = 2'000'000}}};
+  }
   if (lines.find("node.rack") != std::string::npos || lines.find("node.lost") != std::string::npos) options.nodes = 3;
   if (!lines.empty()) options.schedule = lab::faults_of(lines);
   return lab::run(entries, options);
@@ -270,6 +370,36 @@ std::vector<i64> steps_of(const lab::Result& result) {
 std::string wall_is_off(const lab::Result& struck, i64 ns) {
   return differs("the error of the wall", number_in(struck.output, 1), static_cast<u64>(ns));
 }
+
+struct Delivery {
+  u64 time = 0;
+  u64 bytes = 0;
+  u64 digest = 0;
+  friend bool operator==(const Delivery&, const Delivery&) = default;
+};
+std::vector<Delivery> deliveries(const lab::Result& result) {
+  std::vector<Delivery> found;
+  for (const base::Event& event : result.trace) {
+    if (event.kind == static_cast<u16>(EventKind::NetDeliver)) found.push_back({event.time_ns, event.a, event.b});
+  }
+  return found;
+}
+u64 drops(const lab::Result& result, sim::Drop why) {
+  return static_cast<u64>(std::count_if(result.trace.begin(), result.trace.end(), [why](const base::Event& event) {
+    return event.kind == static_cast<u16>(EventKind::NetDrop) && event.c == static_cast<u64>(why);
+  }));
+}
+/// The most frames that arrived at one moment.
+u64 at_once(const lab::Result& result) {
+  const auto all = deliveries(result);
+  u64 most = 0;
+  for (const Delivery& one : all) {
+    most = std::max(most, static_cast<u64>(std::count_if(
+                              all.begin(), all.end(), [&](const Delivery& other) { return other.time == one.time; })));
+  }
+  return most;
+}
+std::string holds(bool as_wanted, const char* what) { return as_wanted ? "" : what; }
 
 const Case kCases[] = {
     {"cpu.steal", kWorker, "fault cpu.steal 1/core0 @50 fire time=123us",
@@ -337,6 +467,133 @@ const Case kCases[] = {
     {"process.crash-loop", kSupervised, "fault process.crash-loop 1/victim @0 fire count=2 deaths=2",
      // The first dies as it begins, two more in the second request of theirs.
      [](const auto&, const auto& struck) { return output_is(struck, "265:0 265:2 265:2 6"); }},
+    {"process.hang", kSupervised, "fault process.hang 1/victim @3 fire",
+     [](const auto&, const auto& struck) { return holds(struck.outcome == Outcome::Stalled, "somebody went on"); }},
+    {"process.pause", kSupervised, "fault process.pause 1/victim @3 fire length=30ms",
+     [](const auto& plain, const auto& struck) {
+       const u64 late = struck.now - plain.now;
+       return late > 29 * kMs && late < 31 * kMs ? output_is(struck, "10") : differs("the delay", late, 30 * kMs);
+     }},
+    {"mem.refuse", kMaker, "arm mem.refuse target=1/root ratio=1/1 from=10ms at-most=1",
+     [](const auto& plain, const auto& struck) {
+       return plain.output == "0 0 " ? output_is(struck, "10 0 ") : "printed " + plain.output;
+     }},
+    {"ipc.spurious-wake", kTimerGuest, "arm ipc.spurious-wake ratio=1/1 at-most=1",
+     [](const auto& plain, const auto& struck) {
+       return differs("wakes", number_in(struck.output, 1), number_in(plain.output, 1) + 1);
+     }},
+    {"ipc.preempt-long", kRevoker, "arm ipc.preempt-long ratio=1/1 from=10ms at-most=1",
+     [](const auto& plain, const auto& struck) {
+       const u64 cuts = count(struck, EventKind::IpcAbort) - count(plain, EventKind::IpcAbort);
+       return cuts >= 19 && cuts <= 21 ? output_is(struck, "done") : differs("cuts", cuts, 20);
+     }},
+    {"ipc.reply-gone", kSupervised, "fault ipc.reply-gone 1/asker @2 fire",
+     [](const auto&, const auto& struck) {
+       return count(struck, EventKind::IpcReplyLost) == 1 ? output_is(struck, "10") : "nobody was told";
+     }},
+    {"ipc.revoke-midway", kSupervised, "fault ipc.revoke-midway 1/asker @2 fire",
+     [](const auto&, const auto& struck) { return output_is(struck, "9"); }},
+    {"budget.cut", kWorker, "arm budget.cut per-minute=1500 at-most=1 percent=50",
+     [](const auto& plain, const auto& struck) {
+       const bool is_set = count(struck, EventKind::BudgetConfigure) == count(plain, EventKind::BudgetConfigure) + 1;
+       // From somewhere between 20 and 60 ms on it has half of the time.
+       const u64 late = number_in(struck.output) - number_in(plain.output);
+       return is_set && late > 30 * kMs && late < 90 * kMs ? std::string() : differs("the delay", late, 60 * kMs);
+     }},
+    {"budget.refill-late", kLimited, "arm budget.refill-late ratio=1/1 from=1ms at-most=1 time=3ms",
+     [](const auto& plain, const auto& struck) { return later_by(plain, struck, 3 * kMs, kMs); }},
+    {"code.nudge", kPoints, "fault code.nudge timer.look-early @1 fire",
+     [](const auto&, const auto& struck) { return output_is(struck, "-x- 4096 4096"); }},
+    {"code.tunable", kPoints, "fault code.tunable file.read-bytes @0 fire choice=1",
+     [](const auto&, const auto& struck) { return output_is(struck, "--- 512 512"); }},
+    {"net.loss", kNetworkGuest, "fault net.loss lan:1→2 @5 fire burst=2",
+     [](const auto& plain, const auto& struck) {
+       auto wanted = deliveries(plain);
+       wanted.erase(wanted.begin() + 5, wanted.begin() + 7);
+       return holds(deliveries(struck) == wanted && drops(struck, sim::Drop::Fault) == 2, "not these two");
+     }},
+    {"net.duplicate", kNetworkGuest, "fault net.duplicate lan:1→2 @5 fire count=3",
+     [](const auto& plain, const auto& struck) {
+       const u64 digest = deliveries(plain)[5].digest;
+       const auto all = deliveries(struck);
+       const auto same =
+           std::count_if(all.begin(), all.end(), [&](const Delivery& one) { return one.digest == digest; });
+       return holds(all.size() == 102 && same == 3, "not three of it");
+     }},
+    {"net.delay", kNetworkGuest, "fault net.delay lan:1→2 @5 fire time=2500us",
+     [](const auto& plain, const auto& struck) {
+       auto wanted = deliveries(plain);
+       wanted[5].time += 2'500'000;
+       for (u32 i = 6; i < wanted.size(); ++i) wanted[i].time = std::max(wanted[i].time, wanted[i - 1].time);
+       return holds(deliveries(struck) == wanted, "not as late as it should be");
+     }},
+    {"net.reorder", kNetworkGuest, "fault net.reorder lan:1→2 @5 fire time=2500us",
+     [](const auto& plain, const auto& struck) {
+       auto wanted = deliveries(plain);
+       wanted[5].time += 2'500'000;
+       std::stable_sort(wanted.begin(), wanted.end(), [](const auto& a, const auto& b) { return a.time < b.time; });
+       return holds(deliveries(struck) == wanted && wanted[5].digest != deliveries(plain)[5].digest, "not overtaken");
+     }},
+    {"net.corrupt", kNetworkGuest, "fault net.corrupt lan:1→2 @5 fire bits=1",
+     [](const auto& plain, const auto& struck) {
+       auto wanted = deliveries(plain);
+       const auto all = deliveries(struck);
+       if (all.size() != 100 || all[5].digest == wanted[5].digest) return std::string("it is whole");
+       wanted[5].digest = all[5].digest;
+       return holds(all == wanted, "another one differs");
+     }},
+    {"net.cut-frame", kNetworkGuest, "fault net.cut-frame lan:1→2 @5 fire length=50",
+     [](const auto& plain, const auto& struck) {
+       auto wanted = deliveries(plain);
+       wanted[5].bytes = 50;
+       wanted[5].digest = deliveries(struck)[5].digest;
+       return holds(deliveries(struck) == wanted, "not cut");
+     }},
+    {"net.old-frame", kNetworkGuest, "fault net.old-frame lan:1→2 @5 fire age=31ms",
+     [](const auto& plain, const auto& struck) {
+       auto wanted = deliveries(plain);
+       wanted.push_back(wanted[5]);
+       wanted.back().time += 31 * kMs;
+       std::stable_sort(wanted.begin(), wanted.end(), [](const auto& a, const auto& b) { return a.time < b.time; });
+       return holds(deliveries(struck) == wanted, "it did not come again");
+     }},
+    {"net.clog", kNetworkGuest, "arm net.clog target=lan:1→2 per-minute=1500 at-most=1 length=20ms",
+     [](const auto& plain, const auto& struck) {
+       const u64 burst = at_once(struck);
+       return deliveries(struck).size() == deliveries(plain).size() && burst >= 18 && burst <= 22
+                  ? ""
+                  : differs("the burst", burst, 20);
+     }},
+    {"net.swizzle", kNetworkGuest, "arm net.swizzle per-minute=1500 at-most=1 length=40ms",
+     [](const auto& plain, const auto& struck) {
+       return holds(deliveries(struck).size() == 100 && at_once(struck) > at_once(plain), "nothing was kept");
+     }},
+    {"net.partition", kNetworkGuest, "arm net.partition target=2 per-minute=1500 at-most=1 kind=0 length=20ms",
+     [](const auto&, const auto& struck) {
+       const u64 lost = drops(struck, sim::Drop::Partition);
+       return lost >= 18 && lost <= 22 && deliveries(struck).size() == 100 - lost ? "" : differs("lost", lost, 20);
+     }},
+    {"net.rate", kNetworkGuest, "arm net.rate per-minute=1500 at-most=1 rate=500000 length=20ms",
+     [](const auto& plain, const auto& struck) {
+       return holds(count(struck, EventKind::NetLinkState) == 2 &&
+                        deliveries(struck).back().time > deliveries(plain).back().time,
+                    "it is as fast as it was");
+     }},
+    {"net.queue", kNetworkGuest, "arm net.queue per-minute=1500 at-most=1 bytes=0 length=20ms",
+     [](const auto&, const auto& struck) {
+       const u64 lost = count(struck, EventKind::NetQueueFull);
+       return lost >= 9 && lost <= 11 ? "" : differs("lost", lost, 10);
+     }},
+    {"net.mtu", kNetworkGuest, "arm net.mtu per-minute=1500 at-most=1 mtu=100 length=20ms",
+     [](const auto&, const auto& struck) {
+       const u64 taken = count(struck, EventKind::NetSend);
+       return taken >= 78 && taken <= 82 ? "" : differs("taken", taken, 80);
+     }},
+    {"net.flap", kNetworkGuest, "arm net.flap per-minute=1500 at-most=1 period=6ms count=2",
+     [](const auto&, const auto& struck) {
+       const u64 lost = drops(struck, sim::Drop::LinkDown);
+       return count(struck, EventKind::NetLinkState) == 4 && lost >= 10 && lost <= 14 ? "" : differs("lost", lost, 12);
+     }},
     {"node.crash", kWorker, "budget nodes-down=1\narm node.crash per-minute=1500 at-most=1 down=50ms",
      [](const auto& plain, const auto& struck) {
        const auto downs = times_of(struck, EventKind::WorldNodeDown);
@@ -423,8 +680,10 @@ TEST_CASE("every class has its exact effect and leaves one event", "[sim][faults
     seen.insert(one.fault);
     const lab::Result plain = run(one.guest, "");
     const lab::Result struck = run(one.guest, one.lines);
-    REQUIRE(plain.outcome == Outcome::Ended);
-    CHECK(struck.outcome == Outcome::Ended);
+    const bool ends = one.guest.data() != kNetworkGuest;  // there the receiver waits for ever
+    REQUIRE(plain.outcome == (ends ? Outcome::Ended : Outcome::Stalled));
+    const bool hangs = std::string_view(one.fault) == "process.hang";
+    CHECK(struck.outcome == (ends && !hangs ? Outcome::Ended : Outcome::Stalled));
     CHECK(count(struck, EventKind::InjectFired) == 1);
     CHECK(struck.faults.size() == 1);
     CHECK(one.check(plain, struck) == "");
@@ -501,7 +760,10 @@ TEST_CASE("one seed and plan give one root, and the kernel's invariants hold und
     options.console = sim::ConsoleKind::Terminal;
     options.schedule = lab::faults_of(
         "arm cpu.* intensity=4\narm timer.* intensity=4\narm irq.* intensity=4\narm device.* intensity=4\n"
-        "arm process.* target=1/victim ratio=1/8\n");
+        "arm process.kill target=1/victim ratio=1/8\narm process.pause target=1/victim ratio=1/8\n"
+        "arm ipc.spurious-wake ratio=1/9\narm ipc.preempt-long ratio=1/2\narm budget.* intensity=4\narm code.* "
+        "intensity=4\n"
+        "arm ipc.reply-gone target=1/asker ratio=1/9\narm ipc.revoke-midway target=1/asker ratio=1/9\n");
     return lab::run(guest, options);
   };
   for (u64 seed = 0; seed < 6; ++seed) {
@@ -515,6 +777,120 @@ TEST_CASE("one seed and plan give one root, and the kernel's invariants hold und
       CHECK(all(guest, seed).root == first.root);
     }
   }
+}
+
+TEST_CASE("trying again heals nothing, and healing restores exactly what there was",
+          "[sim][faults][links][simulation.T37]") {
+  lab::Options options{.nodes = 2, .until = 60'000 * kMs};
+  options.links = {{"lan", {1, 2}, {.latency_ns = 100'000, .bits_per_second = 2'000'000}}};
+  options.keep_trace = true;
+  const sim::LinkSettings usual = options.links[0].settings;
+  constexpr u64 kHealedNs = 60 * kMs;
+  const auto run_with = [&](const std::string& lines) {
+    options.schedule = lab::faults_of(lines);
+    options.healed_at = kHealedNs;
+    const lab::Result struck = lab::run(kNetworkGuest, options);
+    options.healed_at = sim::kNever;
+    options.until = kHealedNs;
+    const lab::Result damaged = lab::run(kNetworkGuest, options);
+    options.until = 60'000 * kMs;
+    CHECK(struck.links == std::vector{usual});
+    CHECK(count(struck, EventKind::InjectHealed) >= 1);
+    return std::pair(struck, damaged);
+  };
+  const auto between = [](const lab::Result& result, u64 from, u64 to) {
+    const auto all = deliveries(result);
+    return std::count_if(all.begin(), all.end(),
+                         [&](const Delivery& one) { return one.time >= from && one.time < to; });
+  };
+  struct Change {
+    const char* what;
+    i64 most;  // that pass before it is healed, however often it is tried
+  };
+  for (const Change& change : {Change{"net.rate rate=10000", 0}, {"net.queue bytes=0", 18}, {"net.mtu mtu=100", 0}}) {
+    CAPTURE(change.what);
+    const auto [struck, damaged] =
+        run_with(std::string("arm ") + change.what + " per-minute=6000 to=20ms at-most=1 length=1h\n");
+    CHECK(damaged.links != std::vector{usual});
+    CHECK(between(struck, 25 * kMs, kHealedNs) <= change.most);
+    CHECK(between(struck, kHealedNs, kHealedNs + 2000 * kMs) >= 38);  // what waited is there within a second
+  }
+  for (const char* what :
+       {"net.partition kind=0 target=1", "net.partition kind=2 target=1", "net.flap period=1h count=1"}) {
+    CAPTURE(what);
+    const std::string length = std::string_view(what).starts_with("net.flap") ? "" : " length=1h";
+    const auto [struck, damaged] =
+        run_with(std::string("arm ") + what + length + " per-minute=6000 to=20ms at-most=1\n");
+    CHECK(between(struck, 25 * kMs, kHealedNs) == 0);
+    CHECK(between(struck, kHealedNs, kHealedNs + 20 * kMs) >= 18);
+  }
+  // Partitions of both nodes at once: the end of one opens nothing that the other keeps shut.
+  options.schedule = lab::faults_of(
+      "arm net.partition kind=0 target=1 per-minute=6000 to=20ms at-most=1 length=10ms\n"
+      "arm net.partition kind=0 target=2 per-minute=6000 to=20ms at-most=1 length=1h\n");
+  CHECK(between(lab::run(kNetworkGuest, options), 25 * kMs, 60 * kMs) == 0);
+  // A point keeps its value for the run, whoever asks again; a clock is healed to the nanosecond, and its drift is its own.
+  CHECK(run(kPoints, "arm code.tunable target=file.read-bytes ratio=1/1 choice=0").output == "--- 64 64");
+  lab::Options clocks{.until = 60'000 * kMs};
+  clocks.healed_at = 90 * kMs;
+  clocks.schedule = lab::faults_of("budget clock-error=10s\narm clock.* per-minute=1200 to=80ms\n");
+  const lab::Result healed = lab::run(kClockGuest, clocks);
+  CHECK(healed.faults.size() > 3);
+  CHECK(healed.clock_errors == std::vector<i64>{0});
+}
+
+TEST_CASE("a run whose plan nothing survives is excused, and says why", "[sim][faults][cli][simulation.T40]") {
+  using namespace cli_lab;
+  const std::string script = script_file("echo one\nsleep\nexit 0\n");
+  const std::string run = kOrrery + " run " + script + " --seed 5";
+  CHECK(shell(run + " 2>&1").code == 0);
+  // Nobody brings the only program back.
+  const Finished excused = shell(run + " --fault 'process.kill target=1/root ratio=1/1 from=500ms at-most=1' 2>&1");
+  CAPTURE(excused.out);
+  CHECK(excused.code == 6);
+  CHECK(contains(excused.out, "arm process.kill target=1/root ratio=1/1"));
+  CHECK(contains(excused.out, "nobody brings it back, and it is named as a target"));
+  CHECK(contains(excused.out, "the run holds, digest "));
+  // A failure that does not come from it is none the better for it.
+  CHECK(shell(run + " --fault 'cpu.steal ratio=1/2' --until 100ms 2>&1").code == 11);
+  const std::string bad = temporary("bad.fsh");
+  std::ofstream(bad) << "echo one\nsleep\nexit 3\n";
+  CHECK(shell(kOrrery + " run " + bad +
+              " --seed 5 --fault 'process.kill target=1/root ratio=1/1 from=900ms at-most=1' "
+              "2>&1")
+            .code != 6);
+  for (const std::string& file : {script, bad}) std::remove(file.c_str());
+}
+
+TEST_CASE("the header lists what the seed drew: each class, each point, the schedule",
+          "[sim][faults][cli][simulation.T42]") {
+  using namespace cli_lab;
+  const std::string script = script_file("echo one\n");
+  const auto drawn = [&](u64 seed) {
+    const Finished made = shell(kOrrery + " run " + script + " --header --swarm '*' --sched mix --seed " +
+                                std::to_string(seed) + " 2>&1");
+    const auto at = made.out.find("drawn ");
+    REQUIRE(at != std::string::npos);
+    return made.out.substr(at, made.out.find('\n', at) - at);
+  };
+  std::set<std::string> lines;
+  for (u64 seed = 1; seed <= 8; ++seed) {
+    CAPTURE(seed);
+    const std::string line = drawn(seed);
+    lines.insert(line);
+    CHECK(std::count(line.begin(), line.end(), '=') >= 60);
+    CHECK(contains(line, "drawn sched="));
+    const sim::Swarm swarm = sim::draw_swarm(seed, (u64{1} << sim::kFaultClasses) - 1);
+    for (u32 i = 0; i < sim::kFaultClasses; ++i) {
+      const sim::FaultClass fault = static_cast<sim::FaultClass>(i);
+      CAPTURE(name_of(fault));
+      const bool is_off = contains(line, " " + std::string(name_of(fault)) + "=off");
+      CHECK(is_off == (swarm.intensity[i] == 0));
+    }
+    for (const base::Point& point : base::kPoints) CHECK(contains(line, " " + std::string(point.name) + "="));
+  }
+  CHECK(lines.size() == 8);
+  std::remove(script.c_str());
 }
 
 TEST_CASE("windows and at-most bound what strikes", "[sim][faults]") {

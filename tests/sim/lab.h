@@ -18,7 +18,8 @@ struct Result {
   std::vector<base::Event> trace;
   std::vector<sim::host::ForcedChoice> choices;
   u64 forced_used = 0;
-  std::vector<i64> clock_errors;    // of each node at the end, ns
+  std::vector<i64> clock_errors;  // of each node at the end, ns
+  std::vector<sim::LinkSettings> links;
   std::vector<std::string> faults;  // "cpu.steal 1/core0 @3 fired: time=5000ns"
   std::string broken;               // the first broken invariant
 };
@@ -42,6 +43,7 @@ struct Options {
   u32 cores = 1;
   u32 nodes = 1;
   std::string image;
+  std::vector<sim::host::LinkShape> links;
   u64 healed_at = sim::kNever;  // virtual ns at which Healing begins, and Liveness at once behind it
   u64 ram_bytes = u64{16} << 20;
   u64 until = sim::kNever;
@@ -80,7 +82,8 @@ inline Result run(std::span<const machine::NativeEntry> entries, const Options& 
                               .console = options.console,
                               .script = options.script,
                               .entries = entries,
-                              .schedule = options.schedule});
+                              .schedule = options.schedule,
+                              .links = options.links});
   std::vector<u8> scratch;
   machine.on_output = [&](u32, base::Bytes bytes) { result.output += base::text_of(bytes); };
   if (options.keep_trace) machine.on_event = [&](const base::Event& event) { result.trace.push_back(event); };
@@ -115,6 +118,9 @@ inline Result run(std::span<const machine::NativeEntry> entries, const Options& 
   result.tainted = machine.world().tainted();
   for (u32 node = 1; node <= options.nodes; ++node) {
     result.clock_errors.push_back(machine.world().clock(node).error_at(result.now));
+  }
+  for (u32 link = 0; link < options.links.size(); ++link) {
+    result.links.push_back(machine.world().links().at(link).effective);
   }
   result.root = machine.world().finish();
   result.forced_used = machine.forced_used();

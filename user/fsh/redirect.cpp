@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "user/fsh/shell.h"
+#include "base/points.h"
 
 #include "base/enforce.h"
 
@@ -166,7 +167,7 @@ bool Shell::RedirectScope::open_here(const Redirect& redirect, u32 number) {
   }
   // Up to a pipe's capacity no file is needed.
   constexpr u64 kPipeBytes = 65536;
-  if (body.size() <= kPipeBytes) {
+  if (body.size() <= kPipeBytes && !NUDGE("fsh.here-in-file")) {
     const auto pipe = process.pipe();
     if (!pipe.ok()) {
       shell_.complain("pipe: {}", fs::text_of(pipe.error().code));

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/format.h"
 #include "base/planted.h"
+#include "base/points.h"
 #include "user/runtime/shared.h"
 
 #include "base/enforce.h"
@@ -190,9 +191,10 @@ void FileTable::close_all() {
 /// has ready; from a stream the first piece is enough.
 Result<u64> FileTable::read(Fd fd, u64 offset, base::MutableBytes out) {
   Descriptor* open = TRY(in_use(fd));
+  const u32 piece = TUNABLE("file.read-bytes", fs::kInlineBytesMax, 64, 512);
   u64 done = 0;
   while (done < out.size()) {
-    const u32 count = static_cast<u32>(std::min<u64>(out.size() - done, fs::kInlineBytesMax));
+    const u32 count = static_cast<u32>(std::min<u64>(out.size() - done, piece));
     const auto reply = ask<File::Read>(fd, {.offset = offset, .count = count, .tag = tag()}, Repeat::AtKnownPlace);
     if (!reply.ok() && done != 0) break;  // what was read is told first
     if (!reply.ok()) return reply.take_failure();
@@ -217,8 +219,12 @@ Result<u64> FileTable::read(Fd fd, u64 offset, base::MutableBytes out) {
 Result<void> FileTable::write(Fd fd, u64 offset, base::Bytes data) {
   Descriptor* open = TRY(in_use(fd));
   if (data.empty()) return {};
+  // What goes into a pipe or to a device stays in one piece as far as it would.
+  u32 piece = fs::kInlineBytesMax;
+  if (open->kind == Kind::File && (open->flags & schema::file::kOpenAppend) == 0)
+    piece = TUNABLE("file.write-bytes", piece, 64, 512);
   while (!data.empty()) {
-    const base::Bytes part = data.first(std::min<u64>(data.size(), fs::kInlineBytesMax));
+    const base::Bytes part = data.first(std::min<u64>(data.size(), piece));
     const auto reply =
         ask<File::Write>(fd, {.offset = offset, .count = static_cast<u32>(part.size()), .tag = tag(), .data = part},
                          Repeat::AtKnownPlace);

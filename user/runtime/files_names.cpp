@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/format.h"
+#include "base/points.h"
 #include "fs/records.h"
 #include "user/runtime/files.h"
 
@@ -117,10 +118,10 @@ Result<void> FileTable::list_member(u32 slot, std::string_view rest, u32 order, 
   if (!opened.ok()) return opened.take_failure();
   Result<void> result;
   u64 cookie = 0;
+  const u32 room = TUNABLE("file.list-bytes", fs::kInlineBytesMax, 1000, 2048);
   u8 records[fs::kInlineBytesMax];
   for (u32 round = 0; result.ok(); ++round) {
-    const auto reply =
-        ask_slot<File::List>(kSlotScratch, {.cookie = cookie, .count = fs::kInlineBytesMax, .tag = tag()});
+    const auto reply = ask_slot<File::List>(kSlotScratch, {.cookie = cookie, .count = room, .tag = tag()});
     if (!reply.ok()) {
       result = reply.error();
       break;

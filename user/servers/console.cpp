@@ -3,6 +3,7 @@
 // the device, with the returns that a terminal wants.
 // Bounds      one console; kOutputHeldMax bytes of echo wait while Ctrl-S holds the output.
 #include "fs/server.h"
+#include "base/points.h"
 #include "kernel-model/ports.h"
 #include "schema/process.capnp.h"
 #include "user/runtime/call.h"
@@ -122,7 +123,7 @@ void ConsoleFiles::take_input() {
     feed(base::bytes_of(rest.view()));
   }
   while (unread_.empty() && !hung_up_) {
-    sys::frame().mr[0] = port::kBytesMax;
+    sys::frame().mr[0] = TUNABLE("console.read-bytes", port::kBytesMax, 1, 7, 64);
     port::call(device_address(0), port::Console::Read, 1);
     const u64 count = sys::frame().mr[0];
     const bool ended = sys::frame().mr[1] != 0;

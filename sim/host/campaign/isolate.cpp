@@ -14,6 +14,7 @@
 
 #include "sim/host/campaign/report_bytes.h"
 #include "sim/host/campaign/wire.h"
+#include "sim/host/excuse.h"
 #include "sim/host/machine.h"
 #include "sim/host/watch.h"
 
@@ -52,7 +53,9 @@ u64 number_after(const std::string& text, std::string_view before) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   dup2(words, STDERR_FILENO);
   large_pages() = true;
-  const std::string bytes = bytes_of(which.run(setup));
+  RunReport report = which.run(setup);
+  look_for_excuse(which, setup, report);
+  const std::string bytes = bytes_of(report);
   _exit(write_all(to, bytes) ? kHeld : kOwnFailure);
 }
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/glob.h"
+#include "base/points.h"
 #include "sim/host/cli/cli.h"
 
 namespace sim::host::cli {
@@ -49,6 +50,21 @@ void print_class(const FaultInfo& info) {
   }
 }
 
+void print_points(bool json) {
+  std::string list;
+  if (!json) std::printf("%-20s %-8s %s\n", "POINT", "FORM", "WHAT");
+  for (const base::Point& point : base::kPoints) {
+    const char* form = point.form == base::PointForm::Nudge ? "nudge" : "tunable";
+    if (json) {
+      list += (list.empty() ? "" : ",") + ("{\"about\":" + json_string(point.about)) + ",\"form\":\"" + form +
+              "\",\"name\":" + json_string(point.name) + "}";
+    } else {
+      std::printf("%-20s %-8s %s\n", std::string(point.name).c_str(), form, std::string(point.about).c_str());
+    }
+  }
+  if (json) std::printf("{\"points\":[%s],\"schema\":\"orrery.points/1\"}\n", list.c_str());
+}
+
 std::string json_of(const FaultInfo& info) {
   std::string knobs;
   for (const FaultKnob& knob : info.knobs) {
@@ -70,8 +86,9 @@ std::string json_of(const FaultInfo& info) {
 }  // namespace
 
 const Verb kFaultsVerb = {"faults", "list the classes of faults a run can have",
-                          "usage: orrery faults [--class PATTERN] [--json]\n"
+                          "usage: orrery faults [--class PATTERN | --points] [--json]\n"
                           "  --class P   only these, with all there is to say: cpu.steal, or process.*\n"
+                          "  --points    the points in code that code.nudge and code.tunable strike\n"
                           "  --json      one document on stdout, schema orrery.faults/1\n"
                           "example: orrery faults --class 'timer.*'\n"
                           "exit:    0   2 usage: no class is named so\n",
@@ -81,9 +98,15 @@ int faults_verb(Context& context) {
   CLI::App app;
   std::string pattern = "*";
   bool json = false;
+  bool points = false;
   app.add_option("--class", pattern);
+  app.add_flag("--points", points);
   app.add_flag("--json", json);
   if (const int code = parse_flags(app, context, kFaultsVerb); code >= 0) return code;
+  if (points) {
+    print_points(json);
+    return kHeld;
+  }
   std::vector<const FaultInfo*> found;
   for (u32 i = 0; i < kFaultClasses; ++i) {
     const FaultInfo& info = info_of(static_cast<FaultClass>(i));

@@ -80,8 +80,11 @@ std::vector<Use> uses_in(const Source& source) {
 
 /// Lines of the catalogue: STREAM("net.loss", "…").
 std::vector<Use> catalogue_of(const Whole& whole) {
-  static const std::map<std::string, std::string> kKinds = {
-      {"STREAM", "stream"}, {"PROPERTY", "property"}, {"NUDGE_NAME", "nudge"}, {"MARK_NAME", "mark"}};
+  static const std::map<std::string, std::string> kKinds = {{"STREAM", "stream"},
+                                                            {"PROPERTY", "property"},
+                                                            {"NUDGE_NAME", "nudge"},
+                                                            {"TUNABLE_NAME", "nudge"},
+                                                            {"MARK_NAME", "mark"}};
   std::vector<Use> entries;
   for (const Source& source : whole.sources) {
     if (source.path != kCatalogue) continue;

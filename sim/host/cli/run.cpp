@@ -11,7 +11,9 @@
 #include "sim/host/cli/record.h"
 #include "sim/host/cli/scenario_run.h"
 #include "sim/host/cli/sched_flags.h"
+#include "sim/host/cli/script_case.h"
 #include "sim/host/contain.h"
+#include "sim/host/excuse.h"
 #include "sim/host/judge/judge.h"
 
 namespace sim::host::cli {
@@ -20,12 +22,36 @@ namespace {
 volatile std::sig_atomic_t interrupted = 0;
 void on_interrupt(int signal) { interrupted = signal; }
 
-void print_header(const ScriptRun& run, World& world) {
+void print_header(const ScriptRun& run, const Schedule& schedule, World& world) {
   const std::string config = text_of(world.config_digest());
   std::fprintf(stderr, "orrery %s  script %s  seed %llu  cores %u  memory %llu  config %s\n",
                std::string(kVersion).c_str(), run.script_name.c_str(),
                static_cast<unsigned long long>(run.flags.seed_value), run.flags.cores_value,
                static_cast<unsigned long long>(run.flags.memory_value), config.c_str());
+  StrategyConfig strategy = schedule.first;
+  strategy.strategy = Explorer::in_force(strategy, run.flags.seed_value);
+  const std::string answers = schedule.on ? text_of(strategy) : "model";
+  std::fprintf(stderr, "drawn sched=%s%s\n", answers.c_str(),
+               text_of_drawn(schedule.faults, world.armed_points()).c_str());
+}
+
+/// A failed run for which the ledger has excuses is made again without these faults; kExcused if it holds then.
+int excuse(const ScriptRun& run, const Guest& guest, const SchedFlags& sched, const RunReport& failed, int code) {
+  RunReport report = failed;
+  report.verdict = code == kStalled          ? Verdict::Stalled
+                   : code == kLivenessFailed ? Verdict::LivenessFailed
+                                             : Verdict::Failed;
+  if (!report.finding) report.finding.emplace();
+  report.finding->details.clear();
+  ScriptRun again = run;
+  again.faults = sched.faults;
+  RunSetup setup{.seed = run.flags.seed_value, .until = run.until};
+  if (sched.read_setup(setup) >= 0) return code;
+  ScriptCase which(std::move(again), guest);
+  look_for_excuse(which, setup, report);
+  if (report.verdict != Verdict::Excused) return code;
+  std::fprintf(stderr, "  %s\n", report.finding->details.c_str());
+  return kExcused;
 }
 
 }  // namespace
@@ -57,14 +83,14 @@ const Verb kRunVerb = {
     "  --digest        the trace digest as the last line: digest <32 hexadecimal digits>\n"
     "  --trace FILTER  events on stderr: kinds and lanes (ipc.transfer, sched, fs.*, all), fields (thread=fsh core=1\n"
     "                  badge=7 time>=1.5s), with and, or, not, ( ), `within 5ms after ( … )`; a comma is `or`\n"
-    "  --header        what defines the run, on stderr first\n"
+    "  --header        what defines the run and what its seed drew, on stderr first\n"
     "  --console       of a scenario: what its nodes print\n"
     "  --bless         of a scenario: write the files of s:golden instead of comparing\n"
     "  --json          one document on stdout, schema orrery.run/1; the console moves to stderr\n"
     "example: orrery run script.fsh --seed 42 --cores 4 --digest\n"
-    "exit:    0 held: the guest ended with status 0   1 it ended with another   2 usage   5 Orrery's own failure   7 "
-    "watchdog: silent loop   8 unreadable file\n"
-    "         10 stalled   11 limit reached   130 interrupted\n",
+    "exit:    0 held: the guest ended with status 0   1 it ended with another   2 usage   5 Orrery's own failure\n"
+    "         6 excused: it failed, and holds without faults that the plan asks for and nothing can survive\n"
+    "         7 watchdog: silent loop   8 unreadable file   10 stalled   11 limit reached   130 interrupted\n",
     run_verb};
 
 int run_verb(Context& context) {
@@ -152,7 +178,7 @@ int run_verb(Context& context) {
   if (const int code = start_recording(recorder, machine, record, run); code >= 0) return code;
   if (const std::string error = machine.start(); !error.empty()) return usage_error(kRunVerb, error);
   World& world = machine.world();
-  if (header) print_header(run, world);
+  if (header) print_header(run, machine.options().schedule, world);
   contain(world, {});
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
@@ -166,6 +192,13 @@ int run_verb(Context& context) {
   if (interrupted != 0) code = interrupted == SIGINT ? kInterrupted : kTerminated;
   judge.finish(world, world.now());
   if (judge.finding()) code = print_finding(*judge.finding());
+  const bool has_failed = code == kPropertyFailed || code == kLivenessFailed || code == kStalled;
+  if (has_failed && !faults.excuses().empty()) {
+    RunReport failed;
+    failed.excuses = faults.excuses();
+    failed.finding = judge.finding();
+    code = excuse(run, guest, sched, failed, code);
+  }
   const base::Digest root = world.finish();
   finish_recording(recorder, outcome, world, root);
   report_overrides(machine, world);

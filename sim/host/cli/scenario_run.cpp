@@ -3,6 +3,8 @@
 
 #include <cstdio>
 
+#include "sim/host/excuse.h"
+
 namespace sim::host::cli {
 namespace {
 
@@ -15,14 +17,8 @@ int read_setup(const Verb& verb, const ScenarioRunFlags& flags, RunSetup& setup)
   Schedule schedule;
   SparedLines spared;
   if (const int code = flags.sched.read(verb, setup.seed, schedule, spared); code >= 0) return code;
-  if (!flags.sched.overrides.empty() && !read_file(flags.sched.overrides, setup.overrides)) return kUnreadable;
-  const bool is_replay = flags.sched.sched.starts_with("replay:");
-  if (is_replay && !read_file(flags.sched.sched.substr(7), setup.overrides)) return kUnreadable;
-  if (!is_replay) setup.sched = flags.sched.sched;
-  if (setup.overrides.empty() && (!flags.sched.single.empty() || !flags.sched.faults.rules.empty())) {
-    setup.overrides = "orrery-overrides 1 seed=" + std::to_string(setup.seed) + " sched=fair\n";
-  }
-  for (const std::string& line : flags.sched.single) setup.overrides += line + "\n";
+  if (const int code = flags.sched.read_setup(setup); code >= 0) return code;
+  if (setup.overrides.empty() && !flags.sched.faults.rules.empty()) setup.overrides = "orrery-overrides 1\n";
   for (const std::string& rule : flags.sched.faults.rules) setup.overrides += "arm " + rule + "\n";
   return -1;
 }
@@ -67,9 +63,9 @@ int open_subject(const Context& context, const ScenarioSubject& subject, scenari
 
 void print_finding(const RunReport& report) {
   const Finding& finding = *report.finding;
-  std::fprintf(stderr, "FAILED  %s %s%s%s   at %s #%llu\n", finding.kind.c_str(), finding.property.c_str(),
-               finding.role.empty() ? "" : "   ", finding.role.c_str(), seconds(finding.time_ns).c_str(),
-               static_cast<unsigned long long>(finding.moment));
+  std::fprintf(stderr, "%s  %s %s%s%s   at %s #%llu\n", report.verdict == Verdict::Excused ? "excused" : "FAILED",
+               finding.kind.c_str(), finding.property.c_str(), finding.role.empty() ? "" : "   ", finding.role.c_str(),
+               seconds(finding.time_ns).c_str(), static_cast<unsigned long long>(finding.moment));
   if (!finding.details.empty()) std::fprintf(stderr, "  %s\n", finding.details.c_str());
 }
 
@@ -105,7 +101,7 @@ int run_scenario(const Context& context, const Verb& verb, const ScenarioRunFlag
   Filter filter;
   int wrong = -1;
   show_events(verb, flags.filter, *opened, filter, wrong);
-  const RunReport report = opened->run(setup);
+  RunReport report = opened->run(setup);
   if (wrong >= 0) return wrong;
   if (report.finding && report.finding->kind == "setup") {  // no run was made
     std::fprintf(stderr, "orrery: %s: %s\n", flags.path.c_str(), report.finding->details.c_str());
@@ -121,6 +117,9 @@ int run_scenario(const Context& context, const Verb& verb, const ScenarioRunFlag
                  static_cast<unsigned long long>(tally.withheld), static_cast<unsigned long long>(tally.lessened));
   }
   for (const std::string& line : report.unused) std::fprintf(stderr, "unused  %s\n", line.c_str());
+  opened->observer = {};
+  opened->blesses = false;
+  look_for_excuse(*opened, setup, report);
   if (report.finding) print_finding(report);
   std::fprintf(stderr, "orrery: %s: %s, %llu events, %s virtual; reproduce with: orrery %s\n", opened->name().c_str(),
                std::string(name_of(report.verdict)).c_str(), static_cast<unsigned long long>(report.events),

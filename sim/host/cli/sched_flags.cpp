@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <fstream>
 
+#include "sim/host/excuse.h"
+
 namespace sim::host::cli {
 namespace {
 
@@ -94,6 +96,16 @@ int SchedFlags::read(const Verb& verb, u64 seed, Schedule& schedule, SparedLines
   return -1;
 }
 
+int SchedFlags::read_setup(RunSetup& setup) const {
+  const bool is_replay = sched.starts_with(kReplay);
+  const std::string file = is_replay ? sched.substr(kReplay.size()) : overrides;
+  if (!file.empty() && !read_file(file, setup.overrides)) return kUnreadable;
+  if (!is_replay) setup.sched = sched;
+  if (setup.overrides.empty() && !single.empty()) setup.overrides = "orrery-overrides 1\n";
+  for (const std::string& line : single) setup.overrides += line + "\n";
+  return -1;
+}
+
 std::string SchedFlags::text() const {
   std::string line;
   if (!sched.empty()) line += " --sched " + quote(sched);
@@ -124,7 +136,8 @@ bool ChoiceLog::write(const std::string& path, World& world) const {
 }
 
 void FaultTallies::attach(Machine& machine) {
-  machine.on_fault = [this, before = machine.on_fault](const InjectRecord& record) {
+  machine.on_fault = [this, which = &machine, before = machine.on_fault](const InjectRecord& record) {
+    note_excuse(*which, record, excuses_);
     using enum InjectRecord::Outcome;
     Tally& tally = tallies_[{std::string(name_of(record.fault)), std::string(record.target)}];
     if (record.is_spared) {

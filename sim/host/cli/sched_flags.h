@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 
+#include "sim/host/case.h"
 #include "sim/host/cli/cli.h"
 #include "sim/host/script_lines.h"
 
@@ -18,6 +19,8 @@ struct SchedFlags {
   /// Reads all of them into `schedule` for a run with `seed`, and what they say about a script's lines into `spared`: −1
   /// to go on, or the exit code after saying what is wrong.
   int read(const Verb& verb, u64 seed, Schedule& schedule, SparedLines& spared) const;
+  /// The same, but for faults, as texts of a setup: −1, or the exit code where a file cannot be read.
+  int read_setup(RunSetup& setup) const;
   /// As they are written in a reproduction line.
   std::string text() const;
 };
@@ -42,6 +45,7 @@ class FaultTallies {
   void attach(Machine& machine);
   /// `fault process.kill 1/dev: 2 fired, 1 withheld (it holds the only copy …)`, a line each, on stderr.
   void print() const;
+  const std::vector<Excuse>& excuses() const { return excuses_; }
 
  private:
   struct Tally {
@@ -52,6 +56,7 @@ class FaultTallies {
     std::string reason;  // of the last one withheld
   };
   std::map<std::pair<std::string, std::string>, Tally> tallies_;
+  std::vector<Excuse> excuses_;
 };
 
 /// Tells on stderr which overrides never came up, and a file that was made for another plan.

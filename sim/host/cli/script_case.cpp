@@ -7,6 +7,7 @@
 
 #include "replay/edit.h"
 #include "sim/host/contain.h"
+#include "sim/host/excuse.h"
 #include "sim/host/judge/judge.h"
 #include "sim/host/script_lines.h"
 #include "sim/host/watch.h"
@@ -54,8 +55,10 @@ std::string strategy_of(const Machine& machine) {
 
 using FaultTable = std::map<std::pair<std::string, std::string>, FaultTally>;
 
-void note_fault(const InjectRecord& record, bool keep_lists, FaultTable& faults, RunReport& report) {
+void note_fault(const Machine& machine, const InjectRecord& record, bool keep_lists, FaultTable& faults,
+                RunReport& report) {
   if (record.is_spared) return;
+  note_excuse(machine, record, report.excuses);
   const std::string fault_class(name_of(record.fault));
   const std::string target(record.target);
   FaultTally& tally = faults[{fault_class, target}];
@@ -69,13 +72,6 @@ void note_fault(const InjectRecord& record, bool keep_lists, FaultTable& faults,
   if (!keep_lists || report.fired.size() == kForcedMax) return;
   report.fired.push_back(
       {fault_class, target, record.opportunity, record.time, text_of_values(record.fault, record.values)});
-}
-
-/// The classes of faults that were armed, whether or not they struck: ` process.kill cpu.steal`.
-std::string drawn_faults(const FaultSetup& setup) {
-  std::string text;
-  for (const ArmedFault& rule : setup.rules) text += " " + std::string(name_of(rule.rule.fault));
-  return text;
 }
 
 RunReport refused(const std::string& why) {
@@ -137,7 +133,7 @@ RunReport ScriptCase::run(const RunSetup& setup) {
     };
   }
   FaultTable faults;
-  machine.on_fault = [&](const InjectRecord& record) { note_fault(record, setup.keep_lists, faults, report); };
+  machine.on_fault = [&](const InjectRecord& record) { note_fault(machine, record, setup.keep_lists, faults, report); };
   Watch watch;
   watch.attach(machine, setup.keep_features);
   judge::Judge judge;
@@ -187,7 +183,7 @@ RunReport ScriptCase::run(const RunSetup& setup) {
   report.strategy = strategy_of(machine);
   report.drawn = "cores=" + std::to_string(run_.flags.cores_value) + " memory=" + run_.flags.memory;
   for (auto& [key, tally] : faults) report.faults.push_back(std::move(tally));
-  report.drawn += drawn_faults(machine.options().schedule.faults);
+  report.drawn += text_of_drawn(machine.options().schedule.faults, world.armed_points());
   report.unused.insert(report.unused.end(), unused.begin(), unused.end());
   report.root = world.finish();
   if (recorder.is_open()) {

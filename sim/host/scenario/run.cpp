@@ -3,6 +3,7 @@
 
 #include "base/glob.h"
 #include "sim/host/contain.h"
+#include "sim/host/excuse.h"
 #include "sim/host/scenario/case.h"
 #include "sim/host/scenario/runner.h"
 #include "sim/host/text.h"
@@ -311,6 +312,7 @@ void Runner::attach() {
   if (listens || has_golden_text) machine.on_output = [this](u32 node, base::Bytes bytes) { take_output(node, bytes); };
   if (!whens_.empty() || goldens_.size() > 0) machine.on_event = [this](const base::Event& event) { see(event); };
   machine.on_fault = [this](const InjectRecord& record) {
+    note_excuse(*machine_, record, excuses_);
     const std::string name(sim::name_of(record.fault));
     FaultTally& tally = tallies_[{name, std::string(record.target)}];
     tally.fault_class = name;
@@ -520,11 +522,12 @@ RunReport Runner::report_of() {
   report.hits = judge_.hits();
   for (const auto& [key, tally] : tallies_) report.faults.push_back(tally);
   report.fired = fired_;
+  report.excuses = excuses_;
   report.choices = choices_;
   report.unused.assign(unused_.begin(), unused_.end());
   if (setup_.keep_features) report.features = watch_.features();
   report.console = console_;
-  report.drawn = drawn_;
+  report.drawn = drawn_ + text_of_drawn(machine_->options().schedule.faults, world.armed_points());
   report.events = world.trace().count();
   report.virtual_ns = world.now();
   report.status = world.status();

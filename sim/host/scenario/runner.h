@@ -188,6 +188,7 @@ class Runner final : public Stage {
   std::string console_;
   std::map<std::pair<std::string, std::string>, FaultTally> tallies_;
   std::vector<FiredFault> fired_;
+  std::vector<Excuse> excuses_;
   std::vector<ForcedChoice> choices_;
   std::set<std::string> unused_;
   u64 next_id_ = 1;

@@ -31,7 +31,8 @@ constexpr base::Ratio kRatios[kIntensityMax + 1] = {{0, 1}, {1, 10'000}, {1, 1'0
 constexpr u32 kPerMinute[kIntensityMax + 1] = {0, 1, 3, 10, 30};
 constexpr std::string_view kOwes[] = {"mask", "detect", "loss", "outside"};
 constexpr std::string_view kPhases[] = {"warmup", "safety", "healing", "liveness"};
-constexpr std::string_view kTargets[] = {"core", "timer", "line", "console", "device", "thread", "node"};
+constexpr std::string_view kTargets[] = {"core",   "timer", "line",  "console", "device",
+                                         "thread", "node",  "point", "link",    "path"};
 
 }  // namespace
 
@@ -65,6 +66,8 @@ FaultRule rule_of(FaultClass fault, u32 intensity) {
   FaultRule rule;
   rule.fault = fault;
   rule.ratio = ratio_of(intensity);
+  if (intensity > 0 && fault == FaultClass::CodeNudge) rule.ratio = {1, 4};
+  if (intensity > 0 && fault == FaultClass::CodeTunable) rule.ratio = {1, 1};
   rule.per_minute = per_minute_of(intensity);
   for (u32 i = 0; i < kFaultKnobs; ++i) {
     rule.low[i] = info.knobs[i].low;

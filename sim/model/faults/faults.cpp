@@ -2,8 +2,11 @@
 // is in hooks.cpp.
 #include "sim/model/faults/faults.h"
 
+#include <algorithm>
+
 #include "base/format.h"
 #include "base/glob.h"
+#include "base/points.h"
 #include "sim/model/world.h"
 
 #include "base/enforce.h"
@@ -18,6 +21,15 @@ constexpr u32 kSourceFaults = u32{1} << 19;  // of EntryClass::Plan; one entry a
 constexpr u64 kMinuteNs = 60'000'000'000;
 constexpr u32 kTableBits = 12;
 static_assert(u32{1} << kTableBits == kFaultTableSize);
+
+bool kills(FaultClass fault) {
+  return fault == FaultClass::ProcessKill || fault == FaultClass::ProcessTrap ||
+         fault == FaultClass::ProcessDropReply || fault == FaultClass::ProcessCrashLoop;
+}
+/// Classes that strike what is brought back, and nothing else unless it is named.
+bool is_of_processes(FaultClass fault) {
+  return kills(fault) || fault == FaultClass::ProcessHang || fault == FaultClass::ProcessPause;
+}
 
 bool applies(const FaultRule& rule) {
   if (rule.at_most == 0) return false;
@@ -49,6 +61,9 @@ void write_target(base::Writer& out, const FaultTarget& target, std::string_view
     case TargetKind::Console: return out.text("/console");
     case TargetKind::Device: return base::format_to(out, "/{}", kDeviceNames[target.index]);
     case TargetKind::Node: return;
+    case TargetKind::Point:
+    case TargetKind::Link:
+    case TargetKind::Path:
     case TargetKind::Thread: break;
   }
   out.character('/');
@@ -62,6 +77,9 @@ void write_target(base::Writer& out, const FaultTarget& target, std::string_view
 
 /// Names class and target in the table; never 0.
 u64 id_of(FaultClass fault, const FaultTarget& target) {
+  const bool is_whole =
+      target.kind == TargetKind::Point || target.kind == TargetKind::Link || target.kind == TargetKind::Path;
+  if (is_whole) return (static_cast<u64>(fault) + 1) << 48 | target.index;  // whichever node comes to it
   if (target.kind != TargetKind::Thread) {
     return (static_cast<u64>(fault) + 1) << 48 | u64{static_cast<u8>(target.kind)} << 40 | u64{target.node} << 24 |
            target.index;
@@ -117,7 +135,12 @@ Faults::Stream* Faults::find(FaultClass fault, const FaultTarget& target) {
   stream.fault = fault;
   stream.target = target;
   base::Writer text{std::span<char>(stream.text, kFaultTextMax - 1)};
-  write_target(text, target, world_.nodes()[target.node - 1].name());
+  switch (target.kind) {
+    case TargetKind::Point: text.text(base::kPoints[target.index].name); break;
+    case TargetKind::Link: text.text(world_.links().at(target.index).name); break;
+    case TargetKind::Path: world_.links().write_path(text, target.index); break;
+    default: write_target(text, target, world_.nodes()[target.node - 1].name()); break;
+  }
   stream.key = actor_key(text.view());
   stream.prng = base::Prng(world_.seed(), name_of(fault), stream.key);
   stream.rule = rule_for(stream);
@@ -125,10 +148,18 @@ Faults::Stream* Faults::find(FaultClass fault, const FaultTarget& target) {
   return &stream;
 }
 
+bool Faults::is_vital(const kernel::Tcb& thread) const {
+  return std::find(plan_.vital.begin(), plan_.vital.end(), name_of_thread(thread)) != plan_.vital.end();
+}
+
 /// Asked while the stream is made: its target's thread is there.
 u16 Faults::rule_for(const Stream& stream) const {
-  const bool is_struck_by_all =
-      stream.target.kind != TargetKind::Thread || ledger_.is_supervised(name_of_thread(*stream.target.thread));
+  bool is_struck_by_all = true;
+  if (is_of_processes(stream.fault)) {
+    is_struck_by_all = ledger_.is_supervised(name_of_thread(*stream.target.thread));
+  } else if (stream.target.kind == TargetKind::Thread && info_of(stream.fault).owes != Owes::Mask) {
+    is_struck_by_all = !is_vital(*stream.target.thread);
+  }
   for (u32 i = 0; i < plan_.rules.size(); ++i) {
     const FaultRule& rule = plan_.rules[i];
     if (rule.fault != stream.fault || !applies(rule) || !(rule.any_process || is_struck_by_all)) continue;
@@ -203,6 +234,7 @@ std::optional<FaultHit> Faults::decide(Stream& stream, u64 opportunity, bool dra
   }
   const Ledger::Admission admission = admit(stream, hit, now);
   record.reason = admission.reason;
+  record.excuse = admission.excuse;
   if (!admission.reason.empty()) {
     record.outcome = admission.withheld ? InjectRecord::Outcome::Withheld : InjectRecord::Outcome::Lessened;
   }
@@ -210,7 +242,7 @@ std::optional<FaultHit> Faults::decide(Stream& stream, u64 opportunity, bool dra
   tell(stream, record);
   hit.event = world_.trace().count();
   if (record.outcome == InjectRecord::Outcome::Withheld) return {};
-  if (stream.target.kind == TargetKind::Thread) {
+  if (kills(stream.fault)) {
     ledger_.killed(stream.target.node, name_of_thread(*stream.target.thread), now);
   }
   return hit;
@@ -219,8 +251,18 @@ std::optional<FaultHit> Faults::decide(Stream& stream, u64 opportunity, bool dra
 /// Asks the ledger, which may lower what the hit says.
 Ledger::Admission Faults::admit(const Stream& stream, FaultHit& hit, u64 now) const {
   const FaultTarget& target = stream.target;
-  if (target.kind == TargetKind::Thread) return ledger_.admit_kill(target.node, name_of_thread(*target.thread), now);
-  if (stream.busy_until > now) return {"it is still under way", true};
+  if (kills(stream.fault)) {
+    Ledger::Admission admission = ledger_.admit_kill(target.node, name_of_thread(*target.thread), now);
+    const bool gives_up =
+        stream.fault == FaultClass::ProcessCrashLoop && hit.values[kLoopDeathsKnob] >= kServiceKillsMax;
+    if (gives_up && admission.excuse.empty()) admission.excuse = "it dies more often than its supervisor bears";
+    return admission;
+  }
+  if (stream.fault == FaultClass::ProcessHang) return ledger_.admit_hang(name_of_thread(*target.thread));
+  if (stream.busy_until > now) return {"it is still under way", true, {}};
+  if (target.kind == TargetKind::Thread && info_of(stream.fault).owes != Owes::Mask && is_vital(*target.thread)) {
+    return {{}, false, "its node is nothing without it, and it is named as a target"};
+  }
   switch (stream.fault) {
     case FaultClass::NodeRack: return ledger_.admit_down(target.node, hit.values[kRackCountKnob], now);
     case FaultClass::NodeCrash:
@@ -228,7 +270,9 @@ Ledger::Admission Faults::admit(const Stream& stream, FaultHit& hit, u64 now) co
     case FaultClass::NodeLost:
     case FaultClass::NodeZombie: {
       u64 one = 1;
-      return ledger_.admit_down(target.node, one, now);
+      Ledger::Admission admission = ledger_.admit_down(target.node, one, now);
+      if (stream.fault == FaultClass::NodeLost) admission.excuse = "it never returns, and a node may be down";
+      return admission;
     }
     case FaultClass::ClockFreeze: hit.backward = true; [[fallthrough]];
     case FaultClass::ClockSkew:
@@ -254,8 +298,52 @@ void Faults::forget(u32 node) {
   }
 }
 
-void Faults::queue_undo(u32 index, u32 node, u64 time) {
-  Stream& stream = memory_.streams[index];
+// ── Points and the kernel ────────────────────────────────────────────────────────────────────────────────────
+
+bool Faults::strikes_kernel() const {
+  return on(FaultClass::BudgetCut) || on(FaultClass::ProcessHang) || on(FaultClass::ProcessPause) ||
+         on(FaultClass::MemRefuse) || on(FaultClass::IpcSpuriousWake) || on(FaultClass::IpcReplyGone) ||
+         on(FaultClass::IpcRevokeMidway);
+}
+
+/// Each point has a coin of its own, thrown once; one that a rule or an override names needs none.
+void Faults::arm_points() {
+  constexpr u64 kCoin = 1000;  // argument of opportunity 0 that is no knob's and no word's
+  for (u32 i = 0; i < base::kPointCount; ++i) {
+    const bool is_nudge = base::kPoints[i].form == base::PointForm::Nudge;
+    const FaultClass fault = is_nudge ? FaultClass::CodeNudge : FaultClass::CodeTunable;
+    if (!on(fault)) continue;
+    Stream* const stream = find(fault, {.kind = TargetKind::Point, .index = i});
+    if (stream == nullptr) continue;
+    if (stream->rule != kNoRule && !plan_.rules[stream->rule].any_process &&
+        scaled(stream->prng.at(0, kCoin), 4) != 0) {
+      stream->rule = kNoRule;
+    }
+    bool is_named = false;
+    for (u32 at = overrides_of_[static_cast<u32>(fault)]; at < overrides_of_[static_cast<u32>(fault) + 1]; ++at) {
+      is_named = is_named || plan_.overrides[at].target == stream->key;
+    }
+    if (stream->rule != kNoRule || is_named) armed_points_ |= u64{1} << i;
+  }
+}
+
+u32 Faults::point(u32 point, u32 choices, const Node& node, const kernel::Tcb& thread, u64 now) {
+  const FaultTarget target{TargetKind::Point, node.number(), point, &thread};
+  if (base::kPoints[point].form == base::PointForm::Nudge) {
+    return opportunity(FaultClass::CodeNudge, target, now).has_value() ? 1 : 0;
+  }
+  Stream* const stream = find(FaultClass::CodeTunable, target);
+  if (stream == nullptr) return 0;
+  if (stream->kept == 0) {
+    if (phase_ != Phase::Safety) return 0;
+    const auto hit = opportunity(FaultClass::CodeTunable, target, now);
+    stream->kept = 1 + (hit ? 1 + static_cast<u32>(hit->values[0] % choices) : 0);
+  }
+  return stream->kept - 1;
+}
+
+void Faults::queue_undo(Stream& stream, u32 node, u64 time) {
+  const u32 index = static_cast<u32>(&stream - memory_.streams.data());
   stream.undos += 1;
   world_.push({.time = time,
                .order = order_of(EntryClass::Plan, kSourceFaults + index, 2 * stream.undos + 1),
@@ -295,6 +383,7 @@ void Faults::begin() {
                  .b = is_timed ? rule.per_minute : u64{rule.ratio.numerator} << 32 | rule.ratio.denominator,
                  .c = rule.from});
   }
+  arm_points();
   for (u32 i = 0; i < kFaultClasses; ++i) {
     const FaultClass fault = static_cast<FaultClass>(i);
     const FaultInfo& info = info_of(fault);
@@ -319,10 +408,20 @@ void Faults::begin() {
           if (node.devices().can_be_struck(fault)) queue({TargetKind::Console, node.number()});
           break;
         case TargetKind::Node: queue({TargetKind::Node, node.number()}); break;
+        case TargetKind::Link:
+        case TargetKind::Path: break;  // below: they are no node's
         case TargetKind::Timer:
         case TargetKind::Device:
+        case TargetKind::Point:
         case TargetKind::Thread: UNREACHABLE("no class strikes these by the minute");
       }
+    }
+    const u32 count = info.target == TargetKind::Link   ? world_.links().count()
+                      : info.target == TargetKind::Path ? world_.links().path_count()
+                                                        : 0;
+    for (u32 place = 0; place < count; ++place) {
+      if (info.target == TargetKind::Path && world_.links().is_loop(place)) continue;
+      queue({.kind = info.target, .index = place});
     }
   }
 }
@@ -338,7 +437,7 @@ void Faults::queue_strike(u32 index, u64 now) {
   world_.push({.time = time,
                .order = order_of(EntryClass::Plan, kSourceFaults + index, 2 * stream.next),
                .argument = index,
-               .node = static_cast<u16>(stream.target.node - 1),
+               .node = static_cast<u16>(stream.target.node == 0 ? 0 : stream.target.node - 1),
                .action = Action::FaultStrike});
 }
 
@@ -348,7 +447,8 @@ std::optional<FaultHit> Faults::strike(u32 index, u64 now) {
   const u64 opportunity = stream.next;
   stream.next += 1;
   std::optional<FaultHit> hit;
-  if (world_.nodes()[stream.target.node - 1].is_up()) hit = decide(stream, opportunity, true, now);
+  const bool is_there = stream.target.node == 0 || world_.nodes()[stream.target.node - 1].is_up();
+  if (is_there) hit = decide(stream, opportunity, true, now);
   queue_strike(index, now);
   return hit;
 }

@@ -15,6 +15,7 @@
 
 namespace sim {
 
+class Node;
 class World;
 
 constexpr u32 kFaultStreamsMax = 2048;
@@ -26,8 +27,10 @@ constexpr u32 kDeviceTimer = ~u32{0} >> 8;  // as the number of a timer: the nod
 /// Who is struck.
 struct FaultTarget {
   TargetKind kind = TargetKind::Node;
-  u32 node = 0;                         // number
-  u32 index = 0;                        // of the core or line; of a device its place in kDeviceTable
+  u32 node = 0;  // number
+  u32 index =
+      0;  // of the core or line; of a device its place in kDeviceTable, of a point in base::kPoints; of a link or path
+          // as Links counts them
   const kernel::Tcb* thread = nullptr;  // TargetKind::Thread
 };
 
@@ -71,7 +74,9 @@ class Faults {
     u64 undos = 0;       // entries that ended something
     CrashLoop loop;
     Wobble wobble;
-    u32 fired = 0;  // that were to fire
+    u32 kept = 0;     // of a tunable: its value for the run
+    u64 setting = 0;  // of a link: what becomes of it; of a partition: the nodes of one side
+    u32 fired = 0;    // that were to fire
     FaultClass fault = FaultClass::CpuSteal;
     u16 rule = 0;
     FaultTarget target;
@@ -95,17 +100,27 @@ class Faults {
   /// What a class that lasts keeps on this node ends.
   void forget(u32 node);
 
+  /// Whether the kernel has to be asked, and then goes by its general path.
+  bool strikes_kernel() const;
+  /// Where the world says what faults do in the entry that is being made.
+  kernel::EntryFaults& entry_faults() { return entry_faults_; }
+  /// Points that are armed in this run (base/points.h).
+  u64 armed_points() const { return armed_points_; }
+  /// What base::PointPort says of one, of which a program has come to at `now`.
+  u32 point(u32 point, u32 choices, const Node& node, const kernel::Tcb& thread, u64 now);
+
   /// Tells of the rules and queues the first strikes of classes by the minute.
   void begin();
   /// A strike by the minute is due. Queues the next one.
   std::optional<FaultHit> strike(u32 stream, u64 now);
   Stream& stream(u32 index) { return memory_.streams[index]; }
+  std::span<Stream> streams() { return memory_.streams.first(stream_count_); }
   /// The stream of a class and target, made when it is not there; null when there is no room.
   Stream* find(FaultClass fault, const FaultTarget& target);
   /// Strikes that wait in the queue: alone they keep no world running.
   u32 queued() const { return queued_; }
-  /// Queues an end of what stream `index` does, at `time`, on `node` (number).
-  void queue_undo(u32 index, u32 node, u64 time);
+  /// Queues an end of what the stream does, at `time`, on `node` (number).
+  void queue_undo(Stream& stream, u32 node, u64 time);
   Ledger& ledger() { return ledger_; }
   void node_started(u32 node) { ledger_.node_started(node); }
   void note_entry(u32 node, const kernel::Tcb& tcb);
@@ -113,6 +128,7 @@ class Faults {
  private:
   static constexpr u16 kNoRule = 0xFFFF;
   u16 rule_for(const Stream& stream) const;
+  bool is_vital(const kernel::Tcb& thread) const;
   const FaultOverride* find_override(const Stream& stream, u64 opportunity) const;
   std::optional<FaultHit> decide(Stream& stream, u64 opportunity, bool drawn, u64 now);
   void tell(const Stream& stream, const InjectRecord& record);
@@ -123,7 +139,11 @@ class Faults {
   Memory memory_;
   World& world_;
   Ledger ledger_;
+  void arm_points();
+
+  kernel::EntryFaults entry_faults_;
   Phase phase_ = Phase::Safety;
+  u64 armed_points_ = 0;
   u64 on_ = 0;
   u32 stream_count_ = 0;
   u32 timed_count_ = 0;

@@ -13,6 +13,7 @@ using kernel::Syscall;
 
 namespace {
 
+constexpr u64 kRetryNs = 1000;
 constexpr u8 kInterrupt = 0x03;  // Ctrl-C
 
 FaultTarget core_target(const Node& node, const Core& core) { return {TargetKind::Core, node.number(), core.number}; }
@@ -24,6 +25,18 @@ bool takes_message(i32 call) {
     case Syscall::NBSendRecv:
     case Syscall::Recv:
     case Syscall::NBRecv: return true;
+    default: return false;
+  }
+}
+
+/// Whether the call is an operation that the kernel does in steps.
+bool is_long(const kernel::UserFrame& frame) {
+  if (frame.call != static_cast<i32>(Syscall::Call)) return false;
+  switch (static_cast<kernel::Invoke>(kernel::MessageInfo{frame.info}.label())) {
+    case kernel::Invoke::UntypedRetype:
+    case kernel::Invoke::CNodeRevoke:
+    case kernel::Invoke::CNodeDelete:
+    case kernel::Invoke::CNodeCancelBadgedSends: return true;
     default: return false;
   }
 }
@@ -40,6 +53,78 @@ void World::fault_dispatched(Node& node, Core& core) {
   if (!hit) return;
   const u64 left = core.run_end - core.time;
   set_core_time(core, core.time + (hit->values[0] < left ? hit->values[0] : left));
+}
+
+/// An entry is about to be made: what a fault does in it, and whom the kernel asks.
+void World::fault_entry(Node& node, Core& core, kernel::Entry& entry) {
+  kernel::EntryFaults& faults = faults_->entry_faults();
+  faults = {};
+  if (faults_->strikes_kernel()) faults = {.strikes = strikes, .context = &node};
+  kernel::Kernel& kernel = node.kernel();
+  const kernel::Ref<kernel::Tcb> current = kernel.core(core.number).current;
+  if (entry.kind == kernel::EntryKind::Syscall) {
+    if (core.suspends && current == core.current) faults.suspend = current;
+    if (faults_->on(FaultClass::IpcPreemptLong) && is_long(kernel.at(core.current).frame)) {
+      // What was cut and goes on is cut again: it is one operation.
+      const kernel::Tcb& tcb = kernel.at(core.current);
+      const FaultTarget target{TargetKind::Thread, node.number(), 0, &tcb};
+      Faults::Stream* const stream = faults_->find(FaultClass::IpcPreemptLong, target);
+      const bool goes_on =
+          tcb.state == kernel::ThreadState::Restart && stream != nullptr && stream->loop.thread_id == tcb.thread_id;
+      if (goes_on || faults_->opportunity(FaultClass::IpcPreemptLong, target, core.time)) {
+        entry.horizon = core.time;
+        if (stream != nullptr) stream->loop.thread_id = tcb.thread_id;
+      } else if (stream != nullptr && stream->loop.thread_id == tcb.thread_id) {
+        stream->loop.thread_id = 0;
+      }
+    }
+  }
+  core.suspends = false;
+  if (core.resumes_id != 0) {
+    const kernel::Ref<kernel::Tcb> tcb{(core.resumes_id & kernel::kThreadSlotMask) << kernel::kTcbBits};
+    const bool is_there = node.fiber_of(tcb).thread_id == core.resumes_id;
+    if (is_there && kernel.at(tcb).state == kernel::ThreadState::Inactive) faults.resume = tcb;
+    core.resumes_id = 0;
+  }
+  if (core.cut_percent != 0 && current && kernel.at(current).sc) {
+    faults.cut = kernel.at(current).sc;
+    faults.cut_budget = kernel.at(kernel.at(current).sc).budget * core.cut_percent / 100;
+  }
+  core.cut_percent = 0;
+  const bool has_any = faults.strikes != nullptr || faults.suspend || faults.resume || faults.cut;
+  entry.faults = has_any ? &faults : nullptr;
+}
+
+bool World::strikes(void* context, kernel::Weakness weakness, kernel::Ref<kernel::Tcb> thread) {
+  Node& node = *static_cast<Node*>(context);
+  Faults& faults = *node.world().faults_;
+  constexpr FaultClass kClasses[] = {FaultClass::MemRefuse, FaultClass::IpcSpuriousWake, FaultClass::IpcReplyGone,
+                                     FaultClass::IpcRevokeMidway};
+  const FaultClass fault = kClasses[static_cast<u32>(weakness)];
+  if (!faults.on(fault)) return false;
+  const kernel::Tcb& tcb = node.kernel().at(thread);
+  return faults.opportunity(fault, {TargetKind::Thread, node.number(), 0, &tcb}, node.kernel().now()).has_value();
+}
+
+/// Has the core enter its kernel at once.
+void World::poke_by_fault(Core& core) {
+  core.poke = true;
+  core.note_interrupts();
+  if (core.phase != CorePhase::Idle) return;
+  core.phase = CorePhase::Expiry;
+  set_core_time(core, core.time > now_ ? core.time : now_);
+}
+
+u64 World::armed_points() const { return faults_ == nullptr ? 0 : faults_->armed_points(); }
+
+u32 World::ask_point(void* context, u32 point, u32 choices) {
+  World& world = *static_cast<World*>(context);
+  if (running.fiber == nullptr || world.in_point_) return 0;  // only programs have points, not who watches them
+  world.in_point_ = true;
+  const u32 answer =
+      world.faults_->point(point, choices, *running.node, running.node->kernel().at(running.tcb), running.time);
+  world.in_point_ = false;
+  return answer;
 }
 
 u64 World::fault_poke(Node& node, u32 target, u64 now) {
@@ -59,6 +144,10 @@ u64 World::fault_timer(Node& node, u32 timer, u64 time) {
     if (const auto hit = faults_->opportunity(FaultClass::TimerMerge, target, now_)) {
       time = (time + hit->values[0] - 1) / hit->values[0] * hit->values[0];
     }
+  }
+  if (timer != kDeviceTimer && faults_->on(FaultClass::BudgetRefillLate)) {
+    const auto hit = faults_->opportunity(FaultClass::BudgetRefillLate, {TargetKind::Core, node.number(), timer}, now_);
+    if (hit) time += hit->values[0];
   }
   return time;
 }
@@ -123,6 +212,20 @@ bool World::fault_trap(Node& node, Core& core) {
       return die(CrashKind::Killed, hit->event);
     }
   }
+  if (tcb.frame.call != static_cast<i32>(Syscall::Port)) {
+    if (faults_->on(FaultClass::ProcessHang)) {
+      core.suspends = faults_->opportunity(FaultClass::ProcessHang, target, core.time).has_value();
+    }
+    if (faults_->on(FaultClass::ProcessPause)) {
+      if (const auto hit = faults_->opportunity(FaultClass::ProcessPause, target, core.time)) {
+        core.suspends = true;
+        Faults::Stream* const stream = faults_->find(FaultClass::ProcessPause, target);
+        stream->busy_until = core.time + hit->values[0];
+        stream->loop.thread_id = tcb.thread_id;
+        faults_->queue_undo(*stream, node.number(), stream->busy_until);
+      }
+    }
+  }
   if (!faults_->on(FaultClass::ProcessCrashLoop) || !takes_message(tcb.frame.call)) return false;
   Faults::Stream* const stream = faults_->find(FaultClass::ProcessCrashLoop, target);
   if (stream == nullptr) return false;
@@ -164,8 +267,19 @@ void World::fault_strike(Node& node, u32 index, u64 now) {
   const FaultTarget& target = stream.target;
   Devices& devices = node.devices();
   switch (stream.fault) {
-    case FaultClass::CpuOffline: return hold(node, node.cores()[target.index], hit->values[0]);
+    case FaultClass::CpuOffline: {
+      Core& core = node.cores()[target.index];
+      hold(node, core, hit->values[0]);
+      stream.busy_until = core.time > now ? core.time : now;
+      return;
+    }
     case FaultClass::CpuThrottle: return slow_down(node.cores()[target.index], hit->values[0], now + hit->values[1]);
+    case FaultClass::BudgetCut: {
+      Core& core = node.cores()[target.index];
+      core.cut_percent = hit->values[0];
+      if (core.phase != CorePhase::Idle) poke_by_fault(core);
+      return;
+    }
     case FaultClass::NodeSlow:
       for (Core& core : node.cores()) slow_down(core, hit->values[0], now + hit->values[1]);
       return;
@@ -203,7 +317,7 @@ void World::fault_strike(Node& node, u32 index, u64 now) {
       stream.busy_until = now + hit->values[0];
       stream.wobble.moved = devices.clock().ppm();
       MUST(set_rate(node.number(), -kRatePpmMax));
-      return faults_->queue_undo(index, node.number(), stream.busy_until);
+      return faults_->queue_undo(stream, node.number(), stream.busy_until);
     case FaultClass::ClockStrobe:
     case FaultClass::ClockNoise:
       stream.wobble = {.most = hit->values[0],
@@ -222,6 +336,13 @@ void World::fault_strike(Node& node, u32 index, u64 now) {
     case FaultClass::ConsoleHangup: return devices.deliver_hangup(now);
     case FaultClass::ConsoleResize:
       return devices.deliver_size(static_cast<u16>(hit->values[0]), static_cast<u16>(hit->values[1]), now);
+    case FaultClass::NetClog:
+    case FaultClass::NetSwizzle:
+    case FaultClass::NetPartition:
+    case FaultClass::NetRate:
+    case FaultClass::NetQueue:
+    case FaultClass::NetMtu:
+    case FaultClass::NetFlap: return fault_link(index, *hit);
     default: UNREACHABLE("no class by the minute");
   }
 }
@@ -239,7 +360,7 @@ void World::fault_cut(Node& node, u32 index, u64 until) {
   node_stopped(node, now_, 0, Stopped::PowerCut);
   if (until == kNever) return;
   plan_entries_ += 1;  // a node that may come back keeps the world going
-  faults_->queue_undo(index, node.number(), until);
+  faults_->queue_undo(faults_->stream(index), node.number(), until);
 }
 
 void World::fault_undo(const QueueEntry& entry) {
@@ -275,9 +396,24 @@ void World::fault_undo(const QueueEntry& entry) {
       }
       wobble.moved += step;
       MUST(step_wall(node.number(), step));
-      if (wobble.left != 0) faults_->queue_undo(static_cast<u32>(entry.argument), node.number(), now_ + wobble.period);
+      if (wobble.left != 0) faults_->queue_undo(stream, node.number(), now_ + wobble.period);
       return;
     }
+    case FaultClass::ProcessPause: {
+      const u32 id = stream.loop.thread_id;
+      if (!node.is_up() || id == 0) return;
+      const kernel::Ref<kernel::Tcb> tcb{(id & kernel::kThreadSlotMask) << kernel::kTcbBits};
+      Core& core = node.cores()[node.kernel().at(tcb).core % node.cores().size()];
+      if (core.resumes_id != 0) return faults_->queue_undo(stream, node.number(), now_ + kRetryNs);
+      core.resumes_id = id;
+      stream.loop.thread_id = 0;
+      return poke_by_fault(core);
+    }
+    case FaultClass::NetPartition:
+    case FaultClass::NetRate:
+    case FaultClass::NetQueue:
+    case FaultClass::NetMtu:
+    case FaultClass::NetFlap: return undo_link(stream);
     default: UNREACHABLE("a class that ends by itself");
   }
 }
@@ -288,6 +424,7 @@ void World::set_phase(Phase phase, u64 core) {
   faults_->set_phase(phase);
   if (phase != Phase::Healing) return;
   healed_ = core;
+  heal_links();
   for (Node& node : nodes_) {
     if (is_healed(node)) heal(node);
   }
@@ -313,7 +450,8 @@ void World::heal(Node& node) {
     MUST(set_rate(node.number(), clock.drift_ppm));
     MUST(step_wall(node.number(), clock.skew_ns - node.devices().clock().error_at(now_)));
   }
-  if (!node.is_up() && faults_->ledger().is_away(node.number(), now_)) {
+  const Ledger& ledger = faults_->ledger();
+  if (!node.is_up() && ledger.is_away(node.number(), now_) && !ledger.is_lost(node.number())) {
     tell(FaultClass::NodeCrash);
     const auto booted = power_up(node, now_);
     ASSERT(booted.ok());  // it has booted before with the same configuration

@@ -8,7 +8,8 @@
 namespace sim {
 
 namespace {
-Ledger::Admission withhold(std::string_view reason) { return {reason, true}; }
+Ledger::Admission withhold(std::string_view reason) { return {reason, true, {}}; }
+Ledger::Admission excused(std::string_view why) { return {{}, false, why}; }
 }  // namespace
 
 Ledger::Ledger(const FaultPlan& plan)
@@ -34,20 +35,31 @@ u32 Ledger::kills_of(u32 node, u32 service) const {
 
 Ledger::Admission Ledger::admit_kill(u32 node, std::string_view name, u64 now) const {
   const u32 service = find(name);
-  if (service == kServicesMax) return {};  // named by a rule: what nobody brings back is lost on purpose
+  // Named by a rule: what nobody brings back is lost on purpose.
+  if (service == kServicesMax) return excused("nobody brings it back, and it is named as a target");
   if ((ready_ & bit(node)) == 0) return withhold("its node is still booting");
   const u32 place = kills_of(node, service);
+  const Admission usual = services_[service].only_copy
+                              ? excused("it holds the only copy of what it serves, and copies may be lost")
+                              : Admission{};
   if (place == kKillsMax) {
     if (services_[service].only_copy && copies_lost_ >= budget_.copies_lost) {
       return withhold("it holds the only copy of what it serves");
     }
-    return kills_count_ < kKillsMax ? Admission{} : withhold("too many services were killed");
+    return kills_count_ < kKillsMax ? usual : withhold("too many services were killed");
   }
   const Kills& kills = kills_[place];
-  if (kills.count < kServiceKillsMax) return {};
+  if (kills.count < kServiceKillsMax) return usual;
   // The oldest of the last kServiceKillsMax kills.
   const u64 oldest = kills.times[kills.count % kServiceKillsMax];
-  return now - oldest < kServiceWindowNs ? withhold("its supervisor would give it up") : Admission{};
+  return now - oldest < kServiceWindowNs ? withhold("its supervisor would give it up") : usual;
+}
+
+Ledger::Admission Ledger::admit_hang(std::string_view name) const {
+  const u32 service = find(name);
+  if (service == kServicesMax) return excused("nobody looks after it, and it is named as a target");
+  if (services_[service].is_probed) return {};
+  return withhold("nobody would notice");
 }
 
 void Ledger::killed(u32 node, std::string_view name, u64 now) {
@@ -79,7 +91,7 @@ Ledger::Admission Ledger::admit_down(u32 node, u64& count, u64 now) const {
   if (budget_.nodes_down <= away) return withhold("no more nodes may be down at one time");
   if (count <= budget_.nodes_down - away) return {};
   count = budget_.nodes_down - away;
-  return {"no more nodes may be down at one time", false};
+  return {"no more nodes may be down at one time", false, {}};
 }
 
 // ── Clocks ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -91,7 +103,7 @@ Ledger::Admission Ledger::admit_step(i64 error, i64& step) const {
   if (error + step < -most) step = -most - error;
   if (step == wanted) return {};
   const bool moves = wanted > 0 ? step > 0 : step < 0;
-  return {"the clock may not be wrong by more", !moves};
+  return {"the clock may not be wrong by more", !moves, {}};
 }
 
 }  // namespace sim

@@ -16,6 +16,7 @@ class Ledger {
   struct Admission {
     std::string_view reason;  // empty: as it was asked for
     bool withheld = false;    // else lessened
+    std::string_view excuse;  // why no promise holds after it, which the plan asks for; empty: all hold
   };
 
   explicit Ledger(const FaultPlan& plan);
@@ -23,6 +24,8 @@ class Ledger {
   // ── Services ─────────────────────────────────────────────────────────────────────────────────────────────
   /// A thread of this name on `node` dies, at `now`.
   Admission admit_kill(u32 node, std::string_view name, u64 now) const;
+  /// It stops for ever.
+  Admission admit_hang(std::string_view name) const;
   void killed(u32 node, std::string_view name, u64 now);
   /// A node starts, or starts again.
   void node_started(u32 node);
@@ -38,6 +41,8 @@ class Ledger {
   /// The node is away until `until` as its clients see it.
   void down(u32 node, u64 until) { away_until_[node - 1] = until; }
   bool is_away(u32 node, u64 now) const { return away_until_[node - 1] > now; }
+  /// It never returns, not even healed.
+  bool is_lost(u32 node) const { return away_until_[node - 1] == ~u64{0}; }
 
   // ── Clocks ───────────────────────────────────────────────────────────────────────────────────────────────
   /// The wall clock, which is off by `error` ns, is moved by `step` more; the step is lowered to what the budget leaves.

@@ -16,8 +16,8 @@ enum class Owes : u8 {
 };
 /// How often a class strikes: by a ratio of its opportunities, or so many times a virtual minute.
 enum class Coin : u8 { Opportunity, Minute };
-/// What a class strikes, as its target is written: `1/core0`, `1/core0` or `1/irq2`, `1/irq1`, `1/console`, `1/dev`, `1`.
-enum class TargetKind : u8 { Core, Timer, Line, Console, Device, Thread, Node };
+/// What a class strikes, as its target is written: `1/core0`, `1/core0` or `1/irq2`, `1/irq1`, `1/console`, `1/dev`, `1`, `heap.dirty`, `lan`, `lan:1→2`.
+enum class TargetKind : u8 { Core, Timer, Line, Console, Device, Thread, Node, Point, Link, Path };
 enum class KnobUnit : u8 { Time, Bytes, Count };
 
 struct FaultKnob {
@@ -60,6 +60,7 @@ std::optional<FaultClass> fault_named(std::string_view name);
 // Under each class a knob's place, for those that the ledger lessens.
 constexpr u32 kClockKnob = 0;  // time or length
 constexpr u32 kRackCountKnob = 1;
+constexpr u32 kLoopDeathsKnob = 1;
 
 /// Intensity 0 to 4: 0, 1/10⁴, 1/10³, 1/10², 1/10 of the opportunities; 0, 1, 3, 10, 30 times a virtual minute.
 constexpr u32 kIntensityMax = 4;
@@ -100,6 +101,7 @@ struct FaultOverride {
 struct FaultService {
   std::string_view name;
   bool only_copy = false;  // what clients gave it is nowhere else: it does not survive a kill
+  bool is_probed = false;  // somebody notices when it does not answer
 };
 
 /// How much may be damaged at one time.
@@ -114,6 +116,8 @@ struct FaultPlan {
   std::span<const FaultRule> rules;
   std::span<const FaultOverride> overrides;  // sorted by fault, target, opportunity; no two of one opportunity
   std::span<const FaultService> services;
+  /// Processes without which a node is nothing: what is only to be detected does not strike them unless a rule names them.
+  std::span<const std::string_view> vital;
   std::string_view last_started;  // by a node that boots: services are not killed before; empty: they may at once
   FaultBudget budget;
 };
@@ -139,6 +143,7 @@ struct InjectRecord {
   u64 time = 0;  // virtual ns
   u64 values[kFaultKnobs] = {};
   std::string_view reason;  // of the ledger, when it did not simply fire
+  std::string_view excuse;  // of the ledger: why no promise can be kept after it; empty: all can
   u32 forced = ~u32{0};     // index in FaultPlan::overrides of the one that spoke; ~0: none
   bool is_spared = false;   // an override kept it from firing; the outcome is Withheld
 };

@@ -1,0 +1,121 @@
+// tests/root/faults_test.cpp — the system's own programs under faults that they have to mask: what a session prints stays
+// the same, whatever strikes the machine under it, and the kernel's invariants hold.
+#include <catch2/catch.hpp>
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/points.h"
+#include "sim/host/machine_host.h"
+#include "user/image.h"
+#include "user/native.h"
+
+namespace {
+
+constexpr u64 kLimitNs = 600'000'000'000;
+
+// What does not tell of times or process numbers.
+const std::string kSession =
+    "echo hello | wc -c\n"
+    "for i in 1 2 3 4 5; do echo line $i >> /tmp/lines; done\n"
+    "sort -r /tmp/lines | head -n 2\n"
+    "mkdir -p /tmp/d/e; cp /tmp/lines /tmp/d/e; ls -l /tmp/d/e | wc -l\n"
+    "x=$(cat /tmp/d/e/lines | grep -c 3); echo \"found $x\"\n"
+    "mount ramfs /mnt; echo inside > /mnt/f; cat /mnt/f; unmount /mnt\n"
+    "head -c 16 /dev/zero | cksum\n"
+    "sleep 1; echo slept\n"
+    "yes | head -n 3 | uniq -c\n"
+    "f() { local v=$1; [ $v -gt 0 ] && { echo f $v; f $((v-1)); }; return 0; }\n"
+    "f 4\n"
+    "cat <<END | tr a-z A-Z\nhere $x\nEND\n"
+    "for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; done | tee /tmp/n | wc -l; cksum /tmp/n\n"
+    "date -u +%Y > /tmp/year; echo done\n";
+
+struct Run {
+  sim::Outcome outcome = sim::Outcome::Running;
+  std::string output;
+  std::set<std::string> points;  // that fired
+  bool sound = false;
+};
+
+Run run(const std::string& rules, u64 seed, u32 cores = 1) {
+  Run result;
+  sim::host::Schedule schedule;
+  REQUIRE(sim::host::parse_schedule("orrery-overrides 1\n" + rules, schedule) == "");
+  schedule.on = false;
+  sim::host::Machine machine({.seed = seed,
+                              .cores = cores,
+                              .image = std::string(base::text_of(user::boot_image())),
+                              .console = sim::ConsoleKind::Script,
+                              .script = kSession,
+                              .entries = user::native_entries(),
+                              .schedule = schedule});
+  machine.on_output = [&](u32, base::Bytes bytes) { result.output += base::text_of(bytes); };
+  machine.on_fault = [&](const sim::InjectRecord& record) {
+    const bool is_point = record.fault == sim::FaultClass::CodeNudge || record.fault == sim::FaultClass::CodeTunable;
+    if (is_point) result.points.insert(std::string(record.target));
+  };
+  REQUIRE(machine.start() == "");
+  result.outcome = machine.world().run(kLimitNs);
+  std::vector<u8> scratch((u64{64} << 20) / 16);
+  result.sound = !kernel::check_invariants(machine.world().nodes()[0].kernel(), scratch);
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("what the system has to mask is masked: each class alone", "[user][root][faults]") {
+  const Run plain = run("", 3);
+  REQUIRE(plain.outcome == sim::Outcome::Ended);
+  REQUIRE(plain.output.ends_with("done\n"));
+  for (u32 i = 0; i < sim::kFaultClasses; ++i) {
+    const sim::FaultInfo& info = info_of(static_cast<sim::FaultClass>(i));
+    // A session of a second has few minutes: what strikes by the minute does so every half second.
+    const bool is_input = info.name.starts_with("console.") && info.name != "console.resize";
+    if (info.owes != sim::Owes::Mask || is_input) continue;
+    const std::string rule =
+        "arm " + std::string(info.name) + (info.coin == sim::Coin::Minute ? " per-minute=120" : " intensity=3");
+    CAPTURE(rule);
+    const Run struck = run(rule, 3);
+    CHECK(struck.outcome == sim::Outcome::Ended);
+    CHECK(struck.output == plain.output);
+    CHECK(struck.sound);
+  }
+}
+
+TEST_CASE("every point in the system's code fires within a few runs", "[user][root][faults][simulation.T43]") {
+  constexpr u64 kRunsMax = 60;
+  std::set<std::string> unhit;
+  for (const base::Point& point : base::kPoints) unhit.insert(std::string(point.name));
+  u64 seed = 0;
+  for (; seed < kRunsMax && !unhit.empty(); ++seed) {
+    const Run struck = run("arm code.*\n", seed);
+    CAPTURE(seed);
+    CHECK(struck.output == run("", seed).output);
+    for (const std::string& point : struck.points) unhit.erase(point);
+  }
+  CAPTURE(seed);
+  CHECK(unhit == std::set<std::string>{});
+}
+
+TEST_CASE("what the system has to mask is masked: a swarm of classes, on several cores",
+          "[user][root][faults][simulation.T38]") {
+  for (u64 seed = 0; seed < 6; ++seed) {
+    CAPTURE(seed);
+    sim::host::FaultSetup setup;
+    const std::vector<std::string> allow = {
+        "cpu.*",    "timer.*", "irq.*", "device.*", "clock.*", "process.*", "ipc.spurious-wake", "ipc.preempt-long",
+        "budget.*", "code.*"};
+    REQUIRE(sim::host::add_swarm(seed, allow, {"process.crash-loop", "process.hang"}, setup) == "");
+    const Run plain = run("", seed, 2);
+    const Run struck = run(text_of(setup), seed, 2);
+    REQUIRE(plain.outcome == sim::Outcome::Ended);
+    CHECK(struck.outcome == sim::Outcome::Ended);
+    // A request that may not be repeated is told so, and the line that made it has another end.
+    const bool was_told = struck.output.find("server restarted") != std::string::npos;
+    CHECK((was_told || struck.output == plain.output));
+    CHECK(struck.output.ends_with("done\n"));
+    CHECK(struck.sound);
+  }
+}
