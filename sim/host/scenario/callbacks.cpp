@@ -157,7 +157,7 @@ void Runner::push_event(lua_State* state, const base::Event& event) {
   const std::string kind(base::name_of(static_cast<base::EventKind>(event.kind)));
   lua_pushstring(state, kind.c_str());
   lua_setfield(state, -2, "kind");
-  const std::string thread(thread_name(machine_->world(), event.node, event.thread));
+  const std::string thread(name_of_thread(event.node, event.thread));
   lua_pushstring(state, thread.c_str());
   lua_setfield(state, -2, "thread");
   if (event.node != 0) {

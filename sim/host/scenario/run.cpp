@@ -161,7 +161,7 @@ std::string Runner::add_faults(Schedule& schedule) {
 FilterNames Runner::filter_names() {
   FilterNames names;
   for (const NodePlan& node : program_->plan.nodes) names.nodes.push_back(node.name);
-  names.thread = [this](u32 node, u32 id) { return thread_name(machine_->world(), node, id); };
+  names.thread = [this](u32 node, u32 id) { return name_of_thread(node, id); };
   return names;
 }
 

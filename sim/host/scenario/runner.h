@@ -47,6 +47,10 @@ class Runner final : public Stage {
   RunReport run();
   const std::vector<std::string>& notes() const { return notes_; }
 
+  /// Empty while the world is being made: the first events come from there, and no thread is in them.
+  std::string_view name_of_thread(u32 node, u32 id) {
+    return machine_->started() ? thread_name(machine_->world(), node, id) : std::string_view{};
+  }
   /// An event as the file's functions see it.
   void push_event(lua_State* state, const base::Event& event) override;
 
