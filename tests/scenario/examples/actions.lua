@@ -42,7 +42,7 @@ s:at("0s", function(w)
   -- Faults.
   w:quiet(true) w:quiet(false)
   -- Programs.
-  assert(#a:threads() > 4 and table.concat(a:services(), " "):find("tmp") == nil)
+  assert(#a:threads() > 4 and table.concat(a:services(), " "):find("dev"))
   a:kill("nobody") w:kill(a, "nobody")
   a:process("dev"):kill()
   w:sleep("500ms")
