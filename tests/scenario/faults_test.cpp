@@ -58,7 +58,7 @@ const std::string kBothCount = R"(
     s:eventually("both-count", function()
       before = before or { counts[1], counts[2] }
       return counts[1] > before[1] and counts[2] > before[2]
-    end))";
+    end, { within = "1s" }))";
 
 }  // namespace
 
@@ -79,7 +79,7 @@ TEST_CASE("a plan that nothing can survive ends as excused, with its proof", "[s
   CHECK(judged(counting(lost + "budget = { nodes_down = 0 } }", kBothCount)).verdict == Verdict::Held);
 
   // It is no excuse for what fails without it too,
-  const std::string wrong = "s:eventually('never', function() return false end)";
+  const std::string wrong = "s:eventually('never', function() return false end, { within = '1s' })";
   CHECK(judged(counting(lost + "budget = { nodes_down = 1 } }", wrong)).verdict == Verdict::LivenessFailed);
   // nor is a fault that the system has to mask.
   const std::string masked = "s:faults { allow = { 'cpu.steal ratio=1/2' }, swarm = false }";
