@@ -68,6 +68,9 @@ interface Process {
   ready     @30 ();                                      # of a server: it answers from now on; its supervisor is signalled
   alarm     @31 (slot :UInt16, due :UInt64);             # a worker arms the timer server in the caller's slot: the caller does
                                                          # not wait for it. kSlotNotification is signalled with kSignalTimer
+  # Another thread of the caller, begun with `argument` at the native entry "thread": it shares the memory, and has a CNode of its
+  # own with the caller's in kSlotFirst. It ends with the process.
+  thread    @32 (argument :UInt64);
 }
 
 enum JobKind { flush @0; print @1; close @2; arm @3; }

@@ -4,6 +4,7 @@
 #include "user/root/boot.h"
 #include "user/root/worker.h"
 #include "user/runtime/start.h"
+#include "user/runtime/thread.h"
 
 #include "base/enforce.h"
 
@@ -14,6 +15,7 @@ constexpr machine::NativeEntry kEntries[] = {
     {"root", root::root_main},
     {"program", program_main},
     {"worker", root::worker_main},
+    {"thread", thread_main},
 };
 
 }  // namespace

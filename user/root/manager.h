@@ -2,7 +2,7 @@
 // processes and namespaces out of it; processes hold no more authority than it hands them. One thread, one endpoint. It
 // never calls a server: what may block on one is done by its workers.
 // Invariants  P1 a process has its kernel objects until it is reclaimed, all made from its own blocks.  P2 what a
-//             process uses is charged to its realm and to all realms above.  P3 a process waits for at most one deferred
+//             process uses is charged to its realm and to all realms above.  P3 a thread waits for at most one deferred
 //             reply, whose Reply object nobody else uses.
 #pragma once
 #include "base/heap.h"
@@ -29,7 +29,7 @@ constexpr u32 kBuffersPerFrame = 256;
 constexpr u64 kOwnDevicesAddress = 0xC000'0000;  // window of the timer
 constexpr u64 kOwnWorldAddress = kOwnDevicesAddress + 0x1000;
 
-enum class NativeEntryNumber : u32 { Root = 0, Program = 1, Worker = 2 };
+enum class NativeEntryNumber : u32 { Root = 0, Program = 1, Worker = 2, Thread = 3 };
 constexpr u64 kStackBytes = 256 << 10;
 
 constexpr u8 kPriorityWorker = 240;
@@ -117,6 +117,8 @@ class Manager {
   };
   Result<void> make_objects(ProcessRecord& record, const Entry& entry);
   void destroy_objects(ProcessRecord& record);
+  /// Another thread of the process, which runs. Errors: TooManyProcesses (kThreadsMax, or the realm's limit), OutOfMemory.
+  Result<void> make_thread(ProcessRecord& record, u64 argument);
   /// More arena behind the last page; gives how much. Errors: OutOfMemory.
   Result<u64> grow_arena(ProcessRecord& record, u64 bytes);
   Result<void> make_by_request(ProcessRecord& record, schema::process::ObjectKind kind, u32 slot, u32 count);
@@ -126,7 +128,8 @@ class Manager {
   void unmap_slot(ProcessRecord& record, u32 slot);
   /// Maps a frame capability of the manager's for a process, making tables as needed; the copy's slot is the process's.
   Result<void> map_for(ProcessRecord& record, u32 frame, u64 address, u8 rights, u64 attributes);
-  kernel::IpcBuffer& buffer_of(const ProcessRecord& record);
+  kernel::IpcBuffer& buffer_of(const ProcessRecord& record) { return buffer_at(record.objects.buffer); }
+  kernel::IpcBuffer& buffer_at(u32 number);
   Window slot_in(const ProcessRecord& record, u32 slot) const {
     return {record.objects.slots + kObjectCNode, slot, kCNodeRadix};
   }
@@ -148,6 +151,8 @@ class Manager {
   void hang(ProcessRecord& record);
   void resume(ProcessRecord& record);
   void fault(ProcessRecord& record, kernel::MessageInfo info);
+  /// Of the processor, by all threads of the process so far, in ns.
+  u64 consumed(ProcessRecord& record);
   Result<void> set_priority(ProcessRecord& record, u64 priority);
   /// Ties the process to a core; −1: it may run on any.
   Result<void> wire(ProcessRecord& record, i32 core);
@@ -166,6 +171,8 @@ class Manager {
   /// Makes whatever the process waits for return Interrupted.
   void interrupt(ProcessRecord& record);
   void flush_request(ProcessRecord& record);
+  /// That in flight on the File in `slot` of the process; nothing if no File is there.
+  void flush_request(ProcessRecord& record, u32 slot);
   void wake(ProcessRecord& record);
   void signal(ProcessRecord& record, u64 badge);
 
@@ -300,6 +307,7 @@ class Manager {
   REQUEST(ReadLog, on_read_log);
   REQUEST(Ready, on_ready);
   REQUEST(Alarm, on_alarm);
+  REQUEST(Thread, on_thread);
 #undef REQUEST
   Answer on_env_names(ProcessRecord& record, base::Bytes body);
 
@@ -310,6 +318,8 @@ class Manager {
   Result<u32> take_block(ProcessRecord& record, u32 bits);
   Result<u32> assign_asid(u32 vspace);
   u32 take_object_slots();
+  void start_thread_at(const ProcessRecord& record, u32 tcb, const Entry& entry);
+  void destroy_threads(ProcessRecord& record);
 
   // workers.cpp
   ProcessRecord* record_of(const Job& job);
@@ -350,7 +360,9 @@ class Manager {
   // processes.cpp
   void hold(ProcessRecord& record);
   void let_go(ProcessRecord& record);
+  void let_go(const ProcessRecord& record, u32 tcb, u32 context, const BudgetNode& leaf, bool suspended);
   static BudgetNode leaf_of(const ProcessRecord& record);
+  static BudgetNode leaf_of(const ProcessRecord& record, const ThreadObjects& thread);
   void publish_end(ProcessRecord& record);
   void reclaim(ProcessRecord& record);
   void forget(ProcessRecord& record);

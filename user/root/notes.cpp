@@ -66,7 +66,10 @@ Result<void> Manager::post_group(u32 id, std::string_view note) {
 
 /// Makes the server answer the request the process waits for on a File, if there is one.
 void Manager::flush_request(ProcessRecord& record) {
-  const u32 slot = static_cast<u32>(buffer_of(record).user_data);
+  flush_request(record, static_cast<u32>(buffer_of(record).user_data));
+}
+
+void Manager::flush_request(ProcessRecord& record, u32 slot) {
   if (slot < kSlotDescriptors || slot >= kSlotDescriptorsEnd) return;
   enqueue({.kind = schema::process::JobKind::Flush,
            .pid = record.pid,
@@ -76,12 +79,9 @@ void Manager::flush_request(ProcessRecord& record) {
 }
 
 void Manager::interrupt(ProcessRecord& record) {
-  if (record.waiting.reply != 0) {
-    const u32 reply = record.waiting.reply;
-    record.waiting = {};
-    complete(reply, failure(ErrorCode::Interrupted));
-    return;
-  }
+  const bool waits = !record.waits.empty();
+  while (!record.waits.empty()) complete(record.waits.take_back().reply, failure(ErrorCode::Interrupted));
+  if (waits && record.objects.threads.empty()) return;
   flush_request(record);
   wake(record);
 }

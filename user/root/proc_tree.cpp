@@ -179,8 +179,7 @@ fs::Result<void> ProcTree::status(ProcessRecord& record, base::String& out) {
   u64 cpu_ns = record.end.user_ns;
   ThreadFacts thread{.core = record.home_core};
   if (record.state != ProcessState::Ending && record.state != ProcessState::Zombie) {
-    record.consumed_ns += take_consumed(record.objects.slots + kObjectContext);
-    cpu_ns = record.consumed_ns;
+    cpu_ns = manager_.consumed(record);
     thread = inspect_thread(record.objects.slots + kObjectTcb);
   }
   const ProcessRecord* const leader = manager_.find(record.session_id);
@@ -203,8 +202,8 @@ fs::Result<void> ProcTree::status(ProcessRecord& record, base::String& out) {
   } else {
     manager_.append_realm_path(*record.realm, out);
   }
-  out.append_format("\nthreads 1\npriority {}\ncpu_us {}\nstart_ms {}\n", record.priority, cpu_ns / 1000,
-                    record.start_ns / 1'000'000);
+  out.append_format("\nthreads {}\npriority {}\ncpu_us {}\nstart_ms {}\n", 1 + record.objects.threads.size(),
+                    record.priority, cpu_ns / 1000, record.start_ns / 1'000'000);
   out.append_format("waiting {}\n", wait_text(thread));
   return {};
 }

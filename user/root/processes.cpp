@@ -160,30 +160,42 @@ void Manager::leave_group(ProcessRecord& record) {
 // server that waits for requests would work on with the contexts of its clients: its thread is suspended, and receives
 // again when it goes on.
 
-void Manager::hold(ProcessRecord& record) {
-  const u32 tcb = record.objects.slots + kObjectTcb;
+/// Whether it had to be suspended.
+static bool hold_thread(u32 tcb, u32 context) {
   const auto state = static_cast<kernel::ThreadState>(inspect_thread(tcb).state);
-  record.suspended =
-      state == kernel::ThreadState::BlockedOnReceive ||
-      !sys::invoke(record.objects.slots + kObjectContext, sys::Invoke::SchedContextUnbindObject, {}, {tcb}).ok();
-  if (record.suspended) MUST_OK(sys::invoke(tcb, sys::Invoke::TcbSuspend, {}).ok());
+  const bool suspended = state == kernel::ThreadState::BlockedOnReceive ||
+                         !sys::invoke(context, sys::Invoke::SchedContextUnbindObject, {}, {tcb}).ok();
+  if (suspended) MUST_OK(sys::invoke(tcb, sys::Invoke::TcbSuspend, {}).ok());
+  return suspended;
+}
+
+void Manager::hold(ProcessRecord& record) {
+  record.suspended = hold_thread(record.objects.slots + kObjectTcb, record.objects.slots + kObjectContext);
+  for (ThreadObjects& thread : record.objects.threads) thread.suspended = hold_thread(thread.tcb, thread.context);
 }
 
 void Manager::let_go(ProcessRecord& record) {
-  const u32 context = record.objects.slots + kObjectContext;
-  const u32 tcb = record.objects.slots + kObjectTcb;
-  if (record.suspended) {
+  const ProcessObjects& objects = record.objects;
+  let_go(record, objects.slots + kObjectTcb, objects.slots + kObjectContext, leaf_of(record), record.suspended);
+  record.suspended = false;
+  for (ThreadObjects& thread : record.objects.threads) {
+    let_go(record, thread.tcb, thread.context, leaf_of(record, thread), thread.suspended);
+    thread.suspended = false;
+  }
+}
+
+void Manager::let_go(const ProcessRecord& record, u32 tcb, u32 context, const BudgetNode& leaf, bool suspended) {
+  if (suspended) {
     MUST_OK(sys::invoke(tcb, sys::Invoke::TcbResume, {}).ok());
-    record.suspended = false;
     return;
   }
   const auto bind = [&] { return sys::invoke(context, sys::Invoke::SchedContextBind, {}, {tcb}).ok(); };
   // The kernel refuses a thread that waits for something while the budget of the realm is used up. Below the root realm,
   // which always has some, it may be bound; then the context goes back under the realm's limit.
   if (bind()) return;
-  MUST_OK(configure_child_budget(root_realm_->node_effort, context, leaf_of(record)));
+  MUST_OK(configure_child_budget(root_realm_->node_effort, context, leaf));
   MUST_OK(bind());
-  MUST_OK(configure_child_budget(record.realm->node_effort, context, leaf_of(record)));
+  MUST_OK(configure_child_budget(record.realm->node_effort, context, leaf));
 }
 
 void Manager::hang(ProcessRecord& record) {
@@ -202,9 +214,7 @@ void Manager::stop(ProcessRecord& record, u32 note) {
   flush_request(record);  // what is typed from now on is not for a stopped reader
   ProcessRecord* const parent = record.parent;
   if (parent == nullptr) return;
-  if (parent->waiting.reply != 0 && parent->waiting.stopped && matches(record, parent->waiting)) {
-    answer_wait(*parent, record);
-  }
+  answer_wait(*parent, record);
   post_number(*parent, kNoteChild);
 }
 
@@ -225,12 +235,21 @@ BudgetNode Manager::leaf_of(const ProcessRecord& record) {
           .home = record.wired_core < 0 ? record.home_core : static_cast<u32>(record.wired_core)};
 }
 
+BudgetNode Manager::leaf_of(const ProcessRecord& record, const ThreadObjects& thread) {
+  BudgetNode leaf = leaf_of(record);
+  if (record.wired_core < 0) leaf.home = thread.home_core;
+  return leaf;
+}
+
 Result<void> Manager::set_priority(ProcessRecord& record, u64 priority) {
   const u8 ceiling = record.parent == nullptr ? kPriorityServerMax : std::max(record.parent->priority, record.priority);
   if (priority == 0 || priority > ceiling) return fs::fail(ErrorCode::BadArgument, "priority");
   const u32 tcb = record.objects.slots + kObjectTcb;
   if (!sys::invoke(tcb, sys::Invoke::TcbSetPriority, {priority}, {kernel::kRootTcb}).ok()) {
     return fs::fail(ErrorCode::NoSuchProcess);
+  }
+  for (const ThreadObjects& thread : record.objects.threads) {
+    MUST_OK(sys::invoke(thread.tcb, sys::Invoke::TcbSetPriority, {priority}, {kernel::kRootTcb}).ok());
   }
   record.priority = static_cast<u8>(priority);
   return {};
@@ -243,6 +262,9 @@ Result<void> Manager::wire(ProcessRecord& record, i32 core) {
   record.wired_core = core;
   if (core >= 0) record.home_core = static_cast<u32>(core);
   MUST_OK(configure_child_budget(record.realm->node_effort, record.objects.slots + kObjectContext, leaf_of(record)));
+  for (const ThreadObjects& thread : record.objects.threads) {
+    MUST_OK(configure_child_budget(record.realm->node_effort, thread.context, leaf_of(record, thread)));
+  }
   return {};
 }
 
@@ -255,13 +277,14 @@ void Manager::terminate(ProcessRecord& record, u32 code, u32 note, std::string_v
   const u64 cause_bytes = std::min<u64>(cause.size(), sizeof record.end.cause - 1);
   if (cause_bytes > 0) __builtin_memcpy(record.end.cause, cause.data(), cause_bytes);
   record.end.real_ns = uptime_ns() - record.start_ns;
-  record.end.user_ns = record.consumed_ns + take_consumed(record.objects.slots + kObjectContext);
+  record.end.user_ns = consumed(record);
   const bool never_ran = !record.resumed;
   record.state = ProcessState::Ending;
-  if (record.waiting.reply != 0) {
-    free_replies_.push_back(record.waiting.reply);  // the caller goes, the Reply object is free again
-    record.waiting = {};
+  for (const ThreadObjects& thread : record.objects.threads) {
+    MUST_OK(sys::invoke(thread.tcb, sys::Invoke::TcbSuspend, {}).ok());
   }
+  // The callers go, the Reply objects are free again.
+  while (!record.waits.empty()) free_replies_.push_back(record.waits.take_back().reply);
   if (!files_closed) {
     MUST_OK(sys::invoke(record.objects.slots + kObjectTcb, sys::Invoke::TcbSuspend, {}).ok());
   }
@@ -273,6 +296,11 @@ void Manager::terminate(ProcessRecord& record, u32 code, u32 note, std::string_v
              .index = record.index,
              .slot = static_cast<u16>(pending),
              .tag = record.pid});
+  }
+  if (!files_closed) {
+    for (const ThreadObjects& thread : record.objects.threads) {
+      flush_request(record, static_cast<u32>(buffer_at(thread.buffer).user_data));
+    }
   }
   if (cause_bytes != 0) {
     enqueue({.kind = schema::process::JobKind::Print,
@@ -332,16 +360,17 @@ void Manager::publish_end(ProcessRecord& record) {
   trees_->child_ended(parent->pid);
   // First the answer, which may forget the record; then the note, which would end the wait.
   const bool is_told = !PLANTED("root.wait-unanswered") || parent->zombies.front() == &record;
-  if (is_told && parent->waiting.reply != 0 && matches(record, parent->waiting)) answer_wait(*parent, record);
+  if (is_told) answer_wait(*parent, record);
   post_number(*parent, kNoteChild);
 }
 
 void Manager::reclaim(ProcessRecord& record) {
   if (record.reclaimed) return;
+  const u64 threads = 1 + record.objects.threads.size();
   destroy_objects(record);
   record.reclaimed = true;
   refund(*record.realm, &Realm::processes, 1);
-  refund(*record.realm, &Realm::threads, 1);
+  refund(*record.realm, &Realm::threads, threads);
   Realm* const realm = record.realm;
   realm->members.remove(record);
   record.realm = nullptr;  // it may be gone before the record is
@@ -425,10 +454,17 @@ schema::process::Process::Wait::Reply Manager::wait_reply(const ProcessRecord& c
 static u64 wait_key(const ProcessRecord& child) { return child.start_ns << 16 ^ child.pid; }
 
 void Manager::answer_wait(ProcessRecord& parent, ProcessRecord& child) {
-  const u32 reply = parent.waiting.reply;
-  parent.waiting = {};
+  const bool ended = child.state == ProcessState::Zombie;
+  u64 first = 0;
+  while (first < parent.waits.size() &&
+         !(matches(child, parent.waits[first]) && (ended || parent.waits[first].stopped))) {
+    first += 1;
+  }
+  if (first == parent.waits.size()) return;
+  const u32 reply = parent.waits[first].reply;
+  parent.waits.erase(first);
   complete(reply, success(wait_reply(child)));
-  if (child.state != ProcessState::Zombie) {
+  if (!ended) {
     child.stop_unreported = false;
     return;
   }
@@ -439,7 +475,7 @@ void Manager::answer_wait(ProcessRecord& parent, ProcessRecord& child) {
 }
 
 Result<Answer> Manager::wait(ProcessRecord& record, const schema::process::Process::Wait::Request& request) {
-  const WaitRequest wait{.pid = request.pid, .group = request.group, .stopped = request.stopped};
+  WaitRequest wait{.pid = request.pid, .group = request.group, .stopped = request.stopped};
   for (ProcessRecord& child : record.zombies) {
     if (!matches(child, wait)) continue;
     AT_MOST_ONCE("process.waited", wait_key(child));
@@ -460,8 +496,8 @@ Result<Answer> Manager::wait(ProcessRecord& record, const schema::process::Proce
   }
   if (!any) return fs::fail(ErrorCode::NoChildProcess);
   if (request.no_hang) return success(schema::process::Process::Wait::Reply{});
-  record.waiting = wait;
-  record.waiting.reply = current_reply_;
+  wait.reply = current_reply_;
+  record.waits.push_back(wait);
   return Answer::deferred();
 }
 

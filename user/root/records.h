@@ -77,8 +77,21 @@ enum ObjectSlot : u32 {
   kObjectSlotCount,
 };
 
+/// A thread beside the first: slots of what it is made of. The VSpace is the process's.
+struct ThreadObjects {
+  BlockId block = kNoBlock;
+  u32 node = 0;
+  u32 tcb = 0;
+  u32 context = 0;
+  u32 notification = 0;
+  u32 buffer = 0;
+  u32 home_core = 0;
+  bool suspended = false;  // as ProcessRecord::suspended
+};
+
 struct ProcessObjects {
-  explicit ProcessObjects(base::Allocator& memory) : more(memory), more_slots(memory), copies(memory) {}
+  explicit ProcessObjects(base::Allocator& memory)
+      : threads(memory), more(memory), more_slots(memory), copies(memory) {}
   BlockId block = kNoBlock;  // kNoBlock: it has none
   u32 slots = 0;
   u32 buffer = 0;  // number of its IPC buffer
@@ -86,9 +99,10 @@ struct ProcessObjects {
   u64 arena_bytes = 0;
   u64 frames_end = kFramesAddress;  // where the next frame asked for goes
   u64 charged_bytes = 0;
-  base::Vector<BlockId> more;    // arena growth, tables, objects made by request
-  base::Vector<u32> more_slots;  // what was made of them
-  base::Vector<u32> copies;      // of frames from elsewhere, mapped for it
+  base::Vector<ThreadObjects> threads;  // beside the first
+  base::Vector<BlockId> more;           // arena growth, tables, objects made by request
+  base::Vector<u32> more_slots;         // what was made of them
+  base::Vector<u32> copies;             // of frames from elsewhere, mapped for it
 };
 
 struct EndStatus {
@@ -99,9 +113,9 @@ struct EndStatus {
   u64 real_ns = 0;
 };
 
-/// What a deferred `wait` asked for.
+/// What a deferred `wait` asked for; a process has one for each thread that waits.
 struct WaitRequest {
-  u32 reply = 0;  // slot of the Reply object kept for it; 0: not waiting
+  u32 reply = 0;  // slot of the Reply object kept for it
   u32 pid = 0;
   u32 group = 0;
   bool stopped = false;
@@ -121,7 +135,8 @@ struct ProcessRecord {
         cwd(memory),
         staged_arguments(memory),
         staged_environment(memory),
-        staged_files(memory) {}
+        staged_files(memory),
+        waits(memory) {}
 
   u32 pid;
   u32 index;  // place in the table; part of the badge
@@ -168,7 +183,7 @@ struct ProcessRecord {
   base::String staged_arguments;
   base::String staged_environment;
   base::String staged_files;
-  WaitRequest waiting;
+  base::Vector<WaitRequest> waits;  // in the order they came
   EndStatus end;
 
   base::TreeHook by_pid;

@@ -144,6 +144,7 @@ Answer Manager::dispatch(ProcessRecord& record, u16 ordinal, base::Bytes body) {
     case Process::Log::kOrdinal: return run<Process::Log>(record, body, &Manager::on_log);
     case Process::Ready::kOrdinal: return run<Process::Ready>(record, body, &Manager::on_ready);
     case Process::Alarm::kOrdinal: return run<Process::Alarm>(record, body, &Manager::on_alarm);
+    case Process::Thread::kOrdinal: return run<Process::Thread>(record, body, &Manager::on_thread);
     case Process::ReadLog::kOrdinal: return run<Process::ReadLog>(record, body, &Manager::on_read_log);
     default: return failure(ErrorCode::ProtocolError);
   }
@@ -193,6 +194,11 @@ Result<Process::Unmap::Reply> Manager::on_unmap(ProcessRecord& record, const Pro
   if (request.slot < kSlotReceive || request.slot >= kCNodeSlots) return fs::fail(ErrorCode::BadArgument);
   unmap_slot(record, request.slot);
   return Process::Unmap::Reply{};
+}
+
+Result<Process::Thread::Reply> Manager::on_thread(ProcessRecord& record, const Process::Thread::Request& request) {
+  TRY(make_thread(record, request.argument));
+  return Process::Thread::Reply{};
 }
 
 // ── Names ────────────────────────────────────────────────────────────────────────────────────────────────────

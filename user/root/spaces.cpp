@@ -61,8 +61,8 @@ u32 Manager::take_buffer() {
   return buffers_made_++;
 }
 
-kernel::IpcBuffer& Manager::buffer_of(const ProcessRecord& record) {
-  const u64 address = kBuffersAddress + record.objects.buffer * kBufferBytes;
+kernel::IpcBuffer& Manager::buffer_at(u32 number) {
+  const u64 address = kBuffersAddress + number * kBufferBytes;
   void* buffer = machine::pointer(address, kBufferBytes, true);
   ASSERT(buffer != nullptr);
   return *static_cast<kernel::IpcBuffer*>(buffer);
@@ -167,6 +167,11 @@ Result<void> Manager::make_objects(ProcessRecord& record, const Entry& entry) {
                       {kernel::kRootTcb, context, slots + kObjectIdentity})
               .ok());
   MUST_OK(sys::invoke(tcb, sys::Invoke::TcbBindNotification, {}, {slots + kObjectNotification}).ok());
+  start_thread_at(record, tcb, entry);
+  return {};
+}
+
+void Manager::start_thread_at(const ProcessRecord& record, u32 tcb, const Entry& entry) {
   MUST_OK(sys::invoke(tcb, sys::Invoke::TcbSetEngine, {static_cast<u64>(kernel::EngineKind::Native)}).ok());
   u64 name[4] = {};
   __builtin_memcpy(name, record.name.data(), std::min<u64>(record.name.size(), sizeof name - 1));
@@ -175,12 +180,12 @@ Result<void> Manager::make_objects(ProcessRecord& record, const Entry& entry) {
                       {0, kRegistersUpToA1, static_cast<u64>(entry.number), 0, entry.stack_bytes, 0, 0, 0, 0, 0, 0, 0,
                        entry.argument, record.pid})
               .ok());
-  return {};
 }
 
 void Manager::destroy_objects(ProcessRecord& record) {
   ProcessObjects& objects = record.objects;
   if (objects.block == kNoBlock) return;
+  destroy_threads(record);
   for (const BlockId block : objects.more) {
     revoke(own(untyped_.slot_of(block)));
     untyped_.give(block);

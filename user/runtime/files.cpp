@@ -100,6 +100,7 @@ Result<void> FileTable::reopen(Fd fd) {
   if (!reply.ok()) return fs::fail(ErrorCode::ServerRestarted);
   open.lost = open.lost || reply->lost;
   open.signals = false;
+  open.reopened += 1;
   open.kind = reply->kind;
   const u32 slot = slot_of_descriptor(fd);
   Names::remove_slot(slot);
@@ -119,7 +120,7 @@ Result<Descriptor*> FileTable::in_use(Fd fd) {
 
 // The realm may allow fewer descriptors than there is room for; it is asked each time, for it may change its mind.
 Fd FileTable::end_of_table() const {
-  const u64 limit = sys::buffer().reserved[kSharedFilesMax];
+  const u64 limit = state_.shared->reserved[kSharedFilesMax];
   return limit == 0 || limit > kFdsMax ? kFdsMax : static_cast<Fd>(limit);
 }
 
@@ -292,8 +293,11 @@ Result<void> FileTable::sync(Fd fd) {
 }
 
 Result<FileStat> FileTable::stat_fd(Fd fd) {
+  const bool is_lent = &process_table() != this && !in_use(fd).ok();
+  if (is_lent) TRY(borrow(fd));
   TRY(in_use(fd));
   const auto reply = ask<File::Stat>(fd, {}, Repeat::Always);
+  if (is_lent) give_back(fd);
   if (!reply.ok()) return reply.take_failure();
   return file_stat(reply->stat);
 }
@@ -315,9 +319,14 @@ Result<Fd> FileTable::duplicate(Fd fd, Fd target) {
 }
 
 Result<Fd> FileTable::dup(Fd fd, Fd lowest) {
+  // A path like /fd/1 means the process's descriptor, whichever thread asks.
+  const bool is_lent = &process_table() != this && !in_use(fd).ok();
+  if (is_lent) TRY(borrow(fd));
   TRY(in_use(fd));
-  const Fd target = TRY(lowest_free(lowest));
-  return duplicate(fd, target);
+  const Result<Fd> target = lowest_free(lowest);
+  const Result<Fd> made = target.ok() ? duplicate(fd, *target) : target;
+  if (is_lent) give_back(fd);
+  return made;
 }
 
 Result<void> FileTable::dup_to(Fd fd, Fd target) {

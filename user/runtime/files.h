@@ -15,6 +15,7 @@ struct Descriptor {
   bool close_on_exec = false;
   bool is_console = false;
   bool signals = false;  // its server signals when it can be read
+  u32 reopened = 0;      // how often it was opened again
   bool lost = false;     // changes were lost in a restart: the next sync or close says so, once
   schema::file::Kind kind = schema::file::Kind::File;
   u16 flags = 0;
@@ -76,6 +77,17 @@ class FileTable final : public FileHalf {
   Result<void> bind(std::string_view new_name, std::string_view old, u8 flags);
   Result<void> unmount(std::string_view new_name, std::string_view old);
 
+  // ── Further threads (files_threads.cpp): each has a table of its own, and works with the first thread's open files ──
+  /// Takes the open file `fd` of the process for one request, at the same number. It is `give_back`, or closed here.
+  Result<void> borrow(Fd fd);
+  void give_back(Fd fd);
+  /// Closes what was borrowed, for the process.
+  Result<void> close_borrowed(Fd fd);
+  /// Makes what was opened here an open file of the process: its number there. Errors: TooManyOpenFiles, it is closed then.
+  Result<Fd> hand_over(Fd fd);
+  /// What a thread waits for at the server of one of the process's files is answered with Interrupted.
+  void flush(Fd fd);
+
   // ── FileHalf ─────────────────────────────────────────────────────────────────────────────────────────────
   Result<void> pass(std::span<const FdMapping> descriptors, base::String& text,
                     base::Vector<schema::process::Copy>& copies) override;
@@ -115,6 +127,8 @@ class FileTable final : public FileHalf {
                           std::string_view tree, u32 slot);
   Result<void> begin_union(std::string_view old, u8 flags);
   Result<void> walk(std::string_view path, u8 rights, u32 slot);
+  /// The descriptors of the process: this table, or the first thread's.
+  FileTable& process_table();
   u32 tag() const { return state_.pid; }
 
   ProcessState& state_;

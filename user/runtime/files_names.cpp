@@ -49,7 +49,9 @@ Result<bool> FileTable::is_descriptor_path(std::string_view path, Fd* fd) {
     return true;
   }
   const auto number = base::parse_u64(covered->rest);
-  if (!number.ok() || *number >= kFdsMax || !descriptors_[*number].in_use) return fs::fail(ErrorCode::NotFound);
+  if (!number.ok() || *number >= kFdsMax || !process_table().descriptors_[*number].in_use) {
+    return fs::fail(ErrorCode::NotFound);
+  }
   *fd = static_cast<Fd>(*number);
   return true;
 }
@@ -152,14 +154,15 @@ Result<void> FileTable::list_member(u32 slot, std::string_view rest, u32 order, 
 }
 
 Result<void> FileTable::list_descriptors(base::Vector<DirectoryEntry>& out) {
+  const FileTable& table = process_table();
   for (Fd fd = 0; fd < kFdsMax; ++fd) {
-    if (!descriptors_[fd].in_use) continue;
+    if (!table.descriptors_[fd].in_use) continue;
     char text[8];
     DirectoryEntry entry{base::String(memory_, base::format(text, "{}", fd)), {}};
-    entry.stat.kind = descriptors_[fd].kind;
+    entry.stat.kind = table.descriptors_[fd].kind;
     entry.stat.mode = 0600;
     entry.stat.links = 1;
-    entry.stat.id = descriptors_[fd].id;
+    entry.stat.id = table.descriptors_[fd].id;
     out.push_back(std::move(entry));
   }
   // total: names in a directory differ

@@ -17,18 +17,21 @@ constexpr u64 kSlotDepth = 64;
 static_assert(kCNodeRadix + kCNodeGuardBits == 64);
 
 enum Slot : u32 {
-  kSlotNull = 0,          // never filled: an address that names nothing
-  kSlotRoot = 1,          // endpoint of the root manager, badged with this process
-  kSlotReply = 2,         // a Reply object, for a program that receives now and then
-  kSlotReceive = 3,       // takes an incoming capability whose place is decided afterwards
-  kSlotCNode = 4,         // this CNode
-  kSlotNotification = 5,  // own notification, bound to the first thread
-  kSlotProbe = 6,         // frame of the world device, or Null
-  kSlotServed = 7,        // servers: the endpoint they serve, unbadged, all rights
-  kSlotScratch = 8,       // for the length of one library call
-  kSlotGrants = 9,        // servers: what they were started with, in the order of the start request
+  kSlotNull = 0,            // never filled: an address that names nothing
+  kSlotRoot = 1,            // endpoint of the root manager, badged with this process
+  kSlotReply = 2,           // a Reply object, for a program that receives now and then
+  kSlotReceive = 3,         // takes an incoming capability whose place is decided afterwards
+  kSlotCNode = 4,           // this CNode
+  kSlotNotification = 5,    // own notification, bound to the first thread
+  kSlotProbe = 6,           // frame of the world device, or Null
+  kSlotServed = 7,          // servers: the endpoint they serve, unbadged, all rights
+  kSlotTell = kSlotServed,  // further threads: the first one's notification, with kSignalThread
+  kSlotScratch = 8,         // for the length of one library call
+  kSlotGrants = 9,          // servers: what they were started with, in the order of the start request
   kSlotGrantsEnd = 15,
-  kSlotTimer = 15,        // the timer server, looked up at the first need
+  kSlotFirst =
+      kSlotGrants,  // further threads: the CNode of the process's first one; its guard is 0, its depth kCNodeRadix
+  kSlotTimer = 15,  // the timer server, looked up at the first need
   kSlotDirectories = 16,  // Directory capabilities of the namespace, a cache
   kSlotDirectoriesEnd = 48,
   kSlotWindows = 48,  // windows to servers: Frames and the server's Window capability, two slots each
@@ -40,7 +43,8 @@ enum Slot : u32 {
   kSlotSessions = 384,  // servers: one copy of the served endpoint per session
   kSlotSessionsEnd = 448,
   kSlotSignals = 448,  // servers: notifications kept by polls
-  kSlotSignalsEnd = 480,
+  kSlotSignalsEnd = 479,
+  kSlotWork = 479,     // the notification that further threads wait at for work
   kSlotPrivate = 480,  // servers: their own
   kSlotPrivateEnd = 512,
 };

@@ -1,6 +1,7 @@
 #include "user/runtime/namespace_client.h"
 
 #include "user/runtime/shared.h"
+#include "user/runtime/state.h"
 
 #include "base/enforce.h"
 
@@ -14,7 +15,7 @@ Names::Names(base::Allocator& memory) : memory_(memory), mounts_(memory), servic
 // ── The table ────────────────────────────────────────────────────────────────────────────────────────────────
 
 Result<std::span<const Mount>> Names::mounts() {
-  if (sys::buffer().reserved[kSharedNamespaceVersion] != version_) TRY(fetch());
+  if (current_state().shared->reserved[kSharedNamespaceVersion] != version_) TRY(fetch());
   return std::span<const Mount>(mounts_.span());
 }
 

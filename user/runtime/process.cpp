@@ -49,13 +49,14 @@ void Process::exit(u32 code) {
 void Process::work(u64 units) {
   machine::charge(units * kWorkUnitNs);
   // A loop that makes no system call meets its notes here.
-  if (sys::buffer().reserved[kSharedPending] != 0) static_cast<void>(run_pending_notes(state_));
+  if (state_.shared->reserved[kSharedPending] != 0) static_cast<void>(run_pending_notes(state_));
 }
 
 // ── Notes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 bool run_pending_notes(ProcessState& state) {
-  kernel::IpcBuffer& buffer = sys::buffer();
+  if (state.first != nullptr) return state.cancelled;  // notes are the first thread's
+  kernel::IpcBuffer& buffer = *state.shared;
   if (buffer.reserved[kSharedPending] == 0 || state.in_handler) return false;
   bool ran = false;
   state.in_handler = true;
@@ -228,7 +229,8 @@ Result<void> Process::sleep(u64 ns) {
   TRY(find_timer(state_));
   const auto now = ask_timer<Timer::Now>({});
   if (!now.ok()) return now.take_failure();
-  TRY(wait_for_signal(state_, 0, now.value().uptime + ns));
+  const u64 uptime_ns = now.value().uptime;
+  TRY(wait_for_signal(state_, 0, ns < ~u64{0} - uptime_ns ? uptime_ns + ns : ~u64{0}));
   return {};
 }
 
@@ -243,6 +245,10 @@ Result<void> mint_signal(u64 badge) {
 void unmint_signal() { sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {kSlotScratch, kSlotDepth}); }
 
 Result<u64> wait_for_signal(ProcessState& state, u64 wanted, u64 until_ns) {
+  if ((state.kept_signals & kSignalThread) != 0) {
+    state.kept_signals &= ~kSignalThread;
+    return fs::fail(ErrorCode::Interrupted);
+  }
   if ((state.kept_signals & wanted) != 0) {
     const u64 kept = state.kept_signals & wanted;
     state.kept_signals &= ~kept;
@@ -270,13 +276,15 @@ Result<u64> wait_for_signal(ProcessState& state, u64 wanted, u64 until_ns) {
     sys::buffer().user_data = 0;
     result = badge & wanted;
     state.kept_signals |= badge & ~wanted & kSignalReady;
-    if (*result == 0 && run_pending_notes(state)) result = Error(ErrorCode::Interrupted);
+    const bool is_told = (badge & kSignalThread) != 0;
+    if (*result != 0 && is_told) state.kept_signals |= kSignalThread;
+    if (*result == 0 && (run_pending_notes(state) || is_told)) result = Error(ErrorCode::Interrupted);
   }
   if (timed) {
     if (!result.ok() || (*result & kSignalTimer) == 0) {
       static_cast<void>(ask_timer<Timer::Cancel>({}));
       // The alarm may have come meanwhile: the next sleep must not end with it.
-      state.kept_signals |= sys::poll(kSlotNotification).badge & kSignalReady;
+      state.kept_signals |= sys::poll(kSlotNotification).badge & (kSignalReady | kSignalThread);
     }
     unmint_signal();
   }

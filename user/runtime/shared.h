@@ -33,6 +33,7 @@ constexpr u32 kSharedFilesMax = 2;
 // ── Badges of a process's own notification (kSlotNotification) ───────────────────────────────────────────────
 constexpr u64 kSignalNote = 1;               // look at kSharedPending
 constexpr u64 kSignalTimer = 2;              // what sleep waits for
+constexpr u64 kSignalThread = u64{1} << 60;  // another thread of the process has something to say
 constexpr u64 kSignalReady = u64{1} << 61;   // a file that was asked about can be read
 constexpr u64 kSignalUnused = u64{1} << 62;  // of a private server: its last mount is gone
 constexpr u64 kSignalFree = 4;               // this and higher bits are the program's own: interrupts, polls

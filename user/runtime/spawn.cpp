@@ -122,13 +122,20 @@ Result<Pid> start_program(ProcessState& state, const StartRequest& request) {
   } texts[] = {{Part::Arguments, arguments.view(), &message.arguments},
                {Part::Environment, environment.view(), &message.environment},
                {Part::Files, files.view(), &message.files}};
+  // The manager keeps one set of staged texts a process.
+  ProcessState& first = state.first == nullptr ? state : *state.first;
+  if (!fits && first.stages) return give_up(Result<void>(fs::fail(ErrorCode::InUse, "another thread spawns")));
+  first.stages = first.stages || !fits;
+  const auto done = [&] { first.stages = first.stages && fits; };
   for (const auto& text : texts) {
     if (fits) {
       *text.field = base::bytes_of(text.text);
       continue;
     }
     const Result<void> staged = stage(text.part, text.text);
-    if (!staged.ok()) return give_up(staged);
+    if (staged.ok()) continue;
+    done();
+    return give_up(staged);
   }
   message.copies = std::span<const schema::process::Copy>(copies.span());
   message.devices = request.devices;
@@ -136,6 +143,7 @@ Result<Pid> start_program(ProcessState& state, const StartRequest& request) {
   const Result<Manager::Spawn::Reply> reply = request.served == 0
                                                   ? call<Manager::Spawn>(kSlotRoot, message)
                                                   : call<Manager::Spawn>(kSlotRoot, message, {request.served});
+  done();
   if (!reply.ok()) return give_up(reply);
   return reply.value().pid;
 }

@@ -86,6 +86,7 @@ void program_main(const u64 (&arguments)[8]) {
   u8* const arena = machine::arena_base();
   ProcessState& state = *new (arena) ProcessState(arena + kStateBytes, kFirstArenaBytes - kStateBytes);
   machine::self().runtime = &state;
+  state.shared = state.buffer = machine::self().buffer;
   start_probe(state.probe);
   fetch_start(state);
   start_files(state);

@@ -33,17 +33,20 @@ class FileHalf {
 /// says so; `try_allocate` is an ordinary question.
 class ProcessHeap final : public base::Allocator {
  public:
-  ProcessHeap(void* region, u64 bytes, base::Heap::Grow grow) : heap_(region, bytes, grow) {}
+  ProcessHeap(void* region, u64 bytes, base::Heap::Grow grow) : heap_(region, bytes, grow), shared_(heap_) {}
+  /// Of another thread: the process has one heap.
+  explicit ProcessHeap(ProcessHeap& first) : heap_(nullptr, 0), shared_(first.heap_) {}
   void* allocate(u64 bytes, u64 align) override {
-    void* block = heap_.try_allocate(bytes, align);
+    void* block = shared_.try_allocate(bytes, align);
     if (block == nullptr) machine::crash(kernel::CrashKind::ArenaSpent);
     return block;
   }
-  void* try_allocate(u64 bytes, u64 align) override { return heap_.try_allocate(bytes, align); }
-  void release(void* block, u64 bytes) override { heap_.release(block, bytes); }
+  void* try_allocate(u64 bytes, u64 align) override { return shared_.try_allocate(bytes, align); }
+  void release(void* block, u64 bytes) override { shared_.release(block, bytes); }
 
  private:
   base::Heap heap_;
+  base::Heap& shared_;
 };
 
 struct NoteHandler {
@@ -53,6 +56,8 @@ struct NoteHandler {
 
 struct Process::State {
   State(void* region, u64 bytes);
+  /// Of a further thread (thread.h).
+  explicit State(State& first_thread);
 
   ProcessHeap heap;
   Process process{*this};
@@ -61,9 +66,15 @@ struct Process::State {
   Identity identity;
   u16 umask = 022;
   bool has_timer = false;  // kSlotTimer is filled
-  u64 kept_signals = 0;    // kSignalReady came while nobody waited for it
+  u64 kept_signals = 0;    // kSignalReady, kSignalThread came while nobody waited for it
   bool in_handler = false;
-  base::String argument_text;  // each ended by 0
+  bool has_work = false;                // kSlotWork is filled
+  bool stages = false;                  // a thread lays out a spawn too long for one message
+  bool cancelled = false;               // of a further thread: what it does is not wanted any more
+  State* first = nullptr;               // the state of the process's first thread; null: this is it
+  kernel::IpcBuffer* shared = nullptr;  // the first thread's buffer, with the words of shared.h
+  kernel::IpcBuffer* buffer = nullptr;  // this thread's
+  base::String argument_text;           // each ended by 0
   base::Vector<std::string_view> args;
   base::String cwd;
   base::String inherited;  // what the parent's file half left for ours
