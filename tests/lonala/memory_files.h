@@ -9,8 +9,9 @@
 
 namespace lonala_tests {
 
-class MemoryFiles final : public lonala::Files {
+class MemoryFiles : public lonala::Files {
  public:
+  virtual ~MemoryFiles() = default;
   std::map<std::string, std::string, std::less<>> contents;
 
   i64 open(std::string_view path, u32 how) override {

@@ -2,11 +2,11 @@
 #pragma once
 #include <sys/mman.h>
 
-#include <cstring>
+#include <algorithm>
 #include <string>
 #include <vector>
 
-#include "tests/lonala/memory_files.h"
+#include "tests/lonala/slow_files.h"
 #include "vm/lonala/printer.h"
 #include "vm/lonala/reader.h"
 #include "vm/lonala/session.h"
@@ -33,6 +33,8 @@ struct CapturePorts final : lonala::Ports {
     std::copy(found->second.begin(), found->second.end(), out.begin());
     return true;
   }
+  u64 worked(u64 now_ns) override { return memory.now_ns = now_ns; }
+  u64 wait(u64 until_ns) override { return memory.now_ns = std::min(until_ns, memory.next_ns()); }
   lonala::Files* files() override { return &memory; }
   bool interrupted() override {
     if (turns_left == 0) return false;
@@ -40,7 +42,7 @@ struct CapturePorts final : lonala::Ports {
     return turns_left == 0;
   }
   u32 turns_left = 0;  // > 0: a form that takes so many turns is interrupted
-  MemoryFiles memory;
+  SlowFiles memory;
   std::string output;
   std::string log;
 };

@@ -3,8 +3,8 @@
 // the kernel until the machine's next timer.
 #pragma once
 #include "user/lib/tool.h"
+#include "user/lonala/helpers.h"
 #include "user/lonala/repl.h"
-#include "user/lonala/system_files.h"
 
 namespace user::lonala_program {
 
@@ -13,7 +13,7 @@ constexpr u64 kMemoryDefault = u64{16} << 20;
 class SystemPorts final : public PromptPorts {
  public:
   explicit SystemPorts(Process& process)
-      : process_(process), out_(process, kStdout), files_(process), file_(process.heap()) {}
+      : process_(process), out_(process, kStdout), files_(process, &Helpers::make(process)), file_(process.heap()) {}
 
   void write(u32 stream, base::Bytes bytes) override;
   i64 file_size(std::string_view path) override;

@@ -5,9 +5,12 @@
 
 namespace user::lonala_program {
 
+class Helpers;
+
 class SystemFiles final : public lonala::Files {
  public:
-  explicit SystemFiles(Process& process) : process_(process) {}
+  /// With helpers, calls are begun.
+  explicit SystemFiles(Process& process, Helpers* helpers = nullptr) : process_(process), helpers_(helpers) {}
 
   i64 open(std::string_view path, u32 how) override;
   i64 read(u64 file, base::MutableBytes out) override;
@@ -23,7 +26,11 @@ class SystemFiles final : public lonala::Files {
   i64 execute(std::span<const std::string_view> words) override;
   std::string_view problem() const override { return fs::text_of(error_.code); }
 
- private:
+  bool begins() const override { return helpers_ != nullptr; }
+  bool begin(u64 caller, const lonala::FileCall& call) override;
+  u64 ended(lonala::FileAnswer& answer) override;
+  void cancel(u64 caller) override;
+
   i64 failed(const Error& error) {
     error_ = error;
     return lonala::kFileFailed;
@@ -32,7 +39,10 @@ class SystemFiles final : public lonala::Files {
   i64 done(const Result<T>& result) {
     return result.ok() ? 0 : failed(result.error());
   }
+
+ private:
   Process& process_;
+  Helpers* helpers_;
   Error error_;
 };
 

@@ -373,7 +373,8 @@ void shrink(Vm& vm, Process& process, u64 need_bytes) {
 
 /// Whether it is at a safepoint: a suspended session may compile.
 bool can_collect(const Process& process) {
-  return process.gc_off == 0 && (process.status == Status::Waiting || process.status == Status::Runnable);
+  return process.gc_off == 0 &&
+         (process.status == Status::Waiting || process.status == Status::Parked || process.status == Status::Runnable);
 }
 
 u64 heap_bytes(const Vm& vm, const Process& process) {

@@ -1,4 +1,5 @@
-// vm/lonala/files.h — the files that programs reach through `lona.os`: what whoever runs the machine offers of its own.
+// vm/lonala/files.h — the files that programs reach through `lona.os`: what whoever runs the machine offers of its own. Calls
+// may be made at once, or begun: then they hold up the process that makes them and not the machine.
 #pragma once
 #include <span>
 #include <string_view>
@@ -14,6 +15,41 @@ struct FileFacts {
   u32 mode = 0;  // permission bits
   bool directory = false;
   i64 modified_ns = 0;  // since 1970
+};
+
+/// A call as data, for whoever makes it later.
+struct FileCall {
+  enum class What : u8 {
+    Open,
+    Read,
+    Write,
+    Seek,
+    Close,
+    Stat,
+    List,
+    MakeDirectory,
+    Remove,
+    Bind,
+    Mount,
+    Execute,
+  };
+  What what = What::Open;
+  u8 from = 0;     // of a seek: Files::From
+  u64 file = 0;    // that is open
+  i64 number = 0;  // how to open, bytes to read, offset to go to
+  std::string_view path{};
+  std::string_view second{};  // where to bind or mount
+  base::Bytes data{};
+  std::span<const std::string_view> words{};
+};
+
+/// What became of a call that was begun. The views are good until the next question.
+struct FileAnswer {
+  FileCall::What what = FileCall::What::Open;
+  i64 result = kFileFailed;
+  FileFacts facts{};
+  base::Bytes data{};  // that was read; names, each ended by 0
+  std::string_view problem{};
 };
 
 /// Every call answers with a number that is not negative, or kFileFailed; `problem` then says why.
@@ -41,6 +77,16 @@ class Files {
   /// Runs a command to its end: its status.
   virtual i64 execute(std::span<const std::string_view> words) = 0;
   virtual std::string_view problem() const = 0;
+
+  // ── Calls that do not hold the machine up ──────────────────────────────────────────────────────────────────
+  /// Whether calls are begun, and not made at once.
+  virtual bool begins() const { return false; }
+  /// Begins a call for a process, which has no other under way. What `call` refers to is copied. False: `problem` says why.
+  virtual bool begin(u64 /*caller*/, const FileCall& /*call*/) { return false; }
+  /// A call that has ended: whose it was, 0 if there is none.
+  virtual u64 ended(FileAnswer& /*answer*/) { return 0; }
+  /// The process does not wait for its call any more, which `ended` never gives.
+  virtual void cancel(u64 /*caller*/) {}
 
  protected:
   ~Files() = default;

@@ -70,8 +70,9 @@ Stop interpret(Vm& vm) {
     bp = vm.words(process.frame) - 255; \
     fuel = process.fuel;                \
   } while (false)
-// Whether natives have taken more than is left of the slice.
-#define OWES() (__builtin_expect(fuel < 0, 0) && fuel + process.fuel_held < 0)
+// Whether a native parks the process, or natives have taken more than is left of the slice.
+#define PARKED() ((process.marks & kParked) != 0)
+#define OWES() (__builtin_expect(fuel < 0, 0) && (fuel + process.fuel_held < 0 || PARKED()))
 #define JUMP_BY(place) pc += (place) + static_cast<i32>(pc[place])
 // Ends of instructions: a branch of `words` words whose jump is its last one, and a value for register A.
 #define BRANCH(holds, words) \
@@ -258,14 +259,14 @@ native_done:
       count = static_cast<u32>(link_words(link));
       goto frame_covered;
     }
-    if (OWES() && link_words(link) != 0) {
+    if (OWES() && (link_words(link) != 0 || PARKED())) {
       count = static_cast<u32>(link_words(link));
       goto pay;
     }
     NEXT();
   }
 
-pay:  // a native has used up the slice: the process goes on behind the call, where registers 1 … `count` hold terms
+pay:  // a native has used up the slice, or parks: the process goes on behind the call, where registers 1 … `count` hold terms
   SAVE();
   process.live = static_cast<u8>(count);
   process.code = vm.offset(pc);
@@ -308,6 +309,7 @@ frame_covered : {
   if (!make_room(vm, window + 64)) goto ended;
   RELOAD();
   sl = reinterpret_cast<u8*>(bp + 255) - (window - 8);
+  if (__builtin_expect(PARKED(), 0)) goto pay;
   NEXT();
 }
 

@@ -99,7 +99,8 @@ struct Message {
   u64 mark;
 };
 
-enum class Status : u8 { Free, Runnable, Running, Waiting, Suspended, Exiting };
+/// Parked: a call it began outside the machine is under way.
+enum class Status : u8 { Free, Runnable, Running, Waiting, Parked, Suspended, Exiting };
 
 /// A link, a monitor held, or a monitor on this process; a doubly linked list per process, in the order made.
 struct Relation {
@@ -171,6 +172,7 @@ constexpr u16 kUsesReserve = 4;  // a supervisor: it may use the memory kept bac
 constexpr u16 kQuiet = 256;      // its crash is somebody's business already: no report
 constexpr u16 kOverLimit = 8;    // more is live than its :max-heap-size
 constexpr u16 kAtReturn = 16;    // with kAtReceive: it goes on behind a call
+constexpr u16 kParked = 32;      // and what that call gives is still to come
 
 /// A name that a process is registered under.
 struct NameHeld {
@@ -249,6 +251,7 @@ struct Root {
   u64 ready_bits[kPrioritiesMax / 64];
   u64 ready_count;
   u64 slices_passing_over;
+  u64 parked;       // processes that wait for a call outside the machine
   NameTable names;  // registered
   u64 timers;       // heap of timer offsets, by (deadline, number)
   u64 timer_count;

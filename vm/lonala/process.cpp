@@ -6,6 +6,7 @@
 #include "base/planted.h"
 #include "vm/lonala/copy.h"
 #include "vm/lonala/errors.h"
+#include "vm/lonala/files.h"
 #include "vm/lonala/interpreter.h"
 #include "vm/lonala/mailbox.h"
 #include "vm/lonala/printer.h"
@@ -119,6 +120,7 @@ void process_end(Vm& vm, Process& process, Term reason) {
   ASSERT(process.status != Status::Exiting);
   if (process.status == Status::Runnable && &process != vm.process) queue_remove(vm, process);
   process.status = Status::Exiting;
+  call_cancel(vm, process);
   // The reason may lie in the heap of this process or of the sender: it stays valid until the end of this function.
   vm.root->reserve_open += 1;
   transaction_abandon(vm, process);
@@ -178,6 +180,12 @@ void process_end(Vm& vm, Process& process, Term reason) {
   vm.root->process_free = slot + 1;
   vm.root->process_count -= 1;
   block_release(vm, vm.offset(&process), sizeof(Process), PageUse::Heap);
+}
+
+void call_cancel(Vm& vm, Process& process) {
+  if ((process.marks & kParked) == 0) return;
+  vm.ports->files()->cancel(process.pid);
+  process_unpark(vm, process);
 }
 
 void process_end_oom(Vm& vm, Process& process) {

@@ -17,6 +17,8 @@ Process* process_of(const Vm& vm, Term pid);
 bool processes_create(Vm& vm);
 /// Ends a process: names, monitors, links, memory.
 void process_end(Vm& vm, Process& process, Term reason);
+/// A process that is parked does not wait for its call any more: it goes on without its value.
+void call_cancel(Vm& vm, Process& process);
 /// Ends a process, not the running one, for which a message found no memory.
 void process_end_oom(Vm& vm, Process& process);
 /// One line to the log about an abnormal end.

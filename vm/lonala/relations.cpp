@@ -68,6 +68,7 @@ void signal_exit(Vm& vm, Process& to, Term from, Term reason, bool linked) {
     fragments_adopt(vm, to, fragments);
     to.pending = copy == kNone ? keyword(vm, Atom::Kill) : copy;
     to.flags |= kExiting | kSignalled;
+    call_cancel(vm, to);
     process_wake(vm, to);
     return;
   }

@@ -81,6 +81,22 @@ void process_wake(Vm& vm, Process& process) {
   if (process.status == Status::Waiting) enqueue(vm, process);
 }
 
+void process_park(Vm& vm) {
+  Process& process = *vm.process;
+  process.marks |= kParked;
+  vm.root->parked += 1;
+  // The interpreter looks closer when the fuel is below 0; what is left of the slice stays the same.
+  process.fuel_held += process.fuel + 1;
+  process.fuel = -1;
+}
+
+void process_unpark(Vm& vm, Process& process) {
+  if ((process.marks & kParked) == 0) return;
+  process.marks &= static_cast<u16>(~kParked);
+  vm.root->parked -= 1;
+  if (process.status == Status::Parked) enqueue(vm, process);
+}
+
 void queue_remove(Vm& vm, Process& process) {
   RunQueue& queue = vm.root->ready[process.priority];
   u64 before = 0;
@@ -116,6 +132,7 @@ void advance_clock(Vm& vm, u64 now_ns) {
 
 Pause run(Vm& vm, u64 reductions) {
   Root& root = *vm.root;
+  calls_deliver(vm);
   u64 used = 0;
   for (;;) {
     advance_clock(vm, root.now_ns);
@@ -148,7 +165,13 @@ Pause run(Vm& vm, u64 reductions) {
     root.now_ns += spent * root.reduction_ns;
     const bool session = process->pid == root.session;
     switch (stop) {
-      case Stop::Slice: enqueue(vm, *process); break;
+      case Stop::Slice:
+        if ((process->marks & kParked) != 0) {
+          process->status = Status::Parked;
+        } else {
+          enqueue(vm, *process);
+        }
+        break;
       case Stop::Waiting: process->status = Status::Waiting; break;
       case Stop::Done:
         if (session) {

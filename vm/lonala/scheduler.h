@@ -13,6 +13,14 @@ void run_queue_clear(Vm& vm);
 /// Makes a waiting process runnable.
 void process_wake(Vm& vm, Process& process);
 
+/// The native that the running process is in has begun a call outside the machine: once the native returns, the process stops
+/// behind it until the call's value is there.
+void process_park(Vm& vm);
+/// A parked process goes on, if its call has not ended without its value.
+void process_unpark(Vm& vm, Process& process);
+/// Gives the processes whose calls have ended what came of them (natives/files.cpp).
+void calls_deliver(Vm& vm);
+
 /// Why `run` came back.
 enum class Pause : u8 { SessionDone, Idle, Budget };
 /// Runs processes until the session's form is done, nothing is runnable, or `reductions` are used up.

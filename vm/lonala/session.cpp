@@ -191,12 +191,13 @@ Evaluation session_evaluate(Vm& vm, Term form, const Unit& unit) {
       // An exit signal that the form cannot trap.
       process.pending = keyword(vm, Atom::Interrupt);
       process.flags |= kExiting | kSignalled;
+      call_cancel(vm, process);
       process_wake(vm, process);
       continue;
     }
     if (pause == Pause::Budget) continue;
     const u64 next = next_timer_ns(vm);
-    if (next == ~u64{0}) {  // nothing can ever wake it
+    if (next == ~u64{0} && vm.root->parked == 0) {  // nothing can ever wake it
       process_stop_waiting(vm, process);
       process.status = Status::Suspended;
       vm.process = &process;
@@ -401,6 +402,7 @@ bool session_load_path(Vm& vm, std::string_view folders) {
 
 bool session_idle(Vm& vm, u64& next_ns) {
   advance_clock(vm, vm.ports->wait(vm.root->now_ns));  // nobody has told the machine how long nothing happened
+  calls_deliver(vm);
   next_ns = next_timer_ns(vm);
   if (vm.root->ready_count == 0 && next_ns > vm.root->now_ns) return false;
   static_cast<void>(run(vm, kTurnReductions));  // whatever it says, there is another turn

@@ -4,6 +4,8 @@
 #include "vm/lonala/binaries.h"
 #include "vm/lonala/natives/natives.h"
 #include "vm/lonala/number/number.h"
+#include "vm/lonala/process.h"
+#include "vm/lonala/scheduler.h"
 
 #include "base/enforce.h"
 
@@ -19,116 +21,159 @@ Term ok_with(Vm& vm, Term value) { return value == kRaised ? kRaised : make_tupl
 Term failed(Vm& vm, std::string_view problem) {
   return make_tuple(vm, {keyword(vm, Atom::Error), make_string(vm, problem)});
 }
-Term no_files(Vm& vm) { return failed(vm, "this machine has no files"); }
-Term answer(Vm& vm, const Files& files, i64 result) {
-  return result == kFileFailed ? failed(vm, files.problem()) : ok_with(vm, small(result));
-}
-
 bool is_count(Term term) { return is_small(term) && small_value(term) >= 0; }
 
-/// A call that takes one path.
-template <class Call>
-Term with_path(Vm& vm, Args args, const Call& call) {
-  if (!is_string(vm, args[0])) return raise_type(vm, args, Atom::String);
-  Files* files = files_of(vm);
-  return files == nullptr ? no_files(vm) : call(*files, string_text(vm, args[0]));
+/// [size directory? mode modified-ns].
+Term facts_term(Vm& vm, const FileFacts& facts) {
+  return make_tuple(vm, {number::make_unsigned(vm, facts.size), boolean(facts.directory), small(facts.mode),
+                         number::make_unsigned(vm, static_cast<u64>(facts.modified_ns))});
 }
-template <class Call>
-Term with_two_paths(Vm& vm, Args args, const Call& call) {
+
+Term read_now(Vm& vm, Files& files, const FileCall& call) {
+  const u64 wanted = static_cast<u64>(call.number);
+  const Term space = make_binary_space(vm, wanted);
+  if (space == kRaised) return space;
+  const i64 count = files.read(call.file, {binary_space(vm, space), wanted});
+  if (count == kFileFailed) return failed(vm, files.problem());
+  if (static_cast<u64>(count) == wanted) return ok_with(vm, space);
+  return ok_with(vm, make_binary(vm, base::Bytes(binary_space(vm, space), static_cast<u64>(count))));
+}
+
+Term list_now(Vm& vm, Files& files, const FileCall& call) {
+  struct Names {
+    Vm& vm;
+    Term list;
+  } names{vm, kEmptyList};
+  const auto add = [](void* context, std::string_view name) {
+    Names& all = *static_cast<Names*>(context);
+    all.list = make_pair(all.vm, make_string(all.vm, name), all.list);
+  };
+  if (files.list(call.path, add, &names) == kFileFailed) return failed(vm, files.problem());
+  return ok_with(vm, reverse_list(vm, names.list));
+}
+
+/// Makes the call while the whole machine waits.
+Term call_now(Vm& vm, Files& files, const FileCall& call) {
+  using enum FileCall::What;
+  FileFacts facts;
+  i64 result = kFileFailed;
+  switch (call.what) {
+    case Read: return read_now(vm, files, call);
+    case List: return list_now(vm, files, call);
+    case Open: result = files.open(call.path, static_cast<u32>(call.number)); break;
+    case Write: result = files.write(call.file, call.data); break;
+    case Seek: result = files.seek(call.file, call.number, static_cast<Files::From>(call.from)); break;
+    case Close: result = files.close(call.file); break;
+    case Stat: result = files.stat(call.path, facts); break;
+    case MakeDirectory: result = files.make_directory(call.path); break;
+    case Remove: result = files.remove(call.path); break;
+    case Bind: result = files.bind(call.path, call.second); break;
+    case Mount: result = files.mount(call.path, call.second); break;
+    case Execute: result = files.execute(call.words); break;
+  }
+  if (result == kFileFailed) return failed(vm, files.problem());
+  return ok_with(vm, call.what == Stat ? facts_term(vm, facts) : small(result));
+}
+
+/// The value of a call that was begun.
+Term answer_term(Vm& vm, const FileAnswer& answer) {
+  if (answer.result == kFileFailed) return failed(vm, answer.problem);
+  switch (answer.what) {
+    case FileCall::What::Read: return ok_with(vm, make_binary(vm, answer.data));
+    case FileCall::What::Stat: return ok_with(vm, facts_term(vm, answer.facts));
+    case FileCall::What::List: {
+      Term list = kEmptyList;
+      for (std::string_view rest = base::text_of(answer.data); !rest.empty();) {
+        const std::string_view name = rest.substr(0, rest.find('\0'));
+        list = make_pair(vm, make_string(vm, name), list);
+        rest.remove_prefix(name.size() + 1);
+      }
+      return ok_with(vm, reverse_list(vm, list));
+    }
+    default: return ok_with(vm, small(answer.result));
+  }
+}
+
+/// Makes a call, or begins it: then its value comes when the process goes on. C++ code that called us cannot wait.
+Term make_call(Vm& vm, const FileCall& call) {
+  Files* files = files_of(vm);
+  if (files == nullptr) return failed(vm, "this machine has no files");
+  if (!files->begins() || vm.process->nested != 0) return call_now(vm, *files, call);
+  if (!files->begin(vm.process->pid, call)) return failed(vm, files->problem());
+  process_park(vm);
+  return kNil;
+}
+
+Term call_with_path(Vm& vm, Args args, FileCall call) {
+  if (!is_string(vm, args[0])) return raise_type(vm, args, Atom::String);
+  call.path = string_text(vm, args[0]);
+  return make_call(vm, call);
+}
+Term call_with_two_paths(Vm& vm, Args args, FileCall call) {
   if (!is_string(vm, args[1])) return raise_type(vm, args, Atom::String);
-  return with_path(vm, args, [&](Files& files, std::string_view path) {
-    return answer(vm, files, call(files, path, string_text(vm, args[1])));
-  });
+  call.second = string_text(vm, args[1]);
+  return call_with_path(vm, args, call);
 }
 /// A call on an open file.
-template <class Call>
-Term with_file(Vm& vm, Args args, const Call& call) {
+Term call_with_file(Vm& vm, Args args, FileCall call) {
   if (!is_count(args[0])) return raise_type(vm, args, Atom::Integer);
-  Files* files = files_of(vm);
-  return files == nullptr ? no_files(vm) : call(*files, static_cast<u64>(small_value(args[0])));
+  call.file = static_cast<u64>(small_value(args[0]));
+  return make_call(vm, call);
 }
 
 }  // namespace
 
+void calls_deliver(Vm& vm) {
+  Files* files = vm.root->parked == 0 ? nullptr : files_of(vm);
+  if (files == nullptr) return;
+  FileAnswer answer;
+  for (Term caller = files->ended(answer); caller != 0; caller = files->ended(answer)) {
+    Process* process = process_of(vm, caller);
+    ASSERT(process != nullptr && (process->marks & kParked) != 0);  // who ends cancels
+    Process* running = vm.process;
+    vm.process = process;
+    const Term value = answer_term(vm, answer);
+    vm.process = running;
+    // Behind the call the last live register is the one that takes its value; in a frame without any, the bottom one.
+    *vm.words(process->frame - u64{process->live} * 8) = value == kRaised ? kNil : value;
+    if (value == kRaised) process->flags |= kSignalled;  // the reason is pending
+    process_unpark(vm, *process);
+  }
+}
+
 /// (open* path how): bits of Files::How.
 Term native_FileOpen(Vm& vm, Args args) {
   if (!is_count(args[1])) return raise_type(vm, args, Atom::Integer);
-  return with_path(vm, args, [&](Files& files, std::string_view path) {
-    return answer(vm, files, files.open(path, static_cast<u32>(small_value(args[1]))));
-  });
+  return call_with_path(vm, args, {.what = FileCall::What::Open, .number = small_value(args[1])});
 }
 Term native_FileRead(Vm& vm, Args args) {
   if (!is_count(args[1])) return raise_type(vm, args, Atom::Integer);
-  const u64 wanted = static_cast<u64>(small_value(args[1]));
-  if (wanted > kReadBytesMax) return raise_args(vm, Atom::Badarg, args);
-  return with_file(vm, args, [&](Files& files, u64 file) {
-    const Term space = make_binary_space(vm, wanted);
-    if (space == kRaised) return space;
-    const i64 count = files.read(file, {binary_space(vm, space), wanted});
-    if (count == kFileFailed) return failed(vm, files.problem());
-    if (static_cast<u64>(count) == wanted) return ok_with(vm, space);
-    return ok_with(vm, make_binary(vm, base::Bytes(binary_space(vm, space), static_cast<u64>(count))));
-  });
+  if (static_cast<u64>(small_value(args[1])) > kReadBytesMax) return raise_args(vm, Atom::Badarg, args);
+  return call_with_file(vm, args, {.what = FileCall::What::Read, .number = small_value(args[1])});
 }
 Term native_FileWrite(Vm& vm, Args args) {
   const bool text = is_string(vm, args[1]);
   if (!text && !is_binary(vm, args[1])) return raise_type(vm, args, Atom::Binary);
-  return with_file(vm, args, [&](Files& files, u64 file) {
-    const base::Bytes data = text ? base::bytes_of(string_text(vm, args[1])) : binary_bytes(vm, args[1]);
-    return answer(vm, files, files.write(file, data));
-  });
+  const base::Bytes data = text ? base::bytes_of(string_text(vm, args[1])) : binary_bytes(vm, args[1]);
+  return call_with_file(vm, args, {.what = FileCall::What::Write, .data = data});
 }
 /// (seek* file offset from): 0 start, 1 current, 2 end.
 Term native_FileSeek(Vm& vm, Args args) {
   if (!is_small(args[1])) return raise_type(vm, args, Atom::Integer);
   if (!is_count(args[2]) || small_value(args[2]) > 2) return raise_args(vm, Atom::Badarg, args);
-  return with_file(vm, args, [&](Files& files, u64 file) {
-    return answer(vm, files, files.seek(file, small_value(args[1]), static_cast<Files::From>(small_value(args[2]))));
-  });
+  return call_with_file(
+      vm, args,
+      {.what = FileCall::What::Seek, .from = static_cast<u8>(small_value(args[2])), .number = small_value(args[1])});
 }
-Term native_FileClose(Vm& vm, Args args) {
-  return with_file(vm, args, [&](Files& files, u64 file) { return answer(vm, files, files.close(file)); });
-}
-/// [size directory? mode modified-ns].
-Term native_FileStat(Vm& vm, Args args) {
-  return with_path(vm, args, [&](Files& files, std::string_view path) {
-    FileFacts facts;
-    if (files.stat(path, facts) == kFileFailed) return failed(vm, files.problem());
-    return ok_with(vm,
-                   make_tuple(vm, {number::make_unsigned(vm, facts.size), boolean(facts.directory), small(facts.mode),
-                                   number::make_unsigned(vm, static_cast<u64>(facts.modified_ns))}));
-  });
-}
-Term native_FileList(Vm& vm, Args args) {
-  return with_path(vm, args, [&](Files& files, std::string_view path) {
-    struct Names {
-      Vm& vm;
-      Term list;
-    } names{vm, kEmptyList};
-    const auto add = [](void* context, std::string_view name) {
-      Names& all = *static_cast<Names*>(context);
-      all.list = make_pair(all.vm, make_string(all.vm, name), all.list);
-    };
-    if (files.list(path, add, &names) == kFileFailed) return failed(vm, files.problem());
-    return ok_with(vm, reverse_list(vm, names.list));
-  });
-}
+Term native_FileClose(Vm& vm, Args args) { return call_with_file(vm, args, {.what = FileCall::What::Close}); }
+Term native_FileStat(Vm& vm, Args args) { return call_with_path(vm, args, {.what = FileCall::What::Stat}); }
+Term native_FileList(Vm& vm, Args args) { return call_with_path(vm, args, {.what = FileCall::What::List}); }
 Term native_FileMakeDirectory(Vm& vm, Args args) {
-  return with_path(vm, args,
-                   [&](Files& files, std::string_view path) { return answer(vm, files, files.make_directory(path)); });
+  return call_with_path(vm, args, {.what = FileCall::What::MakeDirectory});
 }
-Term native_FileRemove(Vm& vm, Args args) {
-  return with_path(vm, args,
-                   [&](Files& files, std::string_view path) { return answer(vm, files, files.remove(path)); });
-}
-Term native_FileBind(Vm& vm, Args args) {
-  return with_two_paths(vm, args,
-                        [](Files& files, std::string_view from, std::string_view to) { return files.bind(from, to); });
-}
-Term native_FileMount(Vm& vm, Args args) {
-  return with_two_paths(
-      vm, args, [](Files& files, std::string_view service, std::string_view at) { return files.mount(service, at); });
-}
+Term native_FileRemove(Vm& vm, Args args) { return call_with_path(vm, args, {.what = FileCall::What::Remove}); }
+Term native_FileBind(Vm& vm, Args args) { return call_with_two_paths(vm, args, {.what = FileCall::What::Bind}); }
+Term native_FileMount(Vm& vm, Args args) { return call_with_two_paths(vm, args, {.what = FileCall::What::Mount}); }
 /// Nanoseconds since 1970; it may jump.
 Term native_SystemTime(Vm& vm, Args) {
   const u64 now_ns = vm.root->now_ns;
@@ -145,8 +190,7 @@ Term native_Execute(Vm& vm, Args args) {
     count += 1;
   }
   if (count == 0) return raise_args(vm, Atom::Badarg, args);
-  Files* files = files_of(vm);
-  return files == nullptr ? no_files(vm) : answer(vm, *files, files->execute({words, count}));
+  return make_call(vm, {.what = FileCall::What::Execute, .words = {words, count}});
 }
 
 }  // namespace lonala

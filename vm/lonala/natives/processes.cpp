@@ -304,6 +304,7 @@ Term native_ProcessInfo(Vm& vm, Args args) {
   const Atom status = process->status == Status::Running    ? Atom::Running
                       : process->status == Status::Runnable ? Atom::Runnable
                       : process->status == Status::Waiting  ? Atom::Waiting
+                      : process->status == Status::Parked   ? Atom::Waiting
                                                             : Atom::Suspended;
   const RareRecord record = process->rare == 0 ? RareRecord{} : *vm.at<RareRecord>(process->rare);
   u64 message_bytes = 0;
