@@ -99,7 +99,7 @@ std::string Recorder::open(const Options& options, const sim::host::MachineOptio
   append(Header{.model = model_id(),
                 .build = build_id(),
                 .plan = sha256_of(plan),
-                .seed = machine.seed,
+                .seed = options.scenario ? options.seed : machine.seed,
                 .created = options.created,
                 .sources = options.sources,
                 .redacted = options.redacted});

@@ -25,6 +25,7 @@ class Recorder {
     bool exclusive = false;  // the file must not exist yet
     /// Of a scenario's run: its files, and the schedule it was asked for (empty: none). No images: they follow from the files.
     std::optional<Scenario> scenario;
+    u64 seed = 0;  // of the run; its machine may have been booted under another
     std::vector<Attachment> files;
     std::string overrides;
   };

@@ -133,6 +133,10 @@ class Case {
   virtual std::string reproduction(const RunSetup& setup) const = 0;
   /// Makes a world, runs and judges it. Once per process at a time; a crash of the process is the caller's to see.
   virtual RunReport run(const RunSetup& setup) = 0;
+  /// Runs whose setups have one key begin alike, whatever their seeds: once `boot` has done this beginning, forks of the
+  /// process make the rest, each by one call of `run`. Empty: the run shares nothing.
+  virtual std::string boot_key(const RunSetup&) const { return {}; }
+  virtual void boot(const RunSetup&) {}
 };
 
 }  // namespace sim::host

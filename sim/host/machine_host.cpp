@@ -77,6 +77,7 @@ void Machine::make_pilot() {
   MachineOptions plain = options_;
   plain.schedule = Schedule{};
   plain.schedule.on = true;
+  plain.is_shared = false;
   Machine pilot(std::move(plain));
   std::map<u64, u64> counts;
   u64 steps = 0;
@@ -127,11 +128,6 @@ void Machine::set_schedule(WorldConfig& config) {
   }
   config.schedule.overrides = overrides_;
   config.schedule.pilot = pilot_;
-  config.sinks.choice = [](void* self, const ChoiceRecord& record) {
-    Machine& machine = *static_cast<Machine*>(self);
-    if (record.forced != ~u32{0}) machine.forced_used_ += 1;
-    if (machine.on_choice) machine.on_choice(record);
-  };
   if (on_step_) {
     config.sinks.step = [](void* self, u64 actor) { static_cast<Machine*>(self)->on_step_(actor); };
   }
@@ -177,16 +173,21 @@ void Machine::set_faults(WorldConfig& config) {
                    .vital = kVitalProcesses,
                    .last_started = kLastStarted,
                    .budget = setup.budget};
-  config.sinks.fault = [](void* self, const InjectRecord& record) {
-    Machine& machine = *static_cast<Machine*>(self);
-    if (record.forced != ~u32{0}) machine.forced_used_ += 1;
-    if (machine.on_fault) machine.on_fault(record);
-  };
 }
 
 void Machine::set_observers(WorldConfig& config) {
   config.sinks.context = this;
   config.script.context = this;
+  config.sinks.choice = [](void* self, const ChoiceRecord& record) {
+    Machine& machine = *static_cast<Machine*>(self);
+    if (record.forced != ~u32{0}) machine.forced_used_ += 1;
+    if (machine.on_choice) machine.on_choice(record);
+  };
+  config.sinks.fault = [](void* self, const InjectRecord& record) {
+    Machine& machine = *static_cast<Machine*>(self);
+    if (record.forced != ~u32{0}) machine.forced_used_ += 1;
+    if (machine.on_fault) machine.on_fault(record);
+  };
   if (on_output) {
     config.sinks.console_output = [](void* self, u32 node, base::Bytes bytes) {
       static_cast<Machine*>(self)->on_output(node, bytes);
@@ -217,6 +218,15 @@ void Machine::set_observers(WorldConfig& config) {
       return static_cast<Machine*>(self)->on_puppet(world, call, order);
     };
   }
+}
+
+void Machine::rekey(u64 seed, const Schedule& schedule) {
+  options_.seed = seed;
+  options_.schedule = schedule;
+  WorldConfig config;
+  set_schedule(config);
+  set_faults(config);
+  world_->rekey(seed, config.schedule, config.faults);
 }
 
 std::string Machine::start() {
@@ -254,9 +264,12 @@ std::string Machine::start() {
   config.entries = options_.entries;
   config.costs = options_.costs;
   config.wall_start_ns = options_.wall_start_ns;
+  config.is_shared = options_.is_shared;
   set_observers(config);
-  set_schedule(config);
-  set_faults(config);
+  if (!options_.is_shared) {
+    set_schedule(config);
+    set_faults(config);
+  }
   const u64 bytes = World::memory_bytes(config);
   u8* memory = map_memory(bytes);
   if (memory == nullptr) return "no work memory";

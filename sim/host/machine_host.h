@@ -50,6 +50,8 @@ struct MachineOptions {
   std::vector<NodeShape> shapes;  // not empty: the nodes; `nodes` and what describes equal ones above is not used
 
   std::vector<LinkShape> links;
+  /// `rekey` will be called: the schedule and its faults are given then, not here.
+  bool is_shared = false;
 
   u32 node_count() const { return shapes.empty() ? nodes : static_cast<u32>(shapes.size()); }
   /// Node `index`, from 0.
@@ -92,6 +94,8 @@ class Machine {
   /// Maps memory and boots. An error is a text for the user; empty means it worked. Where the strategy needs figures of
   /// a run (pct, few, walk), that run is made first, under `fair` and without observers.
   std::string start();
+  /// World::rekey, of a machine that was booted for many runs. What the strategy needs of a run is made as in `start`.
+  void rekey(u64 seed, const Schedule& schedule);
   World& world() { return *world_; }
   bool started() const { return world_ != nullptr; }
   /// World::run, remembering how far the run was allowed to go: a recording ends there.

@@ -20,6 +20,8 @@ namespace {
 
 constexpr u32 kSourceTimerDevice = 32;  // of the node's 64 sources; below it are the lines
 
+base::Prng entropy_of(u64 seed, const Node& node) { return {seed, "node.entropy", node.number()}; }
+
 u8* message_bytes(IpcBuffer* buffer) { return reinterpret_cast<u8*>(buffer->msg); }
 
 }  // namespace
@@ -29,12 +31,14 @@ Devices::Devices(World& world, Node& node, const NodeConfig& config, u64 seed)
       node_(node),
       whole_script_(config.script),
       hardware_(config.hardware),
-      entropy_(seed, "node.entropy", node.number()),
+      entropy_(entropy_of(seed, node)),
       clock_(world.config().wall_start_ns, config.clock) {
   console_.kind = config.console;
   console_.columns = config.columns;
   console_.rows = config.rows;
 }
+
+void Devices::rekey(u64 seed) { entropy_ = entropy_of(seed, node_); }
 
 void Devices::reset() {
   for (LineState& line : lines_) line = {};

@@ -123,6 +123,8 @@ enum class PortEffect : u8 { None, Stopped };
 class Devices {
  public:
   Devices(World& world, Node& node, const NodeConfig& config, u64 seed);
+  /// The entropy device's stream begins anew.
+  void rekey(u64 seed);
 
   /// Power-on: empty FIFOs, lines masked; a script starts again from its beginning.
   void reset();

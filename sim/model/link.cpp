@@ -31,6 +31,8 @@ u64 wire_bytes(u64 ns, u64 bits_per_second) {
   return static_cast<u64>(static_cast<u128>(ns) * bits_per_second / (8 * kNanosecondsPerSecond));
 }
 
+base::Prng jitter_of(u64 seed, u64 key) { return {seed, "net.jitter", key}; }
+
 u64 load_address(const u8* at) { return u64{base::load_be16(at)} << 32 | base::load_be32(at + 2); }
 bool is_group(u64 address) { return (address >> 40 & 1) != 0; }
 
@@ -102,12 +104,16 @@ Links::Links(World& world, const WorldConfig& config, const Memory& memory)
         base::Writer name{text};
         base::format_to(name, "{}:{}→{}", link.name, node_text(memory_.ends[link.first_end + a].node, numbers[0]),
                         node_text(memory_.ends[link.first_end + b].node, numbers[1]));
-        new (&memory_.paths[path_at++])
-            LinkPath{base::Prng{config.seed, "net.jitter", base::digest_of(base::bytes_of(name.view())).high}};
+        const u64 key = base::digest_of(base::bytes_of(name.view())).high;
+        new (&memory_.paths[path_at++]) LinkPath{.jitter = jitter_of(config.seed, key), .key = key};
       }
     }
   }
   for (u32 i = 0; i < memory_.frames.size(); ++i) new (&memory_.frames[i]) Frame{.next_free = i + 1};
+}
+
+void Links::rekey(u64 seed) {
+  for (LinkPath& path : memory_.paths) path.jitter = jitter_of(seed, path.key);
 }
 
 bool Links::is_allowed(const LinkSettings& settings) const { return in_range(settings) && settings.mtu <= mtu_max(); }

@@ -55,6 +55,7 @@ struct LinkEnd {
 struct LinkPath {
   base::Prng jitter;
   u64 last_arrival = 0;
+  u64 key = 0;         // of its stream: the digest of its name
   u64 held_until = 0;  // faults: nothing arrives before
   u32 lost_next = 0;   // faults: frames of a burst that are still to be lost
 };
@@ -97,6 +98,8 @@ class Links {
   const Link& at(u32 link) const { return memory_.links[link]; }
   /// Whether a link may have these settings; the longest frame was fixed when the world was made.
   bool is_allowed(const LinkSettings& settings) const;
+  /// The streams of all paths begin anew.
+  void rekey(u64 seed);
   void set(u32 link, const LinkSettings& settings) {
     memory_.links[link].settings = memory_.links[link].effective = settings;
   }

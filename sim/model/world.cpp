@@ -27,7 +27,7 @@ u32 entries_max(const WorldConfig& config) {
   u32 count = static_cast<u32>(config.nodes.size()) + (config.script.action != nullptr ? kPlanEntriesMax : 0);
   for (const NodeConfig& node : config.nodes)
     count += kEntriesPerNode + kHostEntriesPerNode + node.cores * kEntriesPerCore;
-  if (can_strike(config.faults)) count += 2 * kFaultTimedMax + kNodesMax;
+  if (config.is_shared || can_strike(config.faults)) count += 2 * kFaultTimedMax + kNodesMax;
   return count + Links::Need(config.links).entries;
 }
 
@@ -88,6 +88,8 @@ base::Digest digest_of_config(const WorldConfig& config) {
   return digest.out();
 }
 
+base::Prng ties_of(u64 seed) { return {seed, "sched.tie"}; }
+
 /// Hands out pieces of one block; counting first and carving later share this one description.
 class Carver {
  public:
@@ -121,10 +123,7 @@ struct World::Memory {
   std::span<Arena> arenas;
   std::span<u64> woken_by;  // as the fibers, by TCB slot
   Links::Memory linked;
-  std::span<Explorer> explorer;
-  Explorer::Memory explored;
-  std::span<Faults> faults;
-  Faults::Memory struck;
+  Room room;
   u64 bytes = 0;
 
   Memory(const WorldConfig& config, u8* base) {
@@ -149,17 +148,17 @@ struct World::Memory {
     linked.paths = carver.take<LinkPath>(need.paths);
     linked.frames = carver.take<Frame>(need.frames);
     linked.bytes = carver.take<u8>(u64{need.frames} * need.frame_bytes);
-    if (config.schedule.on) {
-      explorer = carver.take<Explorer>(1);
-      explored.threads = carver.take<Explorer::Thread>(ram >> kernel::kTcbBits);
-      explored.cores = carver.take<Explorer::CorePoints>(core_total(config));
-      explored.lines = carver.take<u64>(config.nodes.size() * kLinesEnd);
-      explored.names = carver.take<u32>(kNameCounters);
+    if (config.is_shared || config.schedule.on) {
+      room.explorer = carver.take<Explorer>(1);
+      room.explored.threads = carver.take<Explorer::Thread>(ram >> kernel::kTcbBits);
+      room.explored.cores = carver.take<Explorer::CorePoints>(core_total(config));
+      room.explored.lines = carver.take<u64>(config.nodes.size() * kLinesEnd);
+      room.explored.names = carver.take<u32>(kNameCounters);
     }
-    if (can_strike(config.faults)) {
-      faults = carver.take<Faults>(1);
-      struck.streams = carver.take<Faults::Stream>(kFaultStreamsMax);
-      struck.table = carver.take<u16>(kFaultTableSize);
+    if (config.is_shared || can_strike(config.faults)) {
+      room.faults = carver.take<Faults>(1);
+      room.struck.streams = carver.take<Faults::Stream>(kFaultStreamsMax);
+      room.struck.table = carver.take<u16>(kFaultTableSize);
     }
     bytes = carver.used();
   }
@@ -177,7 +176,8 @@ World::World(const WorldConfig& config, const Memory& memory)
       queue_(memory.heap, memory.slots),
       links_(*this, config, memory.linked),
       trace_(memory.ring, memory.leaves),
-      ties_(config.seed, "sched.tie") {
+      ties_(ties_of(config.seed)),
+      room_(memory.room) {
   trace_.observe(config.sinks.context, config.sinks.event, config.sinks.epoch);
 }
 
@@ -195,12 +195,12 @@ base::Result<World*, ConfigError> World::create(const WorldConfig& config, base:
   for (u64& time : parts.busy_times) time = kNever;
   for (EventQueue::Slot& slot : parts.slots) new (&slot) EventQueue::Slot{};
   for (u32 i = 0; i < config.nodes.size(); ++i) new (&parts.configs[i]) NodeConfig(config.nodes[i]);
-  for (Explorer::Thread& thread : parts.explored.threads) new (&thread) Explorer::Thread;
-  for (Explorer::CorePoints& points : parts.explored.cores) new (&points) Explorer::CorePoints;
-  for (u64& ordinal : parts.explored.lines) ordinal = 0;
-  for (u32& seen : parts.explored.names) seen = 0;
-  for (Faults::Stream& stream : parts.struck.streams) new (&stream) Faults::Stream;
-  for (u16& place : parts.struck.table) place = 0;
+  for (Explorer::Thread& thread : parts.room.explored.threads) new (&thread) Explorer::Thread;
+  for (Explorer::CorePoints& points : parts.room.explored.cores) new (&points) Explorer::CorePoints;
+  for (u64& ordinal : parts.room.explored.lines) ordinal = 0;
+  for (u32& seen : parts.room.explored.names) seen = 0;
+  for (Faults::Stream& stream : parts.room.struck.streams) new (&stream) Faults::Stream;
+  for (u16& place : parts.room.struck.table) place = 0;
   World* world = new (parts.world.data()) World(config, parts);
   world->config_.nodes = parts.configs;
   u64 fiber_at = 0;
@@ -218,19 +218,9 @@ base::Result<World*, ConfigError> World::create(const WorldConfig& config, base:
     arena_at += arena_count;
     core_at += node.cores;
   }
-  if (config.schedule.on) {
-    world->explorer_ = new (parts.explorer.data()) Explorer(config.schedule, parts.explored,
-                                                            {.nodes = parts.nodes,
-                                                             .cores = parts.cores,
-                                                             .busy_times = parts.busy_times,
-                                                             .fibers = parts.fibers.data(),
-                                                             .trace = &world->trace_,
-                                                             .sinks = &world->config_.sinks,
-                                                             .seed = config.seed});
-  }
-  if (!parts.faults.empty()) {
-    world->faults_ = new (parts.faults.data()) Faults(config.faults, parts.struck, *world);
-    for (Node& node : parts.nodes) node.kernel().set_fast_path(!world->faults_->strikes_kernel());
+  if (!config.is_shared) {
+    if (config.schedule.on) world->explore(config.schedule);
+    if (can_strike(config.faults)) world->arm(config.faults);
   }
   const auto booted = world->start();
   if (!booted.ok()) {
@@ -239,6 +229,39 @@ base::Result<World*, ConfigError> World::create(const WorldConfig& config, base:
     return error;
   }
   return world;
+}
+
+void World::explore(const ScheduleConfig& schedule) {
+  explorer_ = new (room_.explorer.data()) Explorer(schedule, room_.explored,
+                                                   {.nodes = nodes_,
+                                                    .cores = cores_,
+                                                    .busy_times = busy_times_,
+                                                    .fibers = nodes_[0].fibers().data(),
+                                                    .trace = &trace_,
+                                                    .sinks = &config_.sinks,
+                                                    .seed = config_.seed});
+}
+
+void World::arm(const FaultPlan& plan) {
+  faults_ = new (room_.faults.data()) Faults(plan, room_.struck, *this);
+  for (Node& node : nodes_) node.kernel().set_fast_path(!faults_->strikes_kernel());
+}
+
+void World::rekey(u64 seed, const ScheduleConfig& schedule, const FaultPlan& faults) {
+  ASSERT(config_.is_shared && explorer_ == nullptr && faults_ == nullptr && !finished_);
+  config_.is_shared = false;  // once
+  config_.seed = seed;
+  emit(0, now_, {.kind = EventKind::WorldRekey, .a = seed});
+  ties_ = ties_of(seed);
+  links_.rekey(seed);
+  for (Node& node : nodes_) node.devices().rekey(seed);
+  if (schedule.on) explore(schedule);
+  if (!can_strike(faults)) return;
+  arm(faults);
+  for (Node& node : nodes_) {
+    if (node.is_up()) faults_->ledger().note_entry(node.number(), faults.last_started);
+  }
+  faults_->begin();
 }
 
 base::Result<void, ConfigError> World::start() {

@@ -83,6 +83,11 @@ class World {
   /// Does everything that happens before `until` (ns).
   Outcome run(u64 until);
 
+  /// Makes a world that was booted for many runs (WorldConfig::is_shared) one of them, between two `run`s and once: all
+  /// streams begin anew under `seed`, choices are answered by `schedule` and `faults` may strike from now on. Services that
+  /// run count as started. What the spans hold outlives the world.
+  void rekey(u64 seed, const ScheduleConfig& schedule, const FaultPlan& faults);
+
   // ── Input from outside, on the record ────────────────────────────────────────────────────────────────────
   /// When input that arrives at `wanted` enters: the next multiple of 1 ms that no core has reached.
   u64 input_time(u64 wanted) const;
@@ -189,6 +194,14 @@ class World {
 
  private:
   struct Memory;
+  struct Room {
+    std::span<Explorer> explorer;
+    Explorer::Memory explored;
+    std::span<Faults> faults;
+    Faults::Memory struck;
+  };
+  void explore(const ScheduleConfig& schedule);
+  void arm(const FaultPlan& plan);
   World(const WorldConfig& config, const Memory& memory);
   base::Result<void, ConfigError> start();
   base::Result<void, kernel::BootError> power_up(Node& node, u64 now);
@@ -277,6 +290,7 @@ class World {
   Trace trace_;
   kernel::Entry trap_entry_{.kind = kernel::EntryKind::Syscall};  // of a system call; the rest is set at each
   base::Prng ties_;
+  Room room_;                     // for the two below
   Explorer* explorer_ = nullptr;  // null unless choices are answered by a strategy or by overrides
   Faults* faults_ = nullptr;      // null unless a fault can strike
   u64 healed_ = 0;                // nodes, by index

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@ namespace {
 
 constexpr int kTickMs = 100;  // between two looks at a run's memory and time
 constexpr u64 kLastWordsMax = 16 << 10;
+constexpr u64 kBootedMax = 32;  // processes that wait
 
 u64 resident_bytes(pid_t process) {
   const std::string path = "/proc/" + std::to_string(process) + "/statm";
@@ -104,10 +106,98 @@ RunReport report_of_death(int wait_status, const std::string& last_words) {
 Isolation::Isolation() : words_(memfd_create("last words", MFD_CLOEXEC)) {}
 
 Isolation::~Isolation() {
+  end_all();
   if (words_ >= 0) close(words_);
 }
 
+void Isolation::end_all() {
+  for (auto& [key, booted] : booted_) {
+    if (booted.process <= 0) continue;
+    kill(booted.process, SIGKILL);
+    while (waitpid(booted.process, nullptr, 0) < 0 && errno == EINTR) continue;
+    close(booted.socket);
+  }
+  booted_.clear();
+}
+
+/// The process that waits: makes the beginning, then one run for each setup that it reads.
+void Isolation::serve(int socket, Case& which, const RunSetup& setup, const HostLimits& limits) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (const auto& [key, other] : booted_) {
+    if (other.socket >= 0) close(other.socket);
+  }
+  booted_.clear();
+  dup2(words_, STDERR_FILENO);
+  large_pages() = true;
+  which.boot(setup);
+  std::string received;
+  std::string message;
+  for (;;) {
+    while (!take_message(received, message)) {
+      if (!read_some(socket, received)) _exit(kHeld);
+    }
+    const std::optional<RunSetup> wanted = setup_of(message);
+    if (!wanted) _exit(kOwnFailure);
+    const Isolated run = run_alone(which, *wanted, limits);
+    std::string answer(reinterpret_cast<const char*>(&run.wall_us), sizeof run.wall_us);
+    answer += bytes_of(run.report);
+    if (!send_message(socket, answer)) _exit(kHeld);
+  }
+}
+
+void Isolation::boot(Booted& booted, Case& which, const RunSetup& setup, const HostLimits& limits) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return;
+  booted.process = fork();
+  if (booted.process == 0) {
+    close(ends[0]);
+    serve(ends[1], which, setup, limits);
+  }
+  close(ends[1]);
+  booted.socket = ends[0];
+  if (booted.process < 0) close(booted.socket);
+}
+
+/// Nothing when the process that waits is no more: it died of its beginning, or does not come to an end with it.
+std::optional<Isolated> Isolation::run_booted(Booted& booted, const RunSetup& setup, const HostLimits& limits) {
+  if (booted.process <= 0) return {};
+  const u64 latest = now_us() + 2 * limits.wall_ms * 1000;  // the beginning, and the run, which is ended by then
+  std::string message;
+  bool lives = send_message(booted.socket, bytes_of(setup));
+  while (lives && !take_message(booted.received, message)) {
+    pollfd ready{booted.socket, POLLIN, 0};
+    if (poll(&ready, 1, kTickMs) > 0) {
+      lives = read_some(booted.socket, booted.received);
+    } else {
+      lives = now_us() < latest;
+    }
+  }
+  Isolated result;
+  if (lives && message.size() > sizeof result.wall_us) {
+    std::memcpy(&result.wall_us, message.data(), sizeof result.wall_us);
+    if (std::optional<RunReport> report = report_of(std::string_view(message).substr(sizeof result.wall_us))) {
+      result.report = std::move(*report);
+      return result;
+    }
+  }
+  kill(booted.process, SIGKILL);
+  while (waitpid(booted.process, nullptr, 0) < 0 && errno == EINTR) continue;
+  close(booted.socket);
+  booted = {};
+  return {};
+}
+
 Isolated Isolation::run(Case& which, const RunSetup& setup, const HostLimits& limits) {
+  const std::string key = which.boot_key(setup);
+  if (key.empty()) return run_alone(which, setup, limits);
+  if (booted_.size() == kBootedMax && !booted_.contains({&which, key})) end_all();
+  const auto [at, is_new] = booted_.try_emplace({&which, key});
+  if (is_new) boot(at->second, which, setup, limits);
+  std::optional<Isolated> result = run_booted(at->second, setup, limits);
+  return result ? std::move(*result) : run_alone(which, setup, limits);
+}
+
+Isolated Isolation::run_alone(Case& which, const RunSetup& setup, const HostLimits& limits) {
   Isolated result;
   const u64 start = now_us();
   int ends[2];

@@ -3,6 +3,9 @@
 #pragma once
 #include <sys/types.h>
 
+#include <map>
+#include <optional>
+
 #include "sim/host/case.h"
 
 namespace sim::host::campaign {
@@ -18,7 +21,8 @@ struct Isolated {
   u64 wall_us = 0;
 };
 
-/// Makes runs in forks of this process, which should be small and without threads.
+/// Makes runs in forks of this process, which should be small and without threads. Runs that begin alike (Case::boot_key) are
+/// forks of a process that made this beginning once and waits for them.
 class Isolation {
  public:
   Isolation();
@@ -29,6 +33,18 @@ class Isolation {
   Isolated run(Case& which, const RunSetup& setup, const HostLimits& limits);
 
  private:
+  struct Booted {
+    pid_t process = -1;  // −1: its beginning came to an end, so each run makes it itself and tells
+    int socket = -1;
+    std::string received;
+  };
+  Isolated run_alone(Case& which, const RunSetup& setup, const HostLimits& limits);
+  std::optional<Isolated> run_booted(Booted& booted, const RunSetup& setup, const HostLimits& limits);
+  void boot(Booted& booted, Case& which, const RunSetup& setup, const HostLimits& limits);
+  [[noreturn]] void serve(int socket, Case& which, const RunSetup& setup, const HostLimits& limits);
+  void end_all();
+
+  std::map<std::pair<Case*, std::string>, Booted> booted_;
   int words_ = -1;  // what the run says on stderr: a file without a name
 };
 

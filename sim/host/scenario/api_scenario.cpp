@@ -95,7 +95,7 @@ int declare_scenario(lua_State* state) {
   fields.duration("liveness", plan.liveness_ns);
   fields.count("steps_max", 1, i64{1} << 40, plan.steps_max);
   fields.refuse("portable", "portable plans come later: not in this version");
-  fields.refuse("shared_boot", "comes later: not in this version");
+  fields.flag("shared_boot", plan.shared_boot);
   std::string wall;
   fields.text("wall_start", wall);
   if (!wall.empty() && !parse_wall(wall, plan.wall_start_ns)) {
@@ -458,7 +458,7 @@ int node_name(lua_State* state) {
 }
 
 constexpr Call kCalls[] = {
-    {ObjectType::Global, "scenario", "name, {about, lasts, warmup, liveness, steps_max, wall_start}",
+    {ObjectType::Global, "scenario", "name, {about, lasts, warmup, liveness, shared_boot, steps_max, wall_start}",
      "begins a scenario: `lasts` (10s) with faults, `warmup` (1s) before and at most `liveness` (30s) after", kDeclare,
      declare_scenario},
     {ObjectType::Global, "use", "\"file.lua\"", "runs another file of this folder and returns what it returns",

@@ -6,6 +6,7 @@
 #include "replay/ids.h"
 #include "sim/host/filter.h"
 #include "sim/host/scenario/images.h"
+#include "sim/host/scenario/runner.h"
 #include "sim/host/text.h"
 
 namespace sim::host::scenario {
@@ -57,6 +58,9 @@ ScenarioCase::ScenarioCase(Sources sources, const std::string& path, std::span<c
   read();
 }
 
+ScenarioCase::ScenarioCase(ScenarioCase&& other) noexcept = default;
+ScenarioCase::~ScenarioCase() = default;
+
 void ScenarioCase::read() {
   const Program program(sources_, 1);
   for (const Mistake& mistake : program.mistakes) mistakes_.push_back(text_of(mistake));
@@ -65,6 +69,7 @@ void ScenarioCase::read() {
   name_ = plan.name;
   plan_text_ = text_of(plan);
   has_goldens_ = !plan.goldens.empty();
+  shares_boot_ = plan.shared_boot;
   for (u32 i = 0; i < plan.nodes.size(); ++i) images_.push_back(image_of(plan, i, image_));
   std::string whole = "orrery-scenario 1\n" + plan_text_;
   const auto add = [&whole](const std::string& what, const std::string& bytes) {

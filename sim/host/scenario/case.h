@@ -7,6 +7,11 @@
 
 namespace sim::host::scenario {
 
+/// With `shared_boot` a run has one of so many shapes.
+constexpr u64 kShapes = 8;
+
+class Runner;
+
 /// Told of a run by whoever makes it; changes nothing.
 struct RunObserver {
   std::function<void(Machine& machine)> starting;  // to listen to it
@@ -22,6 +27,9 @@ class ScenarioCase final : public Case {
   /// Of texts that were read before; `path` is what reproduction lines call the file.
   ScenarioCase(Sources sources, const std::string& path, std::span<const machine::NativeEntry> entries,
                const std::string& image);
+  ~ScenarioCase() override;
+  /// Not while something is booted.
+  ScenarioCase(ScenarioCase&& other) noexcept;
 
   /// What is wrong with it, as lines for a person.
   const std::vector<std::string>& mistakes() const { return mistakes_; }
@@ -42,9 +50,12 @@ class ScenarioCase final : public Case {
   const replay::Sha256& plan_hash() const { return plan_id_; }
   std::string reproduction(const RunSetup& setup) const override;
   RunReport run(const RunSetup& setup) override;
+  std::string boot_key(const RunSetup& setup) const override;
+  void boot(const RunSetup& setup) override;
 
  private:
   void read();
+  std::optional<u64> boot_seed(const RunSetup& setup) const;
 
   std::string path_;
   std::span<const machine::NativeEntry> entries_;
@@ -54,6 +65,9 @@ class ScenarioCase final : public Case {
   std::string name_;
   std::string plan_text_;
   replay::Sha256 plan_id_ = {};
+  bool shares_boot_ = false;
+  std::unique_ptr<Runner> booted_;
+  std::string booted_key_;
   std::vector<std::string> notes_;
   bool has_goldens_ = false;
   std::vector<std::string> images_;  // of each node: the image with its own files in it

@@ -101,6 +101,7 @@ std::string text_of(const Plan& plan) {
          " events\n";
   if (plan.quantum_ns != 0) out += "quantum " + text_of(static_cast<i64>(plan.quantum_ns), Unit::Duration) + "\n";
   if (plan.wall_start_ns != 0) out += "wall clocks start at " + std::to_string(plan.wall_start_ns) + "ns\n";
+  if (plan.shared_boot) out += "shared boot: 8 shapes\n";
   for (const auto& [name, value] : plan.costs) out += "cost " + name + " " + std::to_string(value) + "\n";
   add_nodes(plan, out);
   for (const ClientPlan& client : plan.clients) {

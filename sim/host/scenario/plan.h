@@ -120,6 +120,7 @@ struct Plan {
   u64 quantum_ns = 0;  // 0: the model's own
   u64 steps_max = 20'000'000;
   u64 wall_start_ns = 0;  // 0: the default
+  bool shared_boot = false;
   std::vector<std::pair<std::string, i64>> costs;
   std::vector<NodePlan> nodes;
   std::vector<LinkPlan> links;

@@ -44,12 +44,16 @@ void set_cost(kernel::CostTable& costs, const std::string& name, u64 value) {
   }
 }
 
+base::Prng client_stream(u64 seed, const std::string& name) {
+  return {seed, "scenario.client", stream_instance(name)};
+}
+
 }  // namespace
 
-Runner::Runner(const RunInput& input, const RunSetup& setup)
-    : input_(input),
-      setup_(setup),
-      program_(std::make_unique<Program>(input.sources, setup.seed, input.observer.called)) {
+Runner::Runner(const RunInput& input, const RunSetup& setup, std::optional<u64> boot_seed)
+    : input_(input), asked_(setup), setup_(setup), is_shared_(boot_seed.has_value()) {
+  if (boot_seed) setup_.seed = *boot_seed;
+  program_ = std::make_unique<Program>(input.sources, setup_.seed, input.observer.called);
   program_->stage = this;
   program_->box().on_print = [this](std::string_view line) { note(line); };
 }
@@ -259,9 +263,9 @@ void Runner::begin_goldens() {
   const Plan& plan = program_->plan;
   std::vector<std::string> nodes;
   for (const NodePlan& node : plan.nodes) nodes.push_back(node.name);
-  const bool is_plain = setup_.sched.empty() && setup_.overrides.empty() && setup_.until == ~u64{0};
+  const bool is_plain = asked_.sched.empty() && asked_.overrides.empty() && asked_.until == ~u64{0};
   for (const GoldenPlan& golden : plan.goldens) {
-    if (golden.has_seed && (golden.seed != setup_.seed || !is_plain)) continue;
+    if (golden.has_seed && (golden.seed != asked_.seed || !is_plain)) continue;
     goldens_.emplace_back(golden, nodes);
     if (!golden.events.empty()) goldens_.back().filter = filter_of(golden.events, golden.where);
   }
@@ -298,7 +302,7 @@ void Runner::judge_goldens() {
 void Runner::attach() {
   const Plan& plan = program_->plan;
   for (const ClientPlan& client : plan.clients) {
-    clients_.emplace_back(base::Prng(setup_.seed, "scenario.client", stream_instance(client.name)));
+    clients_.emplace_back(client_stream(setup_.seed, client.name));
   }
   consoles_.resize(plan.nodes.size());
   Machine& machine = *machine_;
@@ -324,17 +328,20 @@ void Runner::attach() {
     fired_.push_back(
         {name, tally.target, record.opportunity, record.time, text_of_values(record.fault, record.values)});
   };
-  for (const ForcedChoice& choice : machine.options().schedule.forced) unused_.insert(sim::host::text_of(choice));
-  if (setup_.keep_lists || !unused_.empty()) {
-    machine.on_choice = [this](const ChoiceRecord& record) {
-      const ForcedChoice choice{record.kind, std::string(record.actor), record.ordinal, record.answer};
-      if (record.forced != ~u32{0}) unused_.erase(sim::host::text_of(choice));
-      if (setup_.keep_lists && record.answer != 0 && choices_.size() < kForcedMax) choices_.push_back(choice);
-    };
-  }
+  if (!is_shared_) listen_to_choices();
   judge_.attach(machine);
   if (setup_.keep_features) watch_.attach(machine, true);
   if (input_.observer.starting) input_.observer.starting(machine);
+}
+
+void Runner::listen_to_choices() {
+  for (const ForcedChoice& choice : machine_->options().schedule.forced) unused_.insert(sim::host::text_of(choice));
+  if (!setup_.keep_lists && unused_.empty()) return;
+  machine_->on_choice = [this](const ChoiceRecord& record) {
+    const ForcedChoice choice{record.kind, std::string(record.actor), record.ordinal, record.answer};
+    if (record.forced != ~u32{0}) unused_.erase(sim::host::text_of(choice));
+    if (setup_.keep_lists && record.answer != 0 && choices_.size() < kForcedMax) choices_.push_back(choice);
+  };
 }
 
 // ── Phases ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -371,8 +378,6 @@ void Runner::begin_triggers() {
       schedule(time, {.trigger = i, .wait = trigger.times});
     }
   }
-  // A plan that has something ahead keeps a world of sleepers from ending early.
-  for (const u64 time : {safety_ns_, safety_end_ns_, safety_end_ns_ + plan.liveness_ns}) schedule(time, {});
 }
 
 /// Every client has asked at least once, and what the file says is true.
@@ -407,39 +412,83 @@ void Runner::judge_end() {
   }
 }
 
-RunReport Runner::run() {
-  if (!program_->mistakes.empty()) return refused_report(text_of(program_->mistakes[0]));
+/// The schedule of the run as it was asked for, with what the scenario adds to it. Empty, or what is wrong.
+std::string Runner::read_whole(Schedule& whole) {
+  if (std::string wrong = read_schedule(asked_, whole); !wrong.empty()) return wrong;
+  if (const u64 quantum = program_->plan.quantum_ns; quantum != 0 && !whole.on) {
+    whole.on = true;
+    whole.first.quantum_ns = quantum;
+  }
+  return add_faults(whole);
+}
+
+void Runner::begin() {
+  const auto refuse = [this](const std::string& why) { refusal_ = refused_report(why); };
+  if (!program_->mistakes.empty()) return refuse(text_of(program_->mistakes[0]));
   const Plan& plan = program_->plan;
   safety_ns_ = plan.warmup_ns;
   safety_end_ns_ = safety_ns_ + plan.lasts_ns;
+  if (is_shared_) add_drawn("shape", std::to_string(setup_.seed));
   MachineOptions options = draw();
-  if (const std::string wrong = read_schedule(setup_, options.schedule); !wrong.empty()) return refused_report(wrong);
-  const Schedule asked = options.schedule;
-  if (const std::string wrong = add_faults(options.schedule); !wrong.empty()) return refused_report(wrong);
-  if (plan.quantum_ns != 0 && !options.schedule.on) {
-    options.schedule.on = true;
-    options.schedule.first.quantum_ns = plan.quantum_ns;
+  options.is_shared = is_shared_;
+  if (!is_shared_) {
+    if (const std::string wrong = read_whole(options.schedule); !wrong.empty()) return refuse(wrong);
   }
   machine_ = std::make_unique<Machine>(std::move(options));
   declare_properties();
-  if (!refused_.empty()) return refused_report(refused_);
+  if (!refused_.empty()) return refuse(refused_);
   attach();
-  if (const std::string error = start_recording(asked); !error.empty()) return refused_report(error);
-  if (const std::string error = machine_->start(); !error.empty()) return refused_report(error);
+  if (const std::string error = start_recording(); !error.empty()) return refuse(error);
+  if (const std::string error = machine_->start(); !error.empty()) return refuse(error);
   World& world = machine_->world();
   contain(world, {.report_assertions = false});
   world.set_phase(sim::Phase::Warmup);
-  begin_triggers();
-  bool goes_on = true;
-  for (u64 time = kLookNs; goes_on && !is_ready_ && time <= safety_ns_; time += kLookNs) {
-    goes_on = go(time);
-    if (goes_on) look_ready();
+  if (!is_shared_) begin_triggers();
+  // A plan that has something ahead keeps a world of sleepers from ending early.
+  for (const u64 time : {safety_ns_, safety_end_ns_, safety_end_ns_ + plan.liveness_ns}) schedule(time, {});
+  for (u64 time = kLookNs; goes_on_ && !is_ready_ && time <= safety_ns_; time += kLookNs) {
+    goes_on_ = go(time);
+    if (goes_on_) look_ready();
   }
-  if (goes_on) goes_on = go(safety_ns_);
-  if (goes_on && !is_ready_) {
+  if (goes_on_) goes_on_ = go(safety_ns_);
+  if (goes_on_ && !is_ready_) {
     judge_.report("expect", "ready",
                   "not ready after the warm-up of " + text_of(static_cast<i64>(safety_ns_), Unit::Duration));
-    goes_on = false;
+    goes_on_ = false;
+  }
+}
+
+/// From what many runs share to one of them. Empty, or what is wrong with its schedule.
+std::string Runner::rekey() {
+  setup_ = asked_;
+  Schedule whole;
+  if (std::string wrong = read_whole(whole); !wrong.empty()) return wrong;
+  program_->box().rekey(setup_.seed);
+  for (u32 i = 0; i < clients_.size(); ++i) {
+    clients_[i].random = client_stream(setup_.seed, program_->plan.clients[i].name);
+  }
+  machine_->rekey(setup_.seed, whole);
+  listen_to_choices();
+  begin_triggers();
+  return {};
+}
+
+RunReport Runner::go_on_as(const RunSetup& setup) {
+  asked_ = setup;
+  if (machine_ && machine_->started()) {
+    release_containment();  // timers do not survive a fork
+    contain(machine_->world(), {.report_assertions = false});
+  }
+  return go_on();
+}
+
+RunReport Runner::go_on() {
+  if (refusal_) return *refusal_;
+  const Plan& plan = program_->plan;
+  World& world = machine_->world();
+  bool goes_on = goes_on_;
+  if (goes_on && is_shared_) {
+    if (const std::string wrong = rekey(); !wrong.empty()) return refused_report(wrong);
   }
   if (goes_on) {
     phase_name_ = "safety";
@@ -469,10 +518,13 @@ RunReport Runner::run() {
   return report_of();
 }
 
-/// Empty, or why the file that was asked for cannot be made. `asked`: the schedule without what the scenario adds itself.
-std::string Runner::start_recording(const Schedule& asked) {
-  if (setup_.record.empty()) return {};
-  replay::Recorder::Options options{.path = setup_.record, .digests = input_.digests};
+/// Empty, or why the file that was asked for cannot be made.
+std::string Runner::start_recording() {
+  if (asked_.record.empty()) return {};
+  Schedule asked;  // without what the scenario adds itself
+  if (std::string wrong = read_schedule(asked_, asked); !wrong.empty()) return wrong;
+  replay::Recorder::Options options{.path = asked_.record, .digests = input_.digests};
+  options.seed = asked_.seed;
   replay::Scenario& scenario = options.scenario.emplace();
   scenario.name = program_->plan.name;
   scenario.checks = setup_.checks;
@@ -554,9 +606,37 @@ replay::Verdict verdict_of(const RunReport& report) {
   return verdict;
 }
 
+/// Which of the shapes a run has, with a shared boot: the seed that it boots under.
+std::optional<u64> ScenarioCase::boot_seed(const RunSetup& setup) const {
+  if (!shares_boot_) return {};
+  return base::Prng(setup.seed, "scenario.shape").below(kShapes);
+}
+
+/// What else has to be there from the beginning takes part. A run that is recorded, stopped somewhere or held against golden
+/// files begins by itself.
+std::string ScenarioCase::boot_key(const RunSetup& setup) const {
+  const std::optional<u64> shape = boot_seed(setup);
+  if (!shape || has_goldens_ || !setup.record.empty() || setup.until != kNever || setup.events_max != ~u64{0}) return {};
+  return std::to_string(*shape) + (setup.keep_console ? " console" : "") + (setup.keep_features ? " features" : "") +
+         " " + setup.checks;
+}
+
+void ScenarioCase::boot(const RunSetup& setup) {
+  booted_key_ = boot_key(setup);
+  booted_ = std::make_unique<Runner>(RunInput{sources_, entries_, image_, images_, observer, plan_id_, digests, blesses}, setup,
+                                     boot_seed(setup));
+  booted_->begin();
+}
+
 RunReport ScenarioCase::run(const RunSetup& setup) {
   if (!mistakes_.empty()) return refused_report(mistakes_[0]);
-  Runner runner({sources_, entries_, image_, images_, observer, plan_id_, digests, blesses}, setup);
+  if (booted_ && booted_key_ == boot_key(setup)) {
+    const std::unique_ptr<Runner> runner = std::move(booted_);
+    RunReport report = runner->go_on_as(setup);
+    notes_ = runner->notes();
+    return report;
+  }
+  Runner runner({sources_, entries_, image_, images_, observer, plan_id_, digests, blesses}, setup, boot_seed(setup));
   RunReport report = runner.run();
   notes_ = runner.notes();
   return report;

@@ -42,9 +42,17 @@ constexpr u64 kNotesMax = 1000;
 
 class Runner final : public Stage {
  public:
-  Runner(const RunInput& input, const RunSetup& setup);
+  /// With `boot_seed` the run begins as all of that seed do, and becomes the one of `setup` at the end of its warm-up.
+  Runner(const RunInput& input, const RunSetup& setup, std::optional<u64> boot_seed);
 
-  RunReport run();
+  RunReport run() {
+    begin();
+    return go_on();
+  }
+  /// What runs with one boot seed share: up to the end of the warm-up.
+  void begin();
+  /// The rest, in another process than `begin` was, and as another run with the same boot seed.
+  RunReport go_on_as(const RunSetup& setup);
   const std::vector<std::string>& notes() const { return notes_; }
 
   /// Empty while the world is being made: the first events come from there, and no thread is in them.
@@ -132,6 +140,10 @@ class Runner final : public Stage {
   };
 
   // run.cpp
+  RunReport go_on();
+  std::string rekey();
+  std::string read_whole(Schedule& whole);
+  void listen_to_choices();
   MachineOptions draw();
   std::string add_faults(Schedule& schedule);
   void declare_properties();
@@ -149,7 +161,7 @@ class Runner final : public Stage {
   void judge_goldens();
   bool read_golden(const std::string& file, std::string& text) const;
   RunReport report_of();
-  std::string start_recording(const Schedule& asked);
+  std::string start_recording();
   void end_recording(const RunReport& report);
   void add_drawn(const std::string& name, const std::string& value);
   u64 draw(const std::string& key, const Quantity& quantity);
@@ -168,7 +180,9 @@ class Runner final : public Stage {
   void script_failed(const std::string& text);
 
   RunInput input_;
-  const RunSetup& setup_;
+  RunSetup asked_;
+  RunSetup setup_;  // the same, but for the seed: the one in force
+  bool is_shared_;
   std::unique_ptr<Program> program_;
   std::unique_ptr<Machine> machine_;
   judge::Judge judge_;
@@ -200,6 +214,8 @@ class Runner final : public Stage {
   u64 safety_end_ns_ = 0;
   u64 waiting_id_ = 0;  // of the wait that the callback in progress has made
   Outcome outcome_ = Outcome::Running;
+  std::optional<RunReport> refusal_;
+  bool goes_on_ = true;
   bool is_ready_ = false;
   bool is_stopped_ = false;
   bool limit_ = false;

@@ -12,10 +12,14 @@ u64 instance_of(std::string_view text) {
   return digest.out().low;
 }
 
+base::Prng random_of(u64 seed, u64 instance) { return {seed, "scenario.lua", instance}; }
+
 }  // namespace
 
+void Sandbox::rekey(u64 seed) { random_ = random_of(seed, instance_); }
+
 Sandbox::Sandbox(u64 seed, std::string_view file, Limits limits)
-    : limits_(limits), random_(seed, "scenario.lua", instance_of(file)) {
+    : limits_(limits), instance_(instance_of(file)), random_(random_of(seed, instance_)) {
   state_ = lua_newstate(allocate, this);
   *static_cast<Sandbox**>(lua_getextraspace(state_)) = this;
   lua_pushcfunction(state_, open_library);

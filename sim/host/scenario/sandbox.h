@@ -67,6 +67,8 @@ class Sandbox {
   u64 allocated_bytes() const { return allocated_; }
   const Limits& limits() const { return limits_; }
   base::Prng& random() { return random_; }
+  /// The stream of math.random begins anew.
+  void rekey(u64 seed);
 
  private:
   static void* allocate(void* self, void* old, size_t old_bytes, size_t bytes);
@@ -75,6 +77,7 @@ class Sandbox {
   std::string take_error(lua_State* state, int status);
 
   Limits limits_;
+  u64 instance_;  // of the stream
   base::Prng random_;
   lua_State* state_ = nullptr;
   u64 allocated_ = 0;
