@@ -44,9 +44,7 @@ void set_cost(kernel::CostTable& costs, const std::string& name, u64 value) {
   }
 }
 
-base::Prng client_stream(u64 seed, const std::string& name) {
-  return {seed, "scenario.client", stream_instance(name)};
-}
+base::Prng client_stream(u64 seed, const std::string& name) { return {seed, "scenario.client", stream_instance(name)}; }
 
 }  // namespace
 
@@ -616,15 +614,16 @@ std::optional<u64> ScenarioCase::boot_seed(const RunSetup& setup) const {
 /// files begins by itself.
 std::string ScenarioCase::boot_key(const RunSetup& setup) const {
   const std::optional<u64> shape = boot_seed(setup);
-  if (!shape || has_goldens_ || !setup.record.empty() || setup.until != kNever || setup.events_max != ~u64{0}) return {};
+  if (!shape || has_goldens_ || !setup.record.empty() || setup.until != kNever || setup.events_max != ~u64{0})
+    return {};
   return std::to_string(*shape) + (setup.keep_console ? " console" : "") + (setup.keep_features ? " features" : "") +
          " " + setup.checks;
 }
 
 void ScenarioCase::boot(const RunSetup& setup) {
   booted_key_ = boot_key(setup);
-  booted_ = std::make_unique<Runner>(RunInput{sources_, entries_, image_, images_, observer, plan_id_, digests, blesses}, setup,
-                                     boot_seed(setup));
+  booted_ = std::make_unique<Runner>(
+      RunInput{sources_, entries_, image_, images_, observer, plan_id_, digests, blesses}, setup, boot_seed(setup));
   booted_->begin();
 }
 
