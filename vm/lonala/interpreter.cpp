@@ -794,6 +794,10 @@ L_ReceiveStart:
   }
   pc += 1;
   NEXT();
+L_ReceiveMark:
+  receive_mark(vm, process, bp[A()]);
+  pc += 1;
+  NEXT();
 L_ReceiveNext : {
   SAVE();
   const Term message = receive_next(vm, process);

@@ -193,6 +193,8 @@ struct RareRecord {
   u64 minor_count;
   u64 binary_bytes;  // of shared binaries made or taken since the last full collection
   u64 binary_limit;  // beyond it the next collection is a full one
+  Term marked_ref;   // the ref made last
+  u64 marked_after;  // the last message that had come by then
   // A transaction in progress; the terms are roots.
   Term transaction;  // its ref, or 0
   Term spaces;       // list of namespaces
@@ -256,7 +258,9 @@ struct Root {
   u64 timers;       // heap of timer offsets, by (deadline, number)
   u64 timer_count;
   u64 timer_capacity;
-  u64 timer_free;
+  u64 timer_index;  // open-addressing table, by number, of timers with a message: their offsets; 0 is free
+  u64 timer_index_capacity;
+  u64 timer_index_count;
   u64 timers_made;
   u64 now_ns;
   u64 start_ns;

@@ -60,6 +60,35 @@ Term receive_start(Vm& vm, Process& process, Term timeout) {
   return process.deadline == 0 ? raise_oom(vm, 8) : kNil;
 }
 
+bool ref_made(Vm& vm, Process& process, Term ref) {
+  if (process.mailbox_last == 0 && process.rare == 0) return true;  // a scan from the start meets nothing older
+  RareRecord* record = rare_record(vm, process);
+  if (record == nullptr) return false;
+  record->marked_ref = ref;
+  record->marked_after = process.mailbox_last;
+  return true;
+}
+
+void receive_mark(const Vm& vm, Process& process, Term ref) {
+  if (process.rare == 0) return;
+  const RareRecord& record = *vm.at<RareRecord>(process.rare);
+  if (record.marked_ref == ref) process.mailbox_save = record.marked_after;
+}
+
+void mailbox_unlink(Vm& vm, Process& process, u64 offset, u64 before) {
+  const u64 next = vm.at<Message>(offset)->next;
+  if (before == 0) {
+    process.mailbox_first = next;
+  } else {
+    vm.at<Message>(before)->next = next;
+  }
+  if (process.mailbox_last == offset) process.mailbox_last = before;
+  process.mailbox_count -= 1;
+  if (process.rare == 0) return;
+  RareRecord& record = *vm.at<RareRecord>(process.rare);
+  if (record.marked_after == offset) record.marked_after = before;
+}
+
 Term receive_next(Vm& vm, Process& process) {
   const u64 next = process.mailbox_save == 0 ? process.mailbox_first : vm.at<Message>(process.mailbox_save)->next;
   if (next != 0) return vm.at<Message>(next)->term;
@@ -80,13 +109,7 @@ void receive_take(Vm& vm, Process& process) {
   const u64 taken = before == 0 ? process.mailbox_first : vm.at<Message>(before)->next;
   if (taken == 0) return;
   const Message message = *vm.at<Message>(taken);
-  if (before == 0) {
-    process.mailbox_first = message.next;
-  } else {
-    vm.at<Message>(before)->next = message.next;
-  }
-  if (process.mailbox_last == taken) process.mailbox_last = before;
-  process.mailbox_count -= 1;
+  mailbox_unlink(vm, process, taken, before);
   process.mailbox_save = 0;
   if (PLANTED("lonala.fragment-missed")) {
     fragments_release(vm, message.fragments);

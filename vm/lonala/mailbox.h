@@ -12,12 +12,18 @@ struct Acknowledge {
 };
 /// Copies a message into the mailbox of a process and wakes it.
 Sent message_send(Vm& vm, Process& to, Term term, Bytebufs bytebufs = Bytebufs::Copied, Acknowledge acknowledge = {});
+/// Takes a message out of the mailbox; `before` is the one before it, 0 for none.
+void mailbox_unlink(Vm& vm, Process& process, u64 offset, u64 before);
 /// Frees a message that is in no mailbox any more.
 void message_free(Vm& vm, u64 offset);
 
 // Receive, for the interpreter.
 /// Begins one: the deadline is counted from here. kRaised for a wrong timeout.
 Term receive_start(Vm& vm, Process& process, Term timeout);
+/// All its clauses want this ref: what came before the ref was made need not be looked at.
+void receive_mark(const Vm& vm, Process& process, Term ref);
+/// The process has made that ref: what waits in its mailbox now cannot contain it.
+bool ref_made(Vm& vm, Process& process, Term ref);
 /// The next message to look at; kNone: none, wait; kUnbound: the deadline is over.
 Term receive_next(Vm& vm, Process& process);
 void receive_skip(Vm& vm, Process& process);

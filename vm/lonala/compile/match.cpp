@@ -497,6 +497,45 @@ bool Compiler::match(Function& f, Term form, u32 to, Place where) {
   return true;
 }
 
+/// The local that every clause of a `receive` pins at some place of a tuple, or kNone: if it is a ref, older messages cannot match.
+Term Compiler::wanted_ref(Function& f, Term clause_list) {
+  const auto pinned = [&](Term part) {  // (= name)
+    const bool is_pin = is_pair(part) && is_symbol(vm_, head(vm_, part)) &&
+                        plain_symbol(vm_, head(vm_, part)) == symbol(vm_, Atom::Equals) && is_pair(tail(vm_, part)) &&
+                        tail(vm_, tail(vm_, part)) == kEmptyList && is_symbol(vm_, head(vm_, tail(vm_, part)));
+    return is_pin ? plain_symbol(vm_, head(vm_, tail(vm_, part))) : kNone;
+  };
+  const auto pins = [&](Term pattern, Term name) {
+    for (u64 i = 0; is_tuple(pattern) && i < tuple_count(vm_, pattern); ++i) {
+      if (pinned(tuple_at(vm_, pattern, i)) == name) return true;
+    }
+    return false;
+  };
+  const auto all_pin = [&](Term name) {
+    Term list = clause_list;
+    while (is_pair(list) && head(vm_, list) != keyword(vm_, Atom::After)) {
+      if (!pins(head(vm_, list), name)) return false;
+      list = tail(vm_, list);
+      const bool guarded = is_pair(list) && is_symbol(vm_, head(vm_, list)) &&
+                           plain_symbol(vm_, head(vm_, list)) == symbol(vm_, Atom::When) && is_pair(tail(vm_, list));
+      if (guarded) list = tail(vm_, tail(vm_, list));
+      if (is_pair(list)) list = tail(vm_, list);
+    }
+    return true;
+  };
+  const Term first = is_pair(clause_list) ? head(vm_, clause_list) : kNone;
+  for (u64 i = 0; is_tuple(first) && i < tuple_count(vm_, first); ++i) {
+    const Term name = pinned(tuple_at(vm_, first, i));
+    u32 reg = 0;
+    u32 index = 0;
+    bool captured = false;
+    const bool local =
+        name != kNone && name_record(vm_, name).space_bytes == 0 && resolve_local(f, name, reg, captured, index);
+    if (local && all_pin(name)) return name;
+  }
+  return kNone;
+}
+
 bool Compiler::receive(Function& f, Term form, u32 to, Place where) {
   Scope scope(f);
   const Term after = keyword(vm_, Atom::After);
@@ -516,8 +555,12 @@ bool Compiler::receive(Function& f, Term form, u32 to, Place where) {
   f.unset.add(time);
   if (!expression(f, timeout, time, Place::Value)) return false;
   f.unset.remove(time);
+  const Term wanted = wanted_ref(f, list);
+  u32 ref = 0;
+  if (wanted != kNone && !operand(f, wanted, ref)) return false;
   if (!reserve(f, message)) return false;
   emit(f, encode(Op::ReceiveStart, reg(time)));
+  if (wanted != kNone) emit(f, encode(Op::ReceiveMark, reg(ref)));
   Label expired;
   // Registers below are terms while it waits.
   before_call(f, message);

@@ -125,6 +125,7 @@ class Compiler {
   void drop_last_jump(Function& f, Label& end);
   bool two_way(Function& f, Term form, u32 to, Place place, bool& done);
   bool receive(Function& f, Term form, u32 to, Place place);
+  Term wanted_ref(Function& f, Term clause_list);
   bool pattern(Function& f, Term pattern, u32 subject, Label& fail, u64 first_local);
   bool sequence_pattern(Function& f, Term pattern, u32 subject, Label& fail, u64 first_local);
   bool list_pattern(Function& f, Term pattern, u32 subject, Label& fail, u64 first_local);

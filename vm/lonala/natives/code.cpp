@@ -6,6 +6,7 @@
 #include "vm/lonala/collections/vector.h"
 #include "vm/lonala/compile/compiler.h"
 #include "vm/lonala/literal_text.h"
+#include "vm/lonala/mailbox.h"
 #include "vm/lonala/equality.h"
 #include "vm/lonala/namespaces.h"
 #include "vm/lonala/transactions.h"
@@ -325,7 +326,8 @@ Term native_Write(Vm& vm, Args args) {
 }
 Term native_MakeRef(Vm& vm, Args) {
   vm.root->refs_made += 1;
-  return immediate(Immediate::Ref, vm.root->refs_made);
+  const Term ref = immediate(Immediate::Ref, vm.root->refs_made);
+  return ref_made(vm, *vm.process, ref) ? ref : raise_oom(vm, 16);
 }
 
 }  // namespace lonala

@@ -159,14 +159,12 @@ Term native_SendAfter(Vm& vm, Args args) {
 }
 Term native_CancelTimer(Vm& vm, Args args) {
   if (!is_immediate(args[0], Immediate::Timer)) return raise_type(vm, args, Atom::Timer);
-  for (u64 i = 0; i < vm.root->timer_count; ++i) {
-    const Timer timer = timer_at(vm, i);
-    if (timer.number != payload_of(args[0]) || timer.message == kNone) continue;
-    timer_remove(vm, vm.words(vm.root->timers)[i]);
-    fragments_release(vm, timer.fragments);
-    return small(static_cast<i64>((timer.deadline_ns - vm.root->now_ns) / 1'000'000));
-  }
-  return kNil;
+  const u64 offset = timer_find(vm, payload_of(args[0]));
+  if (offset == 0) return kNil;
+  const Timer timer = *vm.at<Timer>(offset);
+  timer_remove(vm, offset);
+  fragments_release(vm, timer.fragments);
+  return small(static_cast<i64>((timer.deadline_ns - vm.root->now_ns) / 1'000'000));
 }
 Term native_LinkTo(Vm& vm, Args args) {
   if (!pid_argument(vm, args, 0)) return kRaised;
@@ -196,6 +194,7 @@ Term native_Unlink(Vm& vm, Args args) {
 Term native_MonitorOf(Vm& vm, Args args) {
   if (!pid_argument(vm, args, 0)) return kRaised;
   const Term ref = native_MakeRef(vm, Args{});
+  if (ref == kRaised) return kRaised;
   Process* other = process_of(vm, args[0]);
   if (other == nullptr) {
     const Term down = make_tuple(vm, {keyword(vm, Atom::Down), ref, args[0], keyword(vm, Atom::Noproc)});
@@ -225,13 +224,7 @@ Term native_Demonitor(Vm& vm, Args args) {
                         tuple_at(vm, message.term, 0) == keyword(vm, Atom::Down) &&
                         tuple_at(vm, message.term, 1) == args[0];
       if (down) {
-        if (before == 0) {
-          own.mailbox_first = message.next;
-        } else {
-          vm.at<Message>(before)->next = message.next;
-        }
-        if (own.mailbox_last == at) own.mailbox_last = before;
-        own.mailbox_count -= 1;
+        mailbox_unlink(vm, own, at, before);
         message_free(vm, at);
       } else {
         before = at;
