@@ -3,7 +3,7 @@
 local s = scenario("crash-loop", { about = "a server in a crash loop comes back", lasts = "3s" })
 
 local a = s:node("a")
-s:faults { allow = { "process.crash-loop:deaths=1..2 target=1/dev intensity=4" }, swarm = false }
+s:faults { allow = { "process.crash-loop:deaths=1..2 target=a/dev intensity=4" }, swarm = false }
 
 local served = 0
 s:client("reader", a, function(me)
