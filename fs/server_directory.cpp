@@ -1,5 +1,6 @@
 // fs/server_directory.cpp — the methods of Directory: paths, permissions, opening, creating, removing.
 #include "base/check.h"
+#include "base/emit.h"
 #include "fs/path.h"
 #include "fs/permission.h"
 #include "fs/server.h"
@@ -159,6 +160,7 @@ Result<D::Open::Reply> Server::open(const Folder& folder, const D::Open::Request
   }
   answer_cap_ = *cap;
   const OpenFile& file = opens_[slot].file;  // of a file that clones, the node made for this open
+  base::tell_event(base::EventKind::FsOpen, {file.node, flags});
   return D::Open::Reply{.file = schema::CapIndex::of(0),
                         .id = file.node,
                         .version = found.node.version,
@@ -216,6 +218,7 @@ Result<D::Reopen::Reply> Server::reopen(const Folder& folder, const D::Reopen::R
     return cap.take_failure();
   }
   answer_cap_ = *cap;
+  base::tell_event(base::EventKind::FsReopen, {request.id, request.flags});
   return D::Reopen::Reply{.file = schema::CapIndex::of(0), .kind = node->kind, .io_unit = kInlineBytesMax};
 }
 
@@ -235,7 +238,9 @@ Result<NodeId> Server::create_in(const Folder& folder, const Found& found, Kind 
     node.gid = found.parent_node.gid;
     if (kind == Kind::Directory) node.mode |= kModeSetGid;
   }
-  return files_.create(found.parent, found.name, node, caller);
+  const NodeId id = TRY(files_.create(found.parent, found.name, node, caller));
+  base::tell_event(base::EventKind::FsCreate, {id, found.parent, base::short_name(found.name)});
+  return id;
 }
 
 Result<D::Symlink::Reply> Server::symlink(const Folder& folder, const D::Symlink::Request& request) {
@@ -275,6 +280,7 @@ Result<D::Remove::Reply> Server::remove(const Folder& folder, const D::Remove::R
   if (!request.directory && found.node.kind == Kind::Directory) return fail(ErrorCode::IsADirectory);
   if (!may_unlink(caller.identity, found.parent_node, found.node)) return fail(ErrorCode::OperationNotPermitted);
   TRY(files_.remove(found.parent, found.name, request.directory, caller));
+  base::tell_event(base::EventKind::FsRemove, {found.node.id, found.parent, base::short_name(found.name)});
   return D::Remove::Reply{};
 }
 
@@ -295,6 +301,7 @@ Result<D::Rename::Reply> Server::rename(const Folder& folder, const D::Rename::R
     if (!may_unlink(caller.identity, to.parent_node, to.node)) return fail(ErrorCode::OperationNotPermitted);
   }
   TRY(files_.rename({from.parent, from.name}, {to.parent, to.name}, request.flags, caller));
+  base::tell_event(base::EventKind::FsRename, {from.node.id, to.parent, base::short_name(to.name)});
   return D::Rename::Reply{};
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/emit.h"
 #include "fs/permission.h"
 #include "fs/server.h"
 
@@ -356,6 +357,7 @@ void Server::end_open(u32 slot) {
   }
   Open& open = opens_[slot];
   ASSERT(open.in_use);
+  base::tell_event(base::EventKind::FsClose, {open.file.node});
   if (locks_.release_open(slot)) wake(open.file.node);
   if (open.folder != 0) {
     // Remove-on-close takes the name only if it is still this file's.

@@ -6,6 +6,7 @@
 //   kinds   = all | ipc | ipc.* | ipc.transfer | fs.re*
 //   field   = node thread object core flags a b c time seq cause kind lane, or an operand's name in base/events.def
 //
+// The operand `name` is a text, of which events keep the first eight bytes.
 // `=` and `!=` on names take `*` and `?`; `~` is "contains" of names and "has all these bits" of numbers. Times have
 // units. A test on an operand that an event's kind does not have is false. Fields and values are plain words or "quoted".
 //
@@ -37,6 +38,9 @@ struct FilterNames {
   /// Name of a thread, empty when there is none of this id (any more). Asked only for filters with `thread`.
   std::function<std::string_view(u32 node, u32 thread_id)> thread;
 };
+
+/// The words a, b, c of a kind by their names in base/events.def: lower case, spaces as hyphens; empty where they have none.
+std::array<std::string, 3> operand_names(base::EventKind kind);
 
 /// The name of a thread in a running world; empty when it is gone.
 std::string_view thread_name(World& world, u32 node, u32 thread_id);

@@ -1,6 +1,7 @@
 // sim/host/filter_parse.cpp — reading a filter, and working out what it says of each kind.
 #include <optional>
 
+#include "base/emit.h"
 #include "base/glob.h"
 #include "base/parse.h"
 #include "sim/host/filter.h"
@@ -17,8 +18,8 @@ std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"
 // clang-format off
 
 /// The operands of a kind as base/events.def describes them: "endpoint; sender, badge, digest of the words".
-std::string_view operands_of(u32 kind) {
-  switch (static_cast<base::EventKind>(kind)) {
+std::string_view operands_of(base::EventKind kind) {
+  switch (kind) {
 #define EVENT(identifier, number, lane, name, operands) \
   case base::EventKind::identifier:                     \
     return operands;
@@ -29,8 +30,9 @@ std::string_view operands_of(u32 kind) {
 }
 // clang-format on
 
-/// The words a, b, c by their names: lower case, spaces as hyphens. Those that are no plain name are left empty.
-std::array<std::string, 3> operand_names(u32 kind) {
+}  // namespace
+
+std::array<std::string, 3> operand_names(base::EventKind kind) {
   std::array<std::string, 3> names;
   std::string_view text = operands_of(kind);
   const auto subject_end = text.find(';');
@@ -53,6 +55,8 @@ std::array<std::string, 3> operand_names(u32 kind) {
   }
   return names;
 }
+
+namespace {
 
 bool is_kind(u32 kind) { return base::name_of(static_cast<base::EventKind>(kind)) != "?"; }
 
@@ -336,12 +340,19 @@ class FilterParser {
       fail_at(test.at, "no event has a field " + quoted(test.word) + did_you_mean(test.word, fields()));
       return 0;
     }
-    if (!number.ok()) {
+    if (test.word == "name") {
+      if (is_ordered(test.relation) || test.relation == Relation::Contains || base::is_glob(test.value)) {
+        fail_at(test.at, "'name' is a text: = or !=, without * and ?");
+        return 0;
+      }
+      part.number = base::short_name(test.value);
+    } else if (!number.ok()) {
       fail_at(test.value_at, quoted(test.value) + (is_time ? " is not a time, for example 12.5s or 250ms"
                                                            : " is not a number (decimal or 0x…)"));
       return 0;
+    } else {
+      part.number = *number;
     }
-    part.number = *number;
     for (u32 kind = 0; kind < kKinds; ++kind) {
       part.kinds[kind] = part.places[kind] == Place::None ? Answer::No : Answer::Ask;
     }
@@ -425,7 +436,7 @@ class FilterParser {
     }
     bool any = false;
     for (u32 kind = 0; kind < kKinds; ++kind) {
-      const auto names = operand_names(kind);
+      const auto names = operand_names(static_cast<base::EventKind>(kind));
       for (u32 word = 0; word < names.size(); ++word) {
         if (names[word].empty() || names[word] != name) continue;
         part.places[kind] = static_cast<Place>(static_cast<u32>(Place::A) + word);
@@ -439,7 +450,7 @@ class FilterParser {
     std::vector<std::string> names = {"node", "thread", "kind", "lane"};
     for (const Field& known : kFields) names.emplace_back(known.name);
     for (u32 kind = 0; kind < kKinds; ++kind) {
-      for (const std::string& name : operand_names(kind)) {
+      for (const std::string& name : operand_names(static_cast<base::EventKind>(kind))) {
         if (!name.empty()) names.push_back(name);
       }
     }

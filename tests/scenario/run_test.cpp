@@ -136,6 +136,49 @@ TEST_CASE("callbacks type on a console, wait for its output, cut the power", "[s
   CHECK(ran.notes == "true\ttrue\n\n250000000\tsafety\nfalse\ntrue\ttrue\n");
 }
 
+TEST_CASE("programs tell of processes and files as events, by name", "[scenario][events]") {
+  const Ran ran = run(R"lua(
+    local s = scenario("e", { lasts = "1s", warmup = "200ms" })
+    local a, b = s:node("a"), s:node("b")
+    local seen = {}
+    local function tell(pattern, times)
+      s:when(pattern, function(w, event)
+        seen[#seen + 1] = event.kind .. " " .. tostring(event.name) .. " " .. event.node.name
+      end, { times = times or 1 })
+    end
+    tell("fs.create name=fresh")
+    tell("fs.rename name=moved")
+    tell("fs.remove name=moved")
+    tell("fs.mount name=/mnt")
+    tell("vm.process-exit name=dev status!=0", 9)
+    tell("fs.restart name=dev", 9)
+    tell("vm.process-start name=dev time>200ms", 9)
+    tell("fs.reopen node=b")
+    s:sometimes("reopened", "fs.reopen node=a")
+    s:sometimes("closed", "fs.open within 50ms after (fs.close)")
+    s:client("c", a, function(me)
+      me:create("/home/fresh", "x")
+      me:rename("/home/fresh", "/home/moved")
+      me:remove("/home/moved")
+      me:run("bind /tmp /mnt")
+      local zero = me:open("/dev/zero", "r")
+      while me:running() do
+        local text, err = zero:read(4)  -- what the dead server had received is not repeated
+        assert(text == "\0\0\0\0" or err.code == "server restarted")
+        me:sleep("20ms")
+      end
+    end)
+    s:at("100ms", function(w) a:process("dev"):kill() end)
+    s:finally(function(w)
+      print(table.concat(seen, ", "))
+      print(w:count("reopened"), w:count("closed") > 0)
+    end))lua");
+  CHECK(ran.report.verdict == Verdict::Held);
+  CHECK(ran.notes ==
+        "fs.create fresh a, fs.rename moved a, fs.remove moved a, fs.mount /mnt a, vm.process-exit dev a, "
+        "vm.process-start dev a, fs.restart dev a\n1\ttrue\n");
+}
+
 TEST_CASE("verdicts and their findings", "[scenario][judge]") {
   const auto verdict = [](const std::string& text) {
     const Ran ran = run(kHead + text);

@@ -4,7 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "base/prng.h"
-#include "base/events.h"
+#include "base/emit.h"
 
 namespace {
 
@@ -114,6 +114,15 @@ TEST_CASE("a filter compares fields, operands by name, nodes and threads", "[sim
   // A test on an operand this kind does not have fails either way round.
   CHECK_FALSE(passes("line=0", event));
   CHECK_FALSE(passes("line!=0", event));
+  // A name is a text; eight bytes of it are kept.
+  base::Event exit = event_of(EventKind::VmProcessExit);
+  exit.a = 12;
+  exit.b = 3;
+  exit.c = base::short_name("process-with-a-long-name");
+  CHECK(passes("vm.process-exit name=process-with-a-long-name pid=12 status=3", exit));
+  CHECK(passes("name!=dev and name=process-", exit));
+  CHECK_FALSE(passes("name=dev", exit));
+  CHECK_FALSE(passes("name!=process-", exit));
   event.node = 2;
   CHECK_FALSE(passes("thread=fsh", event));
   CHECK(passes("node=b", event));

@@ -2,6 +2,8 @@
 // many seeds. Each program takes a switch: with the defect mended, no strategy reports anything.
 #include <catch2/catch.hpp>
 
+#include <cmath>
+
 #include "tests/sim/guest.h"
 #include "tests/sim/lab.h"
 
@@ -124,6 +126,57 @@ void table_root(const u64 (&)[8]) {
   scene.finish(2);
 }
 
+// ── An order of given depth: two threads pass marks in turns, and only one order of the marks is the defect. ──
+
+constexpr u64 kRounds = 24;  // of each thread; a round is one step
+/// `marks` of them, by A and B in turns; a thread's own two are `kApart` rounds from each other.
+template <u64 kMarks, u64 kApart>
+void marker(const u64 (&arguments)[8]) {
+  const u64 first = arguments[1];  // 0: A passes marks 0 and 2; 1: B passes 1 and 3
+  for (u64 round = 0; round < kRounds; ++round) {
+    const bool is_first = round == 4;
+    const bool is_second = round == 4 + kApart && first + 2 < kMarks;
+    if (is_first || is_second) {
+      const u64 mark = is_first ? first : first + 2;
+      words()[1] = words()[1] == mark ? mark + 1 : 100;
+    }
+    machine::charge(200);
+    sys::poll(arguments[2]);
+  }
+  words()[2] = words()[2] + 1;
+  if (words()[2] == 2) words()[0] = words()[1] == kMarks ? 1 : 0;
+  say_done(arguments[0]);
+}
+void marks_root(const u64 (&)[8]) {
+  Scene scene;
+  const u64 bell = scene.root.make(ObjectType::Notification);
+  scene.root.spawn(1, {scene.done, 0, bell});
+  scene.root.spawn(1, {scene.done, 1, bell});
+  scene.finish(2);
+}
+/// Runs of the seeds 1 … `runs` that show the defect.
+template <u64 kMarks, u64 kApart>
+u64 hits(const std::string& strategy, u64 runs) {
+  const machine::NativeEntry entries[] = {{"root", marks_root}, {"marker", marker<kMarks, kApart>}};
+  u64 count = 0;
+  for (u64 seed = 1; seed <= runs; ++seed) {
+    const lab::Result result =
+        lab::run(entries, {.seed = seed, .until = 1'000'000'000, .schedule = lab::schedule_of(strategy)});
+    REQUIRE(result.outcome == Outcome::Ended);
+    count += result.status;
+  }
+  return count;
+}
+/// Steps of a run, as pct's pilot counts them.
+u64 steps_of_marks() {
+  const machine::NativeEntry entries[] = {{"root", marks_root}, {"marker", marker<2, 1>}};
+  sim::host::Machine machine(
+      {.seed = 1, .ram_bytes = u64{16} << 20, .entries = entries, .schedule = lab::schedule_of("pct:depth=2")});
+  REQUIRE(machine.start().empty());
+  machine.world().run(1'000'000'000);
+  return machine.options().schedule.first.steps;
+}
+
 struct Planted {
   const char* name;
   std::vector<machine::NativeEntry> defect;
@@ -197,4 +250,27 @@ TEST_CASE("no strategy reports a program whose defect is mended", "[sim][explore
       CHECK(first_seed(bug.sound, strategy, 20) == 0);
     }
   }
+}
+
+TEST_CASE("pct shows a defect of depth d in 1 of n·k^(d−1) runs or more", "[sim][explore][property][simulation.T27]") {
+  // Burckhardt et al. 2010, theorem 9: n threads, k steps, d − 1 points at which a rank drops. Fixed seeds: the counts below
+  // are what this build gives, and the bounds leave three standard deviations of the binomial distribution.
+  const double n = 3;  // both markers and root
+  const u64 steps = steps_of_marks();
+  const double k = static_cast<double>(steps);
+  CAPTURE(k);
+  const auto pct = [steps](u32 depth) {
+    return "pct:depth=" + std::to_string(depth) + ",steps=" + std::to_string(steps);
+  };
+  const auto least = [](double runs, double chance) { return runs * chance - 3 * std::sqrt(runs * chance); };
+  constexpr u64 kRuns = 400;
+  // Depth 1: A before B, nothing else.
+  CHECK(static_cast<double>(hits<2, 1>(pct(1), kRuns)) >= least(kRuns, 1 / n));
+  // Depth 2: B runs between two marks of A, 16 of its steps apart, so that 16 places of the drop show it.
+  CHECK(static_cast<double>(hits<3, 16>(pct(2), kRuns)) >= least(kRuns, 16 / (n * k)));
+  CHECK(hits<3, 16>(pct(1), 50) == 0);
+  // Depth 3: and B is cut between two of its own.
+  CHECK(static_cast<double>(hits<4, 16>(pct(3), 4 * kRuns)) >= least(4 * kRuns, 16 * 16 / (n * k * k)));
+  CHECK(hits<4, 16>(pct(2), 50) == 0);
+  CHECK(hits<4, 16>("fair", 1) == 0);
 }

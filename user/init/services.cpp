@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/emit.h"
 #include "base/format.h"
 #include "base/planted.h"
 #include "fs/text_tree.h"
@@ -130,6 +131,8 @@ Result<void> Services::run(ServiceRecord& record) {
   record.state = ServiceState::Starting;
   record.started_ns = uptime_ns();
   record.generation += 1;
+  if (record.generation > 1)
+    base::tell_event(base::EventKind::FsRestart, {base::short_name(record.name), record.restarts, record.pid});
   record.probe_failed = false;
   record.start_failed = false;
   record.probe_at_ns = kNever;

@@ -1,5 +1,6 @@
 // user/root/names.cpp — namespaces: ordered entries of path → union of directories, shared or copied between processes,
 // and the table of published services.
+#include "base/emit.h"
 #include "base/parse.h"
 #include "user/root/manager.h"
 
@@ -229,6 +230,7 @@ Result<u32> Manager::mount(ProcessRecord& record, const MountRequest& request) {
   members.insert(how == kMountBefore ? 0 : members.size(), use);
   changed(names);
   tell_unused();
+  base::tell_event(base::EventKind::FsMount, {record.pid, base::short_name(request.path)});
   return member.id;
 }
 
@@ -249,6 +251,7 @@ Result<void> Manager::unmount(ProcessRecord& record, std::string_view path, u32 
     if (entry.members.empty()) names.entries.erase(i);
     changed(names);
     tell_unused();
+    base::tell_event(base::EventKind::FsUnmount, {record.pid, base::short_name(path)});
     return {};
   }
   return fs::fail(ErrorCode::NotMounted);

@@ -2,6 +2,7 @@
 #include "user/root/manager.h"
 
 #include "base/check.h"
+#include "base/emit.h"
 #include "base/format.h"
 #include "base/planted.h"
 
@@ -12,6 +13,7 @@ namespace {
 
 constexpr u32 kNoteChild = 17;
 constexpr u32 kNoteHangup = 1;
+constexpr u16 kExitByFault = 1;  // flags of vm.process-exit
 
 std::string_view last_name(std::string_view path) {
   const std::size_t slash = path.rfind('/');
@@ -117,6 +119,8 @@ Result<ProcessRecord*> Manager::spawn(ProcessRecord* parent, const SpawnRequest&
   const u32 session = new_session ? pid : parent->session_id;
   join_group(record, new_group ? pid : request.group != 0 ? request.group : parent->group_id, session);
 
+  base::tell_event(base::EventKind::VmProcessStart,
+                   {pid, record.parent == nullptr ? 0 : record.parent->pid, base::short_name(record.name)});
   if (request.served != 0) MUST_OK(copy(slot_in(record, kSlotServed), own(request.served), kernel::kRightsAll));
   if (!request.hold) release(record);
   return &record;
@@ -274,6 +278,8 @@ void Manager::terminate(ProcessRecord& record, u32 code, u32 note, std::string_v
   if (record.state == ProcessState::Ending || record.state == ProcessState::Zombie) return;
   record.end.code = code;
   record.end.note = note;
+  base::tell_event(base::EventKind::VmProcessExit, {record.pid, code, base::short_name(record.name)},
+                   cause.empty() ? 0 : kExitByFault);
   const u64 cause_bytes = std::min<u64>(cause.size(), sizeof record.end.cause - 1);
   if (cause_bytes > 0) __builtin_memcpy(record.end.cause, cause.data(), cause_bytes);
   record.end.real_ns = uptime_ns() - record.start_ns;

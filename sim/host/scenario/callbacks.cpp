@@ -174,6 +174,19 @@ void Runner::push_event(lua_State* state, const base::Event& event) {
     lua_pushinteger(state, static_cast<lua_Integer>(number.value));
     lua_setfield(state, -2, number.name);
   }
+  const auto names = operand_names(static_cast<base::EventKind>(event.kind));
+  const u64 words[] = {event.a, event.b, event.c};
+  for (u32 i = 0; i < names.size(); ++i) {
+    if (names[i].empty()) continue;
+    if (names[i] == "name") {
+      std::string text;
+      for (u64 word = words[i]; word != 0; word >>= 8) text += static_cast<char>(word & 0xFF);
+      lua_pushlstring(state, text.data(), text.size());
+    } else {
+      lua_pushinteger(state, static_cast<lua_Integer>(words[i]));
+    }
+    lua_setfield(state, -2, names[i].c_str());
+  }
 }
 
 // ── Clients ──────────────────────────────────────────────────────────────────────────────────────────────────
