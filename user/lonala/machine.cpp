@@ -42,7 +42,14 @@ lonala::Files* SystemPorts::files() {
   return &files_;
 }
 
-i64 SystemPorts::wall_ns(u64) { return process_.wall_ns(); }
+i64 SystemPorts::wall_ns(u64 now_ns) {
+  return own_wall_ ? static_cast<i64>(now_ns) + wall_offset_ns_ : process_.wall_ns();
+}
+
+void SystemPorts::set_wall(i64 wall_ns, u64 now_ns) {
+  own_wall_ = true;
+  wall_offset_ns_ = wall_ns - static_cast<i64>(now_ns);
+}
 
 u64 SystemPorts::start() {
   paid_ns_ = looked_ns_ = process_.uptime_ns();

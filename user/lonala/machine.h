@@ -24,6 +24,8 @@ class SystemPorts final : public PromptPorts {
   lonala::Files* files() override;
   i64 wall_ns(u64 now_ns) override;
 
+  /// The machine's wall clock shows `wall_ns` when its own shows `now_ns`.
+  void set_wall(i64 wall_ns, u64 now_ns);
   /// The time now, for the machine to begin with.
   u64 start();
   bool flush() override { return out_.flush(); }
@@ -35,6 +37,8 @@ class SystemPorts final : public PromptPorts {
   base::String file_;  // what file_size found
   u64 paid_ns_ = 0;    // the machine's time up to which it was charged
   u64 looked_ns_ = 0;  // when the node's clock was looked at
+  bool own_wall_ = false;
+  i64 wall_offset_ns_ = 0;  // of an own wall clock: what is added to the machine's
 };
 
 /// A machine with its library, or a null root: the reason has been told.

@@ -97,9 +97,9 @@ Repl::Repl(base::Allocator& heap, lonala::Vm& vm, PromptPorts& ports, Terminal& 
       editor_(heap, history_, *this),
       background_(heap) {}
 
-void Repl::run() {
+void Repl::run(Welcome welcome) {
   load_history();
-  terminal_.write(kWelcome);
+  if (welcome == Welcome::Shown) terminal_.write(kWelcome);
   for (;;) {
     const Editor::Outcome outcome = edit();
     if (outcome == Editor::Outcome::End) return;

@@ -57,8 +57,9 @@ class Terminal {
 class Repl final : public EditorClient {
  public:
   Repl(base::Allocator& heap, lonala::Vm& vm, PromptPorts& ports, Terminal& terminal);
+  enum class Welcome : u8 { Shown, Hidden };
   /// Reads and answers until the person leaves.
-  void run();
+  void run(Welcome welcome = Welcome::Shown);
 
   Completion complete(std::string_view before_cursor) override;
   bool is_complete(std::string_view text) override;

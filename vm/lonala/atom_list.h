@@ -142,6 +142,7 @@
   X(NotFound, "not-found") \
   X(Flush, "flush") \
   X(Full, "full") \
+  X(Minor, "minor") \
   X(Little, "little") \
   X(Running, "running") \
   X(Runnable, "runnable") \

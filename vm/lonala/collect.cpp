@@ -11,6 +11,7 @@
 #include "vm/lonala/copy.h"
 #include "vm/lonala/heap.h"
 #include "vm/lonala/values.h"
+#include "vm/lonala/tracing.h"
 
 #include "base/enforce.h"
 
@@ -392,6 +393,7 @@ bool collect_process(Vm& vm, Process& process, u64 need_bytes, How how) {
   const bool values = how != How::FullButValues;
   if (!(full ? collect_full(vm, process, need_bytes, values) : collect_minor(vm, process, need_bytes))) return false;
   vm.root->collections += 1;
+  trace(vm, kTraceGc, process.pid, keyword(vm, full ? Atom::Full : Atom::Minor));
   if (&process == vm.process) vm.root->slice_collections += 1;
   const u64 limit = record_of(vm, process).max_heap_bytes;
   if (limit != 0 && heap_bytes(vm, process) > limit) {

@@ -268,6 +268,8 @@ struct Root {
   u64 gensyms_made;
   u64 inline_broken;  // some var with an instruction of its own was redefined
   u64 gc_stress;
+  u64 trace;  // bits of TraceClass
+  u64 seed;   // of lona.random
   u64 reduction_ns;
   u64 binary_bytes;  // of shared binaries
   u64 pages_free;

@@ -8,6 +8,7 @@
 #include "vm/lonala/relations.h"
 #include "vm/lonala/scheduler.h"
 #include "vm/lonala/timers.h"
+#include "vm/lonala/tracing.h"
 
 #include "base/enforce.h"
 
@@ -38,6 +39,7 @@ Sent message_send(Vm& vm, Process& to, Term term, Bytebufs bytebufs, Acknowledge
   }
   to.mailbox_last = offset;
   to.mailbox_count += 1;
+  trace_send(vm, to.pid, copy);
   process_wake(vm, to);
   return Sent::Done;
 }

@@ -14,6 +14,7 @@
 #include "vm/lonala/scheduler.h"
 #include "vm/lonala/timers.h"
 #include "vm/lonala/transactions.h"
+#include "vm/lonala/tracing.h"
 
 #include "base/enforce.h"
 
@@ -112,6 +113,7 @@ Term process_spawn(Vm& vm, Term function, const SpawnOptions& options) {
   process.bindings = tuple_at(vm, copy, 1);
   process_start(vm, process, tuple_at(vm, copy, 0));
   vm.root->process_count += 1;
+  trace(vm, kTraceSpawn, process.pid, tuple_at(vm, copy, 0));
   enqueue(vm, process);
   return process.pid;
 }
@@ -121,6 +123,7 @@ void process_end(Vm& vm, Process& process, Term reason) {
   if (process.status == Status::Runnable && &process != vm.process) queue_remove(vm, process);
   process.status = Status::Exiting;
   call_cancel(vm, process);
+  trace(vm, kTraceExit, process.pid, reason);
   // The reason may lie in the heap of this process or of the sender: it stays valid until the end of this function.
   vm.root->reserve_open += 1;
   transaction_abandon(vm, process);

@@ -8,6 +8,7 @@
 #include "vm/lonala/process.h"
 #include "vm/lonala/timers.h"
 #include "vm/lonala/values.h"
+#include "vm/lonala/tracing.h"
 
 #include "base/enforce.h"
 
@@ -163,6 +164,7 @@ Pause run(Vm& vm, u64 reductions) {
     used += spent;
     process->reductions += spent;
     root.now_ns += spent * root.reduction_ns;
+    trace(vm, kTraceSlice, process->pid, small(static_cast<i64>(spent)));
     const bool session = process->pid == root.session;
     switch (stop) {
       case Stop::Slice:

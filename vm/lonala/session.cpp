@@ -140,6 +140,7 @@ Vm machine_create(u8* grant, u64 bytes, Ports& ports, MachineOptions options) {
   vm.root->reduction_ns = options.reduction_ns;
   vm.root->column_zero = 1;
   vm.root->now_ns = options.now_ns;
+  vm.root->seed = options.seed;
   Vm failed = vm;
   failed.root = nullptr;
   if (!atoms_create(vm) || !processes_create(vm) || !interpreter_create(vm)) return failed;
@@ -172,6 +173,7 @@ Vm machine_create(u8* grant, u64 bytes, Ports& ports, MachineOptions options) {
   session_reset(vm);
   enter_user(vm);
   vm.root->gc_stress = options.gc_stress;
+  vm.root->trace = options.trace;
   return vm;
 }
 
@@ -408,6 +410,17 @@ bool session_idle(Vm& vm, u64& next_ns) {
   static_cast<void>(run(vm, kTurnReductions));  // whatever it says, there is another turn
   advance_clock(vm, vm.ports->worked(vm.root->now_ns));
   return true;
+}
+
+void session_wait(Vm& vm) {
+  session_reset(vm);
+  vm.process = nullptr;
+  while (!vm.ports->interrupted()) {
+    u64 next_ns = 0;
+    if (session_idle(vm, next_ns)) continue;
+    if (next_ns == ~u64{0}) return;
+    advance_clock(vm, vm.ports->wait(next_ns));
+  }
 }
 
 namespace {

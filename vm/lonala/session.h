@@ -14,6 +14,8 @@ struct MachineOptions {
   bool gc_stress = false;  // a full collection at every function entry
   u64 reduction_ns = 8;    // virtual time of a reduction
   u64 now_ns = 0;          // of the machine's clock when it begins
+  u64 seed = 0;            // of lona.random
+  u32 trace = 0;           // bits of TraceClass, once the library is there
 };
 
 /// Lays out the machine in `grant` (zeroed) and loads the library. `vm.root` is null when the grant is too small or the library fails;
@@ -31,6 +33,8 @@ void session_reset(Vm& vm);
 Evaluation session_evaluate(Vm& vm, Term form, const Unit& unit = {});
 /// Lets the other processes run while no form does, for one turn. False: none can run before `next_ns`, ~0 for never.
 bool session_idle(Vm& vm, u64& next_ns);
+/// Lets the other processes run until none can any more, or somebody interrupts.
+void session_wait(Vm& vm);
 /// A result line: `=> VALUE` or `!! :kind DETAIL`, at the start of a line.
 void session_print(Vm& vm, const Evaluation& evaluation);
 /// The text after `!! `.

@@ -15,6 +15,10 @@ class LonalaPorts final : public user::lonala_program::PromptPorts {
   bool read_file(std::string_view path, base::MutableBytes out) override;
   u64 wait(u64 until_ns) override;
   bool interrupted() override;
+  i64 wall_ns(u64 now_ns) override { return start_wall_ns_ + static_cast<i64>(now_ns); }
+
+  /// The wall clock shows this time when the machine's own shows 0.
+  void start_wall(i64 wall_ns) { start_wall_ns_ = wall_ns; }
 
   /// From now on the machine's clock does not run ahead of the host's, and Ctrl-C interrupts a form.
   void live();
@@ -22,6 +26,7 @@ class LonalaPorts final : public user::lonala_program::PromptPorts {
   u64 now_ns() const;
 
  private:
+  i64 start_wall_ns_ = lonala::kStartWallNs;
   bool live_ = false;
   u64 started_ns_ = 0;  // of the host's clock
 };

@@ -214,6 +214,7 @@
   X(NsRemove, "lona.core", "ns-remove*", 1, 1) \
   X(Quiet, "lona.core", "quiet*", 0, 0) \
   X(LibraryText, "lona.core", "library-text*", 2, 2) \
+  X(MachineSeed, "lona.core", "machine-seed*", 0, 0) \
   X(ModuleWrite, "lona.core", "module-write*", 2, 2) \
   X(ModuleUnits, "lona.core", "module-units*", 3, 3) \
   X(ModuleLink, "lona.core", "module-link*", 2, 2) \

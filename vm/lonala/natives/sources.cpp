@@ -4,6 +4,7 @@
 #include "vm/lonala/library.h"
 #include "vm/lonala/namespaces.h"
 #include "vm/lonala/natives/natives.h"
+#include "vm/lonala/number/number.h"
 #include "vm/lonala/process.h"
 #include "vm/lonala/reader.h"
 
@@ -116,6 +117,9 @@ Term native_LibraryText(Vm& vm, Args args) {
   }
   return kNil;
 }
+
+/// What lona.random draws from.
+Term native_MachineSeed(Vm& vm, Args) { return number::make_unsigned(vm, vm.root->seed); }
 
 Term native_Processes(Vm& vm, Args) {
   Term list = kEmptyList;
