@@ -37,6 +37,9 @@ inline constexpr Property kProperties[] = {
 #include "base/names.def"
 };
 constexpr u32 kPropertyCount = sizeof kProperties / sizeof kProperties[0];
+/// Programs that are not compiled with the core declare properties of their own: numbers from kPropertyCount on.
+constexpr u32 kDeclaredPropertiesMax = 128;
+constexpr u32 kPropertyNameMax = 62;  // bytes
 
 constexpr std::string_view name_of(CheckForm form) {
   switch (form) {

@@ -31,7 +31,8 @@ enum class World : u64 {
   /// A program that a plan drives: mr0 = its client id, mr1 = bytes of its last order's result in msg → mr0 = bytes of the
   /// next order in msg, mr1 = 1 when there are no more orders.
   Puppet = 4,
-  Report = 5,  // mr0 = number of a property | base::CheckSays << 32, mr1 = value; base/check.h
+  Report = 5,   // mr0 = number of a property | base::CheckSays << 32, mr1 = value; base/check.h
+  Declare = 6,  // a property of a program: mr0 = base::CheckForm, mr1 = bytes of its name in msg → mr0 = its number
 };
 /// Network: one end of a link. A frame begins with the address it is for, its sender's (6 bytes each) and 2 bytes of type,
 /// as IEEE 802.3 has it; it raises the interrupt of every end it reaches while it waits there.

@@ -101,11 +101,14 @@ struct InputRecord {
   bool secret = false;  // the guest did not show what was typed
 };
 
-/// A property that was evaluated, in base::kProperties.
+/// A property that was evaluated, or declared by a program.
 struct CheckRecord {
   u32 node = 0;
-  u32 thread = 0;  // thread_id
-  u32 property = 0;
+  u32 thread = 0;         // thread_id
+  u32 property = 0;       // in base::kProperties; behind them those that programs declared
+  bool declares = false;  // for the first time in this world: `says` says nothing
+  base::CheckForm form = base::CheckForm::Mark;
+  std::string_view name;  // valid for the call
   base::CheckSays says = base::CheckSays::Hit;
   u64 value = 0;
   u64 time = 0;

@@ -545,17 +545,27 @@ void Devices::world_call(port::World operation, UserFrame& frame, IpcBuffer* buf
     case port::World::Report: {
       const u32 property = static_cast<u32>(frame.mr[0]);
       const u32 says = static_cast<u32>(frame.mr[0] >> 32);
-      if (property >= base::kPropertyCount || says > static_cast<u32>(base::CheckSays::Level) ||
-          !base::fits(base::kProperties[property].form, static_cast<base::CheckSays>(says))) {
+      const bool taken = says <= static_cast<u32>(base::CheckSays::Level) &&
+                         world_.report_check({.node = node_.number(),
+                                              .thread = node_.kernel().at(thread).thread_id,
+                                              .property = property,
+                                              .says = static_cast<base::CheckSays>(says),
+                                              .value = frame.mr[1],
+                                              .time = now});
+      return answer(frame, taken ? ResultLabel::None : ResultLabel::InvalidArgument, 0);
+    }
+    case port::World::Declare: {
+      if (buffer == nullptr) return answer(frame, ResultLabel::IllegalOperation, 0);
+      if (frame.mr[0] >= static_cast<u64>(base::CheckForm::Mark) || frame.mr[1] > base::kPropertyNameMax)
         return answer(frame, ResultLabel::InvalidArgument, 0);
-      }
-      world_.report_check({.node = node_.number(),
-                           .thread = node_.kernel().at(thread).thread_id,
-                           .property = property,
-                           .says = static_cast<base::CheckSays>(says),
-                           .value = frame.mr[1],
-                           .time = now});
-      return answer(frame, ResultLabel::None, 0);
+      const u32 number = world_.declare_check({.node = node_.number(),
+                                               .thread = node_.kernel().at(thread).thread_id,
+                                               .form = static_cast<base::CheckForm>(frame.mr[0]),
+                                               .name = base::text_of({message_bytes(buffer), frame.mr[1]}),
+                                               .time = now});
+      if (number == World::kNoProperty) return answer(frame, ResultLabel::InvalidArgument, 0);
+      frame.mr[0] = number;
+      return answer(frame, ResultLabel::None, 1);
     }
   }
   answer(frame, ResultLabel::IllegalOperation, 0);

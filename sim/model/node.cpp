@@ -215,12 +215,13 @@ void Node::vspace_gone(Ref<VSpace> vspace) {
 
 void Node::checked(u32 property, base::CheckSays says, u64 value) {
   const Ref<Tcb> current = kernel_.core(kernel_.current_core()).current;
-  world_.report_check({.node = number(),
-                       .thread = current ? kernel_.at(current).thread_id : 0,
-                       .property = property,
-                       .says = says,
-                       .value = value,
-                       .time = world_.kernel_time(*this)});
+  const bool taken = world_.report_check({.node = number(),
+                                          .thread = current ? kernel_.at(current).thread_id : 0,
+                                          .property = property,
+                                          .says = says,
+                                          .value = value,
+                                          .time = world_.kernel_time(*this)});
+  ASSERT(taken);  // the kernel's own macros do not compile for others
 }
 
 void Node::irq_armed(u32 line, bool armed) { devices_.line_armed(line, armed, world_.kernel_time(*this)); }

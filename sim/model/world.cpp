@@ -307,8 +307,42 @@ void World::emit_kernel(Node& node, const base::EventRecord& record) {
   emit(node.number(), kernel_time(node), record, trace_.log().cause);
 }
 
-void World::report_check(const CheckRecord& record) {
-  ASSERT(record.property < base::kPropertyCount);
+u32 World::declare_check(CheckRecord record) {
+  for (const char c : record.name) {
+    if (c <= ' ' || c > '~') return kNoProperty;
+  }
+  if (record.name.empty() || record.name.size() > base::kPropertyNameMax) return kNoProperty;
+  for (u32 i = 0; i < base::kPropertyCount; ++i) {
+    if (base::kProperties[i].name == record.name) return base::kProperties[i].form == record.form ? i : kNoProperty;
+  }
+  for (u32 i = 0; i < declared_count_; ++i) {
+    const DeclaredProperty& known = declared_[i];
+    if (std::string_view(known.name, known.length) != record.name) continue;
+    return known.form == record.form ? base::kPropertyCount + i : kNoProperty;
+  }
+  if (declared_count_ == base::kDeclaredPropertiesMax) return kNoProperty;
+  DeclaredProperty& made = declared_[declared_count_];
+  made.form = record.form;
+  made.length = static_cast<u8>(record.name.size());
+  record.name.copy(made.name, record.name.size());
+  record.property = base::kPropertyCount + declared_count_;
+  record.declares = true;
+  declared_count_ += 1;
+  if (config_.sinks.checked != nullptr) config_.sinks.checked(config_.sinks.context, record);
+  return record.property;
+}
+
+bool World::report_check(CheckRecord record) {
+  if (record.property < base::kPropertyCount) {
+    record.form = base::kProperties[record.property].form;
+    record.name = base::kProperties[record.property].name;
+  } else {
+    if (record.property >= base::kPropertyCount + declared_count_) return false;
+    const DeclaredProperty& declared = declared_[record.property - base::kPropertyCount];
+    record.form = declared.form;
+    record.name = {declared.name, declared.length};
+  }
+  if (!base::fits(record.form, record.says)) return false;
   u64& word = checks_hit_[record.property / 64];
   const u64 bit = u64{1} << record.property % 64;
   const bool failed = record.says == base::CheckSays::Failed;
@@ -321,6 +355,7 @@ void World::report_check(const CheckRecord& record) {
   }
   if (!failed) word |= bit;
   if (config_.sinks.checked != nullptr) config_.sinks.checked(config_.sinks.context, record);
+  return true;
 }
 
 // ── Input ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -168,8 +168,13 @@ class World {
   u64 kernel_time(Node& node) const { return in_entry_ ? node.kernel().now() : now_; }
   /// An event from inside a kernel entry, or its boot.
   void emit_kernel(Node& node, const base::EventRecord& record);
-  /// A property was evaluated (base/check.h): an event if it failed or is hit for the first time in this world.
-  void report_check(const CheckRecord& record);
+  /// A property was evaluated (base/check.h): an event if it failed or is hit for the first time in this world. Its name
+  /// and form are filled in. False: there is no such property, or its form does not fit.
+  bool report_check(CheckRecord record);
+  /// A program declares `record.name`: its number, the same for all that declare it. kNoProperty: no printable ASCII of at
+  /// most kPropertyNameMax bytes, declared with another form, or there are too many.
+  static constexpr u32 kNoProperty = ~u32{0};
+  u32 declare_check(CheckRecord record);
   EntryHandle push(const QueueEntry& entry) {
     ASSERT(entry.time >= now_);  // W1
     return queue_.push(entry);
@@ -298,8 +303,15 @@ class World {
   u64 now_ = 0;
   u64 tick_ = kInputTickNs;  // the next multiple of 1 ms after the last core looked at
   u64 host_counter_ = 0;
-  u64 checks_hit_[base::kPropertyCount / 64 + 1] = {};  // bit: the property was hit in this world
-  u32 host_entries_ = 0;                                // of host input, in the queue
+  struct DeclaredProperty {
+    base::CheckForm form;
+    u8 length;
+    char name[base::kPropertyNameMax];
+  };
+  u64 checks_hit_[(base::kPropertyCount + base::kDeclaredPropertiesMax) / 64 + 1] = {};  // bit: hit in this world
+  DeclaredProperty declared_[base::kDeclaredPropertiesMax] = {};
+  u32 declared_count_ = 0;
+  u32 host_entries_ = 0;  // of host input, in the queue
   u64 plan_counter_ = 0;
   u32 plan_entries_ = 0;  // in the queue
   u32 up_count_ = 0;

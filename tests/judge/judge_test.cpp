@@ -68,6 +68,43 @@ u64 report(u64 property, base::CheckSays says, u64 value) {
   return static_cast<u64>(port::call(guest::kWorld, port::World::Report).label);
 }
 
+/// The number of a property that a program declares; kNone if it is refused.
+constexpr u64 kNone = ~u64{0};
+u64 declare(std::string_view name, base::CheckForm form) {
+  std::copy(name.begin(), name.end(), reinterpret_cast<char*>(sys::buffer().msg));
+  sys::frame().mr[0] = static_cast<u64>(form);
+  sys::frame().mr[1] = name.size();
+  return port::call(guest::kWorld, port::World::Declare).ok() ? sys::frame().mr[0] : kNone;
+}
+
+void declaring_root(const u64 (&)[8]) {
+  guest::Root root;
+  const u64 refused = static_cast<u64>(kernel::ResultLabel::InvalidArgument);
+  const u64 first = base::kPropertyCount;
+  ASSERT(report(first, base::CheckSays::Hit, 0) == refused);  // nothing is declared yet
+  ASSERT(declare("shop.open", base::CheckForm::Sometimes) == first);
+  ASSERT(declare("shop.balance", base::CheckForm::Always) == first + 1);
+  ASSERT(declare("shop.open", base::CheckForm::Sometimes) == first);
+  ASSERT(declare("shop.open", base::CheckForm::Always) == kNone);
+  ASSERT(declare("fs.flushed", base::CheckForm::Sometimes) == kNone);  // the core's, of another form
+  ASSERT(declare("fs.opens", base::CheckForm::Watermark) == number_of("fs.opens"));
+  ASSERT(declare("two words", base::CheckForm::Always) == kNone);
+  ASSERT(declare("", base::CheckForm::Always) == kNone);
+  ASSERT(declare(std::string(base::kPropertyNameMax + 1, 'x'), base::CheckForm::Always) == kNone);
+  ASSERT(declare("shop.mark", base::CheckForm::Mark) == kNone);
+  ASSERT(report(first, base::CheckSays::Failed, 0) == refused);
+  ASSERT(report(first, base::CheckSays::Hit, 0) == 0);
+  ASSERT(report(first + 1, base::CheckSays::Failed, 17) == 0);
+  char name[] = "shop.000";
+  u64 last = first + 1;
+  for (u32 i = 0; last != kNone; ++i) {
+    ASSERT(i <= base::kDeclaredPropertiesMax);
+    for (u32 digit = 0, rest = i; digit < 3; ++digit, rest /= 10) name[7 - digit] = static_cast<char>('0' + rest % 10);
+    last = declare(name, base::CheckForm::Never);
+  }
+  guest::halt(0);
+}
+
 void reporting_root(const u64 (&)[8]) {
   guest::Root root;
   const u64 refused = static_cast<u64>(kernel::ResultLabel::InvalidArgument);
@@ -252,6 +289,25 @@ TEST_CASE("safety properties name the first event that broke one, with role and 
   CHECK(hit(hits, "few").count == 3);
   CHECK(hit(hits, "cdt.revoke-cut").count == 0);  // the core's are listed though nothing reached them
   CHECK(hit(hits, "cdt.revoke-cut").form == "mark");
+}
+
+TEST_CASE("programs declare properties of their own, and the judge knows them by name", "[judge][sim]") {
+  const machine::NativeEntry entries[] = {{"root", declaring_root}};
+  sim::host::Machine machine({.seed = 1, .ram_bytes = u64{16} << 20, .entries = entries});
+  Judge judge;
+  judge.attach(machine);
+  REQUIRE(machine.start().empty());
+  CHECK(machine.run(sim::kNever) == sim::Outcome::Ended);
+  CHECK(machine.world().status() == 0);
+  const auto hits = judge.hits();
+  CHECK(hit(hits, "shop.open").count == 1);
+  CHECK(hit(hits, "shop.open").form == "sometimes");
+  CHECK(hit(hits, "shop.005").count == 0);
+  CHECK(hit(hits, "shop.005").form == "never");
+  REQUIRE(judge.finding());
+  CHECK(judge.finding()->kind == "always");
+  CHECK(judge.finding()->property == "shop.balance");
+  CHECK(judge.finding()->details == "value 17");
 }
 
 TEST_CASE("programs report through the world device; only failures and first hits are events", "[judge][sim]") {

@@ -4,6 +4,7 @@
 #pragma once
 #include "user/lib/tool.h"
 #include "user/lonala/helpers.h"
+#include "user/lonala/properties.h"
 #include "user/lonala/repl.h"
 
 namespace user::lonala_program {
@@ -13,7 +14,11 @@ constexpr u64 kMemoryDefault = u64{16} << 20;
 class SystemPorts final : public PromptPorts {
  public:
   explicit SystemPorts(Process& process)
-      : process_(process), out_(process, kStdout), files_(process, &Helpers::make(process)), file_(process.heap()) {}
+      : process_(process),
+        out_(process, kStdout),
+        files_(process, &Helpers::make(process)),
+        file_(process.heap()),
+        properties_(process.heap()) {}
 
   void write(u32 stream, base::Bytes bytes) override;
   i64 file_size(std::string_view path) override;
@@ -23,6 +28,10 @@ class SystemPorts final : public PromptPorts {
 
   lonala::Files* files() override;
   i64 wall_ns(u64 now_ns) override;
+  void property_declared(std::string_view kind, std::string_view name) override { properties_.declare(kind, name); }
+  void property_reported(std::string_view kind, std::string_view name, bool holds, std::string_view detail) override {
+    properties_.report(kind, name, holds, detail);
+  }
 
   /// The machine's wall clock shows `wall_ns` when its own shows `now_ns`.
   void set_wall(i64 wall_ns, u64 now_ns);
@@ -35,6 +44,7 @@ class SystemPorts final : public PromptPorts {
   Output out_;
   SystemFiles files_;
   base::String file_;  // what file_size found
+  Properties properties_;
   u64 paid_ns_ = 0;    // the machine's time up to which it was charged
   u64 looked_ns_ = 0;  // when the node's clock was looked at
   bool own_wall_ = false;

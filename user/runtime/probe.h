@@ -16,4 +16,11 @@ struct Probe {
 };
 void start_probe(Probe& probe);
 
+/// A property that base/names.def does not list: programs that interpret other programs declare what those claim.
+constexpr u32 kNoProperty = ~u32{0};
+/// Its number; kNoProperty without authority to report, or if the world does not take the name or the form.
+u32 declare_property(std::string_view name, base::CheckForm form);
+/// What one evaluation of it said; every one is told.
+void report_declared(u32 property, base::CheckSays says, u64 value);
+
 }  // namespace user

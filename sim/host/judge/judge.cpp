@@ -13,10 +13,14 @@ constexpr u32 kThreadsMax = kernel::kThreadSlotMask + 1;
 
 }  // namespace
 
-Judge::Judge() : core_keys_(base::kPropertyCount), core_held_(base::kPropertyCount) {
-  for (const base::Property& property : base::kProperties) {
-    core_tallies_.push_back(&tally(std::string(property.name), base::name_of(property.form)));
-  }
+Judge::Judge() {
+  for (const base::Property& property : base::kProperties) add_reported(property.name, property.form);
+}
+
+void Judge::add_reported(std::string_view name, base::CheckForm form) {
+  std::string text(name);
+  Tally* const counted = &tally(text, base::name_of(form));
+  reported_.push_back({.form = form, .name = std::move(text), .tally = counted, .keys = {}});
 }
 
 // ── Declaring ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -180,15 +184,16 @@ void Judge::look(Property& property, const base::Event& event) {
 }
 
 void Judge::checked(const CheckRecord& record, u64) {
-  const base::Property& property = base::kProperties[record.property];
-  Tally& tally = *core_tallies_[record.property];
+  if (record.declares) return add_reported(record.name, record.form);
+  Reported& property = reported_[record.property];
+  Tally& tally = *property.tally;
   if (record.says == base::CheckSays::Hit) {
     tally.count += 1;
-    if (property.form == base::CheckForm::Eventually && liveness_ns_) core_held_[record.property] = true;
+    if (property.form == base::CheckForm::Eventually && liveness_ns_) property.held = true;
     return;
   }
-  const std::string name(property.name);
-  std::map<std::string, u64>& keys = core_keys_[record.property];
+  const std::string& name = property.name;
+  std::map<std::string, u64>& keys = property.keys;
   const std::string value = std::to_string(record.value);
   switch (record.says) {
     case base::CheckSays::Hit: return;
@@ -275,17 +280,16 @@ void Judge::expire(u64 now_ns) {
       if (!wanted.held)
         due(*liveness_ns_ + wanted.within_ns, {.kind = "eventually", .property = wanted.name, .details = ""});
     }
-    for (u32 i = 0; i < base::kPropertyCount; ++i) {
-      const base::Property& property = base::kProperties[i];
-      const std::string name(property.name);
+    for (const Reported& property : reported_) {
+      const std::string& name = property.name;
       if (property.form == base::CheckForm::Hot) {
-        for (const auto& [key, since] : core_keys_[i]) {
+        for (const auto& [key, since] : property.keys) {
           due(std::max(since, *liveness_ns_) + within_ns_,
               {.kind = "hot", .property = name, .details = "hot of " + key + " since " + std::to_string(since) + "ns"});
         }
       }
       // One that no program of this run ever evaluated says nothing about it.
-      if (property.form == base::CheckForm::Eventually && !core_held_[i] && tallies_[name].count != 0) {
+      if (property.form == base::CheckForm::Eventually && !property.held && property.tally->count != 0) {
         due(*liveness_ns_ + within_ns_, {.kind = "eventually", .property = name, .details = ""});
       }
     }

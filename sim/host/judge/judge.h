@@ -136,10 +136,16 @@ class Judge {
   std::vector<Eventually> eventually_;
   std::map<std::string, Tally> tallies_;
   std::set<std::string> overfull_;
-  // The core's own properties, by number.
-  std::vector<Tally*> core_tallies_;
-  std::vector<std::map<std::string, u64>> core_keys_;
-  std::vector<bool> core_held_;
+  /// Properties that the code reports by number: the core's own, then those that programs declared.
+  struct Reported {
+    base::CheckForm form;
+    std::string name;
+    Tally* tally;
+    std::map<std::string, u64> keys;
+    bool held = false;
+  };
+  void add_reported(std::string_view name, base::CheckForm form);
+  std::vector<Reported> reported_;
   Invariants invariants_;
   std::function<std::string_view(u32, u32)> names_;
   std::vector<std::vector<Recent>> recent_;  // by node and thread slot
