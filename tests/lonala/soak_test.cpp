@@ -2,6 +2,8 @@
 // `lonala_tests "[.soak]"`. Any failure replays from its seed.
 #include <catch2/catch.hpp>
 
+#include <fstream>
+#include <iterator>
 #include <string>
 
 #include "tests/lonala/test_machine.h"
@@ -91,6 +93,28 @@ void soak(u64 seed, u64 milliseconds, bool gc_stress) {
 }
 
 }  // namespace
+
+TEST_CASE("killed at random under supervisors of each strategy, just those who should come back",
+          "[vm][lonala][soak]") {
+  std::ifstream file(ORRERY_LONALA_SOAK);
+  const std::string source{std::istreambuf_iterator<char>(file), {}};
+  REQUIRE(!source.empty());
+  for (u64 seed = 1; seed <= 2; ++seed) {
+    CAPTURE(seed);
+    Machine machine({}, u64{32} << 20);
+    REQUIRE(machine.vm.root != nullptr);
+    machine.ports.memory.contents["/soak.lona"] = source;
+    std::string early;
+    REQUIRE(machine.run("(load-file \"/soak.lona\")", early).ok);
+    machine.run("(run 500 1)", early);
+    const u64 used = machine.vm.root->bytes_used;
+    const lonala::Evaluation result = machine.run("(run 2000 " + std::to_string(seed) + ")", early);
+    CAPTURE(result.ok ? machine.text(result.value) : machine.error(result.value));
+    REQUIRE(result.ok);
+    CHECK(machine.text(result.value).starts_with("[true "));
+    CHECK(machine.vm.root->bytes_used < used + (u64{1} << 20));  // what ended has given its memory back
+  }
+}
 
 TEST_CASE("a bank whose workers are killed at random loses nothing", "[vm][lonala][soak]") {
   for (u64 seed = 1; seed <= 3; ++seed) soak(seed, 100, false);
