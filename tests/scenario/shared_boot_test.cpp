@@ -48,7 +48,7 @@ const std::string kText = R"(
 )";
 
 std::string text_of(const RunReport& report) {
-  std::string text = text_of(report.root) + " " + std::string(name_of(report.verdict)) + " " +
+  std::string text = sim::host::text_of(report.root) + " " + std::string(name_of(report.verdict)) + " " +
                      std::to_string(report.events) + " " + std::to_string(report.virtual_ns) + " " + report.strategy +
                      " " + report.drawn;
   if (report.finding) text += " " + report.finding->property + " #" + std::to_string(report.finding->moment);
