@@ -164,20 +164,22 @@ class Puppet {
   /// A command line in a shell of its own, nothing on its input; its output and errors in the order in which they come.
   Result<void> run_line(Reader& order, Writer& result) {
     const std::string_view line = order.text();
-    const Process::Pipe pipe = TRY(process_.pipe());
-    const Result<Fd> null = process_.open("/dev/null", schema::file::kOpenRead);
+    // Without an input the shell could start nothing that expects one.
+    const Fd null = TRY(process_.open("/dev/null", schema::file::kOpenRead));
+    const Result<Process::Pipe> made = process_.pipe();
+    if (!made.ok()) {
+      static_cast<void>(process_.close(null));
+      return made.take_failure();
+    }
+    const Process::Pipe& pipe = *made;
     const std::string_view args[] = {"fsh", "-c", line};
     const EnvSetting environment[] = {
         {"HOME", "/root"}, {"PATH", "/bin"}, {"SHELL", "/bin/fsh"}, {"TERM", "dumb"}, {"USER", "root"}};
-    const FdMapping descriptors[] = {
-        {kStdout, pipe.write_end}, {kStderr, pipe.write_end}, {kStdin, null.ok() ? *null : pipe.read_end}};
-    Result<Pid> pid = process_.spawn({.path = "/bin/fsh",
-                                      .args = args,
-                                      .descriptors = std::span(descriptors).first(null.ok() ? 3 : 2),
-                                      .environment = environment,
-                                      .flags = kRfNoteg});
+    const FdMapping descriptors[] = {{kStdin, null}, {kStdout, pipe.write_end}, {kStderr, pipe.write_end}};
+    Result<Pid> pid = process_.spawn(
+        {.path = "/bin/fsh", .args = args, .descriptors = descriptors, .environment = environment, .flags = kRfNoteg});
     static_cast<void>(process_.close(pipe.write_end));
-    if (null.ok()) static_cast<void>(process_.close(*null));
+    static_cast<void>(process_.close(null));
     u8 output[kTextMax];
     u64 used = 0;
     const Result<void> drained = pid.ok() ? drain(pipe.read_end, output, used) : Result<void>{};
