@@ -137,6 +137,8 @@ class Case {
   /// process make the rest, each by one call of `run`. Empty: the run shares nothing.
   virtual std::string boot_key(const RunSetup&) const { return {}; }
   virtual void boot(const RunSetup&) {}
+  /// What the case expects of a report for which an excuse was looked for; it may make another verdict of it.
+  virtual void expect(RunReport&) const {}
 };
 
 }  // namespace sim::host

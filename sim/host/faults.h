@@ -28,7 +28,8 @@ struct FaultSetup {
   std::vector<ArmedFault> rules;
   FaultBudget budget;
   std::vector<ForcedFault> forced;
-  bool empty() const { return rules.empty() && forced.empty(); }
+  bool injects = false;  // a plan's own code may inject more
+  bool empty() const { return rules.empty() && forced.empty() && !injects; }
 };
 
 /// `CLASS[:knob=value,…] [knob=value]…`; CLASS may be a pattern, which arms all that match. Knobs of every class: target,

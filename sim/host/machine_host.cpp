@@ -171,6 +171,7 @@ void Machine::set_faults(WorldConfig& config) {
                    .overrides = fault_overrides_,
                    .services = services_.services,
                    .vital = kVitalProcesses,
+                   .injects = setup.injects,
                    .last_started = kLastStarted,
                    .budget = setup.budget};
 }

@@ -271,6 +271,8 @@ std::string_view describe(const ActionError& error, std::span<char> out) {
     case Code::InThePast: return base::format(out, "{} ns is in the past: it is {} ns", error.value, error.allowed);
     case Code::OutOfRange: return base::format(out, "{} is out of range; the most is {}", error.value, error.allowed);
     case Code::PlanFull: return base::format(out, "the plan has {} calls ahead already", error.allowed);
+    case Code::NoFaults: return "the world was made without faults";
+    case Code::NoSuchTarget: return "the class strikes no such target";
     case Code::InPuppet: return "a program waits for its next order: nothing can be done before it has it";
   }
   return "unknown error of an action";

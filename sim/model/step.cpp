@@ -211,7 +211,7 @@ void World::deliver(const QueueEntry& entry) {
   if (entry.action >= Action::Frame) [[unlikely]]
     return entry.action == Action::Frame ? links_.deliver(entry) : deliver_plan(entry);
   Node& node = nodes_[entry.node];
-  if (entry.action == Action::FaultStrike) return fault_strike(node, static_cast<u32>(entry.argument), entry.time);
+  if (entry.action == Action::FaultStrike) return fault_strike(node, entry);
   if (entry.action == Action::FaultUndo) return fault_undo(entry);
   const bool from_host = entry.action == Action::ConsoleInput || entry.action == Action::ConsoleHangup ||
                          entry.action == Action::ConsoleSize;

@@ -45,11 +45,13 @@ struct ActionError {
     NodeIsDown,
     NoConsole,
     ConsoleEnded,
-    InThePast,   // `value`, ns; `allowed`: now
-    OutOfRange,  // `value`, of `allowed` at most
-    BadLink,     // `value`: a setting of link.h's ranges is out of its own
-    PlanFull,    // `allowed`: kPlanEntriesMax
-    InPuppet,    // an order is being made: World::at can have it done right after
+    InThePast,     // `value`, ns; `allowed`: now
+    OutOfRange,    // `value`, of `allowed` at most
+    BadLink,       // `value`: a setting of link.h's ranges is out of its own
+    PlanFull,      // `allowed`: kPlanEntriesMax
+    InPuppet,      // an order is being made: World::at can have it done right after
+    NoFaults,      // the world was made without faults
+    NoSuchTarget,  // the class strikes nothing of this name
   } code = Code::NoSuchNode;
   u32 node = 0;
   u64 value = 0;
@@ -131,6 +133,9 @@ class World {
   ActionResult<> block(u32 from, u32 to, bool blocked);
   /// Everybody hears everybody.
   ActionResult<> heal();
+  /// A fault strikes now, or at the next opportunity of its target, if the ledger admits it; in Safety only. The plan says
+  /// that there may be some (FaultPlan::injects).
+  ActionResult<> inject(const Injection& injection);
   /// Another part of the run begins; it begins with Safety. In Healing the nodes of `core` (bit i: number i + 1) are rid of
   /// what faults left, and boot if a fault has them down; elsewhere it stays as it is.
   void set_phase(Phase phase, u64 core = ~u64{0});
@@ -251,7 +256,7 @@ class World {
   void fault_repeat(Node& node, u32 line, u64 now);
   bool fault_trap(Node& node, Core& core);
   void fault_port(Node& node, Core& core, u32 device);
-  void fault_strike(Node& node, u32 index, u64 now);
+  void fault_strike(Node& node, const QueueEntry& entry);
   bool only_faults_wait() const { return faults_ != nullptr && queue_.size() == faults_->queued(); }
   void deliver(const QueueEntry& entry);
   void deliver_plan(const QueueEntry& entry);

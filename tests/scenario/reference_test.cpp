@@ -8,6 +8,7 @@
 #include <fstream>
 #include <set>
 
+#include "sim/host/excuse.h"
 #include "sim/host/scenario/case.h"
 #include "sim/host/scenario/lua_model.h"
 #include "sim/host/text.h"
@@ -81,6 +82,11 @@ TEST_CASE("every function of the reference is used in an example that holds", "[
     made.observer.called = [&](const scenario::Call& call) { called.insert(name_of_call(call)); };
     CHECK(found(run(made)) == "held");
   }
+  ScenarioCase lost(kExamples + "lost.lua", user::native_entries(), image());
+  lost.observer.called = [&](const scenario::Call& call) { called.insert(name_of_call(call)); };
+  RunReport excused = run(lost);
+  look_for_excuse(lost, {.seed = 1}, excused);
+  CHECK(excused.verdict == Verdict::Excused);
   for (const scenario::Call& call : scenario::all_calls()) {
     if (std::string_view(call.about).starts_with("refused:")) continue;  // tests/scenario/mistakes_test.cpp
     CAPTURE(name_of_call(call));
@@ -177,4 +183,53 @@ TEST_CASE("a run is held against golden files, and writes them when told to", "[
   CHECK(found(run(made, 2)).find(": the file says \"one more\", the run has ended") != std::string::npos);
   REQUIRE(write_file(written.file("events.txt"), events.substr(0, events.find('\n') + 1)));
   CHECK(found(run(made, 2)).find("golden events.txt: line 2: the file has ended, the run says \"#") == 0);
+}
+
+TEST_CASE("an excuse that is expected and does not come fails the run", "[scenario][faults]") {
+  const auto judged = [](const std::string& more) {
+    const Written written(
+        "local s = scenario('t', { lasts = '3s', warmup = '200ms' }) local a, b = s:node('a'), s:node('b')\n"
+        "s:faults { allow = { 'node.lost:target=b per-minute=60 at-most=1' }, swarm = false, "
+        "budget = { nodes_down = 1 } }\n"
+        "s:client('c', a, function(me) while me:running() do me:sleep('20ms') end end)\n" +
+        more);
+    ScenarioCase made = written.open();
+    RunReport report = run(made);
+    look_for_excuse(made, {.seed = 1}, report);
+    return found(report);
+  };
+  const std::string up = "s:always('b-is-up', function(w) return b:is_up() end)\n";
+  CHECK(judged("s:expect_excuse('node.lost')") == "expect expect_excuse: no excuse with \"node.lost\": the run held");
+  CHECK(judged(up + "s:expect_excuse('node.lost b @0')").find("always b-is-up: ") == 0);
+  CHECK(judged(up + "s:expect_excuse('disk')").find("expect expect_excuse: no excuse with \"disk\"") == 0);
+}
+
+TEST_CASE("a callback injects faults, which the ledger judges as any other", "[scenario][faults]") {
+  const std::string text = kHead + R"lua(
+    s:sometimes("fired", "inject.fired")
+    s:sometimes("withheld", "inject.withheld")
+    s:sometimes("died", "vm.process-exit name=dev")
+    s:client("c", a, function(me) while me:running() do me:read("/dev/sysname") me:sleep("5ms") end end)
+  )lua";
+  const auto counts = [&](const std::string& action) {
+    const Written written(text + "s:at('10ms', function(w) " + action + " end)\n" +
+                          "s:finally(function(w) print(w:count('fired'), w:count('withheld'), w:count('died')) end)");
+    ScenarioCase made = written.open();
+    const RunReport report = run(made);
+    if (report.finding) return report.finding->details;
+    const std::string note = made.notes().back();
+    return note.substr(note.find(' ') + 1);
+  };
+  CHECK(counts("") == "0\t0\t0");
+  CHECK(counts("w:inject('process.kill', 'a/dev')") == "1\t0\t1");
+  CHECK(counts("w:trap(a:process('dev'))") == "1\t0\t1");
+  CHECK(counts("w:inject('clock.step', a, { time = '1s' })") == "1\t0\t0");
+  CHECK(counts("a:slow(4, '1ms')") == "1\t0\t0");
+  CHECK(counts("w:inject('node.crash', a)") == "0\t1\t0");  // the budget has no node that may be down
+  CHECK(counts("a:process('dev'):hang()") == "0\t1\t0");    // nobody would notice
+  CHECK(counts("w:quiet(true) w:inject('clock.step', a)") == "0\t0\t0");
+  CHECK(counts("w:inject('clock.stp', a)").find("inject: there is no fault class 'clock.stp'; there are clock.") !=
+        std::string::npos);
+  CHECK(counts("w:inject('clock.step', a, { tim = '1s' })").find("has no knob 'tim'") != std::string::npos);
+  CHECK(counts("w:inject('clock.step', 'b')").find("the class strikes no such target") != std::string::npos);
 }

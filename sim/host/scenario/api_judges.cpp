@@ -178,8 +178,15 @@ int declare_invariants(lua_State* state) {
   return 0;
 }
 
-int refuse_excuse(lua_State* state) {
-  Program::of(state).mistake(state, "expect_excuse: excuses come later: not in this version");
+int declare_excuse(lua_State* state) {
+  Program& program = Program::of(state);
+  if (lua_type(state, 2) != LUA_TSTRING || lua_rawlen(state, 2) == 0) {
+    program.mistake(state, "expect_excuse: a text of the excuse is needed, for example \"node.lost b\"");
+  } else if (!program.plan.excuse.empty()) {
+    program.mistake(state, "expect_excuse: declared already");
+  } else {
+    program.plan.excuse = lua_tostring(state, 2);
+  }
   return 0;
 }
 
@@ -368,7 +375,8 @@ constexpr Call kCalls[] = {
      kDeclare, declare_watermark},
     {ObjectType::Scenario, "invariants", "{names, cadence}", "which invariants are checked, and how often", kDeclare,
      declare_invariants},
-    {ObjectType::Scenario, "expect_excuse", "text", "refused: excuses come later", kDeclare, refuse_excuse},
+    {ObjectType::Scenario, "expect_excuse", "text",
+     "each run fails by a fault that nothing survives, and its excuse holds the text", kDeclare, declare_excuse},
     {ObjectType::Scenario, "golden", "file, {events=pattern, seed}",
      "what consoles say, or the events of a pattern, is in the file; `orrery run --bless` writes it", kDeclare,
      declare_golden},

@@ -179,6 +179,60 @@ int world_last(lua_State* state) {
   return 1;
 }
 
+// ── Faults ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// What faults call an object: "a", "a/dev", "lan".
+std::string target_of(lua_State* state, int index) {
+  const Program& program = Program::of(state);
+  const Object* object = Program::object_at(state, index);
+  if (object == nullptr) {
+    const std::string text = luaL_checkstring(state, index);
+    const bool is_word = !text.empty() && text.find_first_of(" \t\n") == std::string::npos;
+    luaL_argcheck(state, is_word, index, "a target is one word, as in \"a/dev\"");
+    return text;
+  }
+  switch (object->type) {
+    case ObjectType::Node: return program.plan.nodes[object->index].name;
+    case ObjectType::Link: return program.plan.links[object->index].name;
+    case ObjectType::Process:
+    case ObjectType::Service: return program.plan.nodes[object->index].name + "/" + program.names[object->extra];
+    default: luaL_argerror(state, index, "a node, a process, a link or the text of a target is needed");
+  }
+  return {};
+}
+
+using Knobs = std::vector<std::pair<std::string, std::string>>;
+
+int world_inject(lua_State* state) {
+  const std::string fault = luaL_checkstring(state, 2);
+  const std::string target = target_of(state, 3);
+  Knobs knobs;
+  if (!lua_isnoneornil(state, 4)) {
+    luaL_checktype(state, 4, LUA_TTABLE);
+    lua_pushnil(state);
+    while (lua_next(state, 4) != 0) {
+      if (lua_type(state, -2) != LUA_TSTRING) return luaL_argerror(state, 4, "knobs go by name");
+      Sandbox::of(state).push_text(state, -1);
+      knobs.emplace_back(lua_tostring(state, -3), lua_tostring(state, -1));
+      lua_pop(state, 2);
+    }
+    std::sort(knobs.begin(), knobs.end());  // total: keys of a table differ
+  }
+  return done(state, stage_of(state).inject(fault, target, knobs));
+}
+int node_slow(lua_State* state) {
+  const lua_Integer factor = luaL_checkinteger(state, 2);
+  const i64 ns = time_argument(state, 3, 1, kDayNs);
+  const Knobs knobs = {{"factor", std::to_string(factor)}, {"length", std::to_string(ns) + "ns"}};
+  return done(state, stage_of(state).inject("node.slow", target_of(state, 1), knobs));
+}
+int process_hang(lua_State* state) {
+  return done(state, stage_of(state).inject("process.hang", target_of(state, 1), {}));
+}
+int process_trap(lua_State* state) {
+  return done(state, stage_of(state).inject("process.trap", target_of(state, 1), {}));
+}
+
 /// `w:crash(a)` is `a:crash()`.
 int forward(lua_State* state, const char* name) {
   const Object* object = Program::object_at(state, 2);
@@ -198,6 +252,8 @@ int world_step_clock(lua_State* state) { return forward(state, "step_clock"); }
 int world_drift(lua_State* state) { return forward(state, "drift"); }
 int world_kill(lua_State* state) { return forward(state, "kill"); }
 int world_slow(lua_State* state) { return forward(state, "slow"); }
+int world_hang(lua_State* state) { return forward(state, "hang"); }
+int world_trap(lua_State* state) { return forward(state, "trap"); }
 int world_plug(lua_State* state) { return forward(state, "plug"); }
 int world_unplug(lua_State* state) { return forward(state, "unplug"); }
 int world_note(lua_State* state) {
@@ -298,6 +354,8 @@ constexpr Call kCalls[] = {
     {ObjectType::Node, "boot", "", "switches it on", kAct, node_boot},
     {ObjectType::Node, "pause", "time", "its cores stop, the world goes on", kAct, node_pause},
     {ObjectType::Node, "steal", "core, time", "one core stops", kAct, node_steal},
+    {ObjectType::Node, "slow", "factor, time", "programs on it take so many times as long, for this long", kAct,
+     node_slow},
     {ObjectType::Node, "step_clock", "time", "its wall clock jumps by this, to the past with '-'", kAct,
      node_step_clock},
     {ObjectType::Node, "drift", "ppm", "its clocks run faster by this many millionths", kAct, node_drift},
@@ -309,6 +367,9 @@ constexpr Call kCalls[] = {
     {ObjectType::Node, "process", "name", "a program by name, now or later", kSeeOrClient, node_process},
     {ObjectType::Node, "service", "name", "a service that has run", kSee, node_service},
     {ObjectType::Process, "kill", "", "dies at its next entry into the kernel", kAct, process_kill},
+    {ObjectType::Process, "trap", "", "its next entry into the kernel becomes a fault, if the ledger admits it", kAct,
+     process_trap},
+    {ObjectType::Process, "hang", "", "never answers again, if the ledger admits it", kAct, process_hang},
     {ObjectType::Service, "kill", "", "dies at its next entry into the kernel", kAct, process_kill},
     {ObjectType::Service, "restarts", ".", "how often it was started again", kSee, service_restarts},
     {ObjectType::Link, "name", ".", "the link's name", kSeeOrClient, link_name},
@@ -333,6 +394,9 @@ constexpr Call kCalls[] = {
      world_partition},
     {ObjectType::World, "heal", "[\"net.partition\"]", "undoes partitions", kAct, world_heal},
     {ObjectType::World, "quiet", "true or false", "faults pause, or go on", kAct, world_quiet},
+    {ObjectType::World, "inject", "class, target, {knob=value}",
+     "a fault now, or at the target's next opportunity, if the ledger admits it; `orrery faults` lists them", kAct,
+     world_inject},
     {ObjectType::World, "crash", "node or rack", "the same as node:crash()", kAct, world_crash},
     {ObjectType::World, "boot", "node or rack", "the same as node:boot()", kAct, world_boot},
     {ObjectType::World, "pause", "node, time", "the same as node:pause(time)", kAct, world_pause},
@@ -340,7 +404,10 @@ constexpr Call kCalls[] = {
     {ObjectType::World, "step_clock", "node, time", "the same as node:step_clock(time)", kAct, world_step_clock},
     {ObjectType::World, "drift", "node, ppm", "the same as node:drift(ppm)", kAct, world_drift},
     {ObjectType::World, "kill", "process, or node, thread", "the same as process:kill()", kAct, world_kill},
-    {ObjectType::World, "slow", "link, time", "the same as link:slow(time)", kAct, world_slow},
+    {ObjectType::World, "hang", "process", "the same as process:hang()", kAct, world_hang},
+    {ObjectType::World, "trap", "process", "the same as process:trap()", kAct, world_trap},
+    {ObjectType::World, "slow", "link, time, or node, factor, time", "the same as link:slow(time), node:slow(…)", kAct,
+     world_slow},
     {ObjectType::World, "plug", "link", "the same as link:up()", kAct, world_plug},
     {ObjectType::World, "unplug", "link", "the same as link:down()", kAct, world_unplug},
     {ObjectType::World, "sleep", "time", "goes on with the callback later", kAct, world_sleep},

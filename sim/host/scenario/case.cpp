@@ -70,6 +70,7 @@ void ScenarioCase::read() {
   plan_text_ = text_of(plan);
   has_goldens_ = !plan.goldens.empty();
   shares_boot_ = plan.shared_boot;
+  excuse_ = plan.excuse;
   for (u32 i = 0; i < plan.nodes.size(); ++i) images_.push_back(image_of(plan, i, image_));
   std::string whole = "orrery-scenario 1\n" + plan_text_;
   const auto add = [&whole](const std::string& what, const std::string& bytes) {
@@ -84,6 +85,22 @@ void ScenarioCase::read() {
   }
   for (const std::string& one : images_) add("image", one);
   plan_id_ = replay::sha256_of(base::bytes_of(whole));
+}
+
+/// What s:expect_excuse says.
+void ScenarioCase::expect(RunReport& report) const {
+  const bool is_judged = report.verdict == Verdict::Held || report.verdict == Verdict::Excused;
+  if (excuse_.empty() || !is_judged) return;
+  const std::string what = report.finding ? report.finding->details : "the run held";
+  if (report.verdict == Verdict::Excused && what.find(excuse_) != std::string::npos) return;
+  report.verdict = Verdict::Failed;
+  report.finding = Finding{};
+  report.finding->property = "expect_excuse";
+  report.finding->kind = "expect";
+  report.finding->details = "no excuse with \"" + excuse_ + "\": " + what;
+  report.finding->signature = "expect_excuse | expect";
+  report.finding->moment = report.events;
+  report.finding->time_ns = report.virtual_ns;
 }
 
 std::string ScenarioCase::reproduction(const RunSetup& setup) const {

@@ -52,6 +52,7 @@ class ScenarioCase final : public Case {
   RunReport run(const RunSetup& setup) override;
   std::string boot_key(const RunSetup& setup) const override;
   void boot(const RunSetup& setup) override;
+  void expect(RunReport& report) const override;
 
  private:
   void read();
@@ -70,6 +71,7 @@ class ScenarioCase final : public Case {
   std::string booted_key_;
   std::vector<std::string> notes_;
   bool has_goldens_ = false;
+  std::string excuse_;               // expected; empty: none
   std::vector<std::string> images_;  // of each node: the image with its own files in it
 };
 

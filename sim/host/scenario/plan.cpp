@@ -67,6 +67,7 @@ void add_judges(const Plan& plan, std::string& out) {
     }
     out += ": " + text_of(property.where) + "\n";
   }
+  if (!plan.excuse.empty()) out += "expects the excuse " + quoted(plan.excuse) + "\n";
   for (const GoldenPlan& golden : plan.goldens) {
     out += "golden " + quoted(golden.file);
     if (!golden.events.empty()) out += " of events " + quoted(golden.events);

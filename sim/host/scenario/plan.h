@@ -130,6 +130,7 @@ struct Plan {
   std::vector<PropertyPlan> properties;
   std::vector<HistoryPlan> histories;
   std::vector<GoldenPlan> goldens;
+  std::string excuse;  // runs must be excused, and the excuse hold this text; empty: nothing is expected
   FaultsPlan faults;
   std::vector<std::string> invariants;
   std::string cadence;

@@ -20,6 +20,16 @@ RunReport refused_report(const std::string& why) {
   return report;
 }
 
+/// Whether a callback of the file could inject a fault: one of the functions that do stands in it.
+bool may_inject(const Sources& sources) {
+  for (const Sources::File& file : sources.files) {
+    for (const char* name : {"inject", "hang", "trap", "slow"}) {
+      if (file.text.find(name) != std::string::npos) return true;
+    }
+  }
+  return false;
+}
+
 void set_cost(kernel::CostTable& costs, const std::string& name, u64 value) {
   struct Cost {
     const char* name;
@@ -114,6 +124,7 @@ MachineOptions Runner::draw() {
 /// The classes that may strike under this seed: each allowed one by the coin of the swarm, one seed in 16 without any, one
 /// in 16 with a single one. They strike while the safety phase lasts.
 std::string Runner::add_faults(Schedule& schedule) {
+  schedule.faults.injects = may_inject(input_.sources);
   const FaultsPlan& faults = program_->plan.faults;
   if (!faults.declared) return {};
   base::Prng swarm(setup_.seed, "scenario.swarm");

@@ -89,6 +89,8 @@ class Runner final : public Stage {
   std::string partition(const std::vector<std::vector<u32>>& groups) override;
   std::string heal() override;
   std::string quiet(bool on) override;
+  std::string inject(const std::string& fault, const std::string& target,
+                     const std::vector<std::pair<std::string, std::string>>& knobs) override;
   std::string type(u32 node, std::string_view text) override;
   std::string end_input(u32 node) override;
   void note(std::string_view text) override;

@@ -114,6 +114,23 @@ std::string Runner::quiet(bool on) {
   return {};
 }
 
+std::string Runner::inject(const std::string& fault, const std::string& target,
+                           const std::vector<std::pair<std::string, std::string>>& knobs) {
+  if (phase_name_ != "safety")
+    return "inject: faults strike in the safety phase only, and this is " + std::string(phase_name_);
+  std::string line = fault + " " + target + " @0 fire";
+  for (const auto& [name, value] : knobs) line += " " + name + "=" + value;
+  FaultSetup setup;
+  if (const std::string wrong = parse_forced(line, setup); !wrong.empty()) return "inject: " + wrong;
+  const FaultOverride& entry = setup.forced[0].entry;
+  Injection injection{.fault = entry.fault, .target = actor_key(target), .set = entry.set};
+  std::copy(std::begin(entry.values), std::end(entry.values), std::begin(injection.values));
+  const ActionResult<> done = machine_->world().inject(injection);
+  if (done.ok()) return {};
+  char room[128];
+  return "inject: " + fault + " " + target + ": " + std::string(describe(done.error(), room));
+}
+
 std::string Runner::type(u32 node, std::string_view text) {
   const auto taken = machine_->world().console_type(node + 1, base::bytes_of(text));
   if (taken.ok() && *taken < text.size()) {

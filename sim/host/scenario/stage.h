@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/events.h"
@@ -59,6 +60,9 @@ class Stage {
   virtual std::string heal() = 0;
   /// Faults pause, or go on; in the safety phase only.
   virtual std::string quiet(bool on) = 0;
+  /// A fault of this class on a target as faults name it ("a/dev"), with knobs as text.
+  virtual std::string inject(const std::string& fault, const std::string& target,
+                             const std::vector<std::pair<std::string, std::string>>& knobs) = 0;
   virtual std::string type(u32 node, std::string_view text) = 0;
   virtual std::string end_input(u32 node) = 0;
   virtual void note(std::string_view text) = 0;

@@ -77,6 +77,7 @@ FaultRule rule_of(FaultClass fault, u32 intensity) {
 }
 
 bool can_strike(const FaultPlan& plan) {
+  if (plan.injects) return true;
   for (const FaultRule& rule : plan.rules) {
     const bool is_timed = info_of(rule.fault).coin == Coin::Minute;
     if (rule.at_most > 0 && (is_timed ? rule.per_minute : rule.ratio.numerator) > 0) return true;

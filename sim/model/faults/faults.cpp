@@ -195,7 +195,10 @@ std::optional<FaultHit> Faults::opportunity(FaultClass fault, const FaultTarget&
   const u64 opportunity = stream->next;
   stream->next += 1;
   bool drawn = false;
-  if (stream->rule != kNoRule) {
+  const std::optional<Injection> injected = take_injection(*stream);
+  if (injected) {
+    drawn = true;
+  } else if (stream->rule != kNoRule) {
     const FaultRule& rule = plan_.rules[stream->rule];
     drawn = now >= rule.from && now < rule.to && stream->fired < rule.at_most &&
             scaled(stream->prng.at(opportunity), rule.ratio.denominator) < rule.ratio.numerator;
@@ -203,12 +206,25 @@ std::optional<FaultHit> Faults::opportunity(FaultClass fault, const FaultTarget&
     return {};
   }
   stream->target = target;
-  const std::optional<FaultHit> hit = decide(*stream, opportunity, drawn, now);
+  const std::optional<FaultHit> hit = decide(*stream, opportunity, drawn, injected ? &*injected : nullptr, now);
   stream->target.thread = nullptr;
   return hit;
 }
 
-std::optional<FaultHit> Faults::decide(Stream& stream, u64 opportunity, bool drawn, u64 now) {
+/// The oldest that waits for this stream.
+std::optional<Injection> Faults::take_injection(const Stream& stream) {
+  for (u32 i = 0; i < injection_count_; ++i) {
+    if (injections_[i].fault != stream.fault || injections_[i].target != stream.key) continue;
+    const Injection taken = injections_[i];
+    injection_count_ -= 1;
+    for (u32 k = i; k < injection_count_; ++k) injections_[k] = injections_[k + 1];
+    return taken;
+  }
+  return {};
+}
+
+std::optional<FaultHit> Faults::decide(Stream& stream, u64 opportunity, bool drawn, const Injection* injected,
+                                       u64 now) {
   if (phase_ != Phase::Safety) return {};
   const FaultOverride* const entry = find_override(stream, opportunity);
   if (!drawn && (entry == nullptr || !entry->fires)) return {};
@@ -220,6 +236,7 @@ std::optional<FaultHit> Faults::decide(Stream& stream, u64 opportunity, bool dra
   const FaultRule& rule = stream.rule == kNoRule ? usual : plan_.rules[stream.rule];
   for (u32 i = 0; i < kFaultKnobs; ++i) {
     hit.values[i] = rule.low[i] + scaled(stream.prng.at(opportunity, 1 + i), rule.high[i] - rule.low[i] + 1);
+    if (injected != nullptr && (injected->set >> i & 1) != 0) hit.values[i] = injected->values[i];
     if (entry != nullptr && (entry->set >> i & 1) != 0) hit.values[i] = entry->values[i];
     record.values[i] = hit.values[i];
   }
@@ -372,6 +389,40 @@ void Faults::tell(const Stream& stream, const InjectRecord& record) {
 
 // ── By the minute ────────────────────────────────────────────────────────────────────────────────────────────
 
+/// Calls `visit` for each target that a class by the minute can have.
+template <class Visit>
+void Faults::each_timed_target(FaultClass fault, Visit visit) {
+  const FaultInfo& info = info_of(fault);
+  for (Node& node : world_.nodes()) {
+    switch (info.target) {
+      case TargetKind::Core:
+        for (const Core& core : node.cores()) visit({TargetKind::Core, node.number(), core.number});
+        break;
+      case TargetKind::Line:
+        visit({TargetKind::Line, node.number(), kLineConsole});
+        visit({TargetKind::Line, node.number(), kLineTimer});
+        break;
+      case TargetKind::Console:
+        if (node.devices().can_be_struck(fault)) visit({TargetKind::Console, node.number()});
+        break;
+      case TargetKind::Node: visit({TargetKind::Node, node.number()}); break;
+      case TargetKind::Link:
+      case TargetKind::Path: break;  // below: they are no node's
+      case TargetKind::Timer:
+      case TargetKind::Device:
+      case TargetKind::Point:
+      case TargetKind::Thread: UNREACHABLE("no class strikes these by the minute");
+    }
+  }
+  const u32 count = info.target == TargetKind::Link   ? world_.links().count()
+                    : info.target == TargetKind::Path ? world_.links().path_count()
+                                                      : 0;
+  for (u32 place = 0; place < count; ++place) {
+    if (info.target == TargetKind::Path && world_.links().is_loop(place)) continue;
+    visit({.kind = info.target, .index = place});
+  }
+}
+
 void Faults::begin() {
   for (const FaultRule& rule : plan_.rules) {
     if (!applies(rule)) continue;
@@ -395,34 +446,7 @@ void Faults::begin() {
       const u64 from = plan_.rules[stream->rule].from;
       queue_strike(static_cast<u32>(stream - memory_.streams.data()), from > world_.now() ? from : world_.now());
     };
-    for (Node& node : world_.nodes()) {
-      switch (info.target) {
-        case TargetKind::Core:
-          for (const Core& core : node.cores()) queue({TargetKind::Core, node.number(), core.number});
-          break;
-        case TargetKind::Line:
-          queue({TargetKind::Line, node.number(), kLineConsole});
-          queue({TargetKind::Line, node.number(), kLineTimer});
-          break;
-        case TargetKind::Console:
-          if (node.devices().can_be_struck(fault)) queue({TargetKind::Console, node.number()});
-          break;
-        case TargetKind::Node: queue({TargetKind::Node, node.number()}); break;
-        case TargetKind::Link:
-        case TargetKind::Path: break;  // below: they are no node's
-        case TargetKind::Timer:
-        case TargetKind::Device:
-        case TargetKind::Point:
-        case TargetKind::Thread: UNREACHABLE("no class strikes these by the minute");
-      }
-    }
-    const u32 count = info.target == TargetKind::Link   ? world_.links().count()
-                      : info.target == TargetKind::Path ? world_.links().path_count()
-                                                        : 0;
-    for (u32 place = 0; place < count; ++place) {
-      if (info.target == TargetKind::Path && world_.links().is_loop(place)) continue;
-      queue({.kind = info.target, .index = place});
-    }
+    each_timed_target(fault, queue);
   }
 }
 
@@ -433,23 +457,51 @@ void Faults::queue_strike(u32 index, u64 now) {
   const u64 mean = kMinuteNs / rule.per_minute;
   const u64 time = now + mean / 2 + scaled(stream.prng.at(stream.next), mean);
   if (stream.fired >= rule.at_most || time >= rule.to) return;
+  push_strike(index, index, 2 * stream.next, time);
+}
+
+void Faults::push_strike(u32 index, u64 argument, u64 order, u64 time) {
+  const u32 node = memory_.streams[index].target.node;
   queued_ += 1;
   world_.push({.time = time,
-               .order = order_of(EntryClass::Plan, kSourceFaults + index, 2 * stream.next),
-               .argument = index,
-               .node = static_cast<u16>(stream.target.node == 0 ? 0 : stream.target.node - 1),
+               .order = order_of(EntryClass::Plan, kSourceFaults + index, order),
+               .argument = argument,
+               .node = static_cast<u16>(node == 0 ? 0 : node - 1),
                .action = Action::FaultStrike});
 }
 
-std::optional<FaultHit> Faults::strike(u32 index, u64 now) {
+bool Faults::inject(const Injection& injection, u64 now) {
+  if (injection_count_ == kInjectionsMax) return false;
+  const bool is_timed = info_of(injection.fault).coin == Coin::Minute;
+  Stream* struck = nullptr;
+  if (is_timed) {
+    each_timed_target(injection.fault, [&](const FaultTarget& target) {
+      Stream* const stream = find(injection.fault, target);
+      if (stream != nullptr && stream->key == injection.target) struck = stream;
+    });
+    if (struck == nullptr) return false;
+  }
+  on_ |= u64{1} << static_cast<u32>(injection.fault);
+  injections_[injection_count_] = injection;
+  injection_count_ += 1;
+  if (is_timed) {
+    const u32 index = static_cast<u32>(struck - memory_.streams.data());
+    struck->undos += 1;
+    push_strike(index, kInjectedStrike | index, 2 * struck->undos + 1, now);
+  }
+  return true;
+}
+
+std::optional<FaultHit> Faults::strike(u32 index, bool is_injected, u64 now) {
   queued_ -= 1;
   Stream& stream = memory_.streams[index];
   const u64 opportunity = stream.next;
   stream.next += 1;
   std::optional<FaultHit> hit;
   const bool is_there = stream.target.node == 0 || world_.nodes()[stream.target.node - 1].is_up();
-  if (is_there) hit = decide(stream, opportunity, true, now);
-  queue_strike(index, now);
+  const std::optional<Injection> injected = is_injected ? take_injection(stream) : std::nullopt;
+  if (is_there) hit = decide(stream, opportunity, true, injected ? &*injected : nullptr, now);
+  if (!is_injected) queue_strike(index, now);
   return hit;
 }
 

@@ -22,7 +22,9 @@ constexpr u32 kFaultStreamsMax = 2048;
 constexpr u32 kFaultTableSize = 2 * kFaultStreamsMax;
 constexpr u32 kFaultTimedMax = 512;  // streams of classes by the minute: one entry in the queue each
 constexpr u32 kFaultTextMax = 48;
-constexpr u32 kDeviceTimer = ~u32{0} >> 8;  // as the number of a timer: the node's device, not a core's own
+constexpr u64 kInjectedStrike = u64{1} << 32;  // in the argument of a queued strike
+constexpr u32 kInjectionsMax = 64;             // that wait for an opportunity
+constexpr u32 kDeviceTimer = ~u32{0} >> 8;     // as the number of a timer: the node's device, not a core's own
 
 /// Who is struck.
 struct FaultTarget {
@@ -43,6 +45,14 @@ struct FaultHit {
   u64 opportunity = 0;
   /// Further draws of this opportunity.
   u64 word(u32 index) const { return stream->at(opportunity, 1 + kFaultKnobs + index); }
+};
+
+/// A fault that a plan wants now, or at the target's next opportunity.
+struct Injection {
+  FaultClass fault = FaultClass::CpuSteal;
+  u64 target = 0;  // actor_key of its text
+  u8 set = 0;      // bit k: knob k is values[k], not drawn
+  u64 values[kFaultKnobs] = {};
 };
 
 /// process.crash-loop on one target, as far as it has come.
@@ -111,8 +121,11 @@ class Faults {
 
   /// Tells of the rules and queues the first strikes of classes by the minute.
   void begin();
-  /// A strike by the minute is due. Queues the next one.
-  std::optional<FaultHit> strike(u32 stream, u64 now);
+  /// A strike by the minute is due. Queues the next one, unless it was injected.
+  std::optional<FaultHit> strike(u32 stream, bool is_injected, u64 now);
+  /// Keeps a fault for its target's next opportunity, or queues its strike for now. False: there is no such target of a class
+  /// by the minute, or too many wait already.
+  bool inject(const Injection& injection, u64 now);
   Stream& stream(u32 index) { return memory_.streams[index]; }
   std::span<Stream> streams() { return memory_.streams.first(stream_count_); }
   /// The stream of a class and target, made when it is not there; null when there is no room.
@@ -130,7 +143,11 @@ class Faults {
   u16 rule_for(const Stream& stream) const;
   bool is_vital(const kernel::Tcb& thread) const;
   const FaultOverride* find_override(const Stream& stream, u64 opportunity) const;
-  std::optional<FaultHit> decide(Stream& stream, u64 opportunity, bool drawn, u64 now);
+  std::optional<FaultHit> decide(Stream& stream, u64 opportunity, bool drawn, const Injection* injected, u64 now);
+  std::optional<Injection> take_injection(const Stream& stream);
+  template <class Visit>
+  void each_timed_target(FaultClass fault, Visit visit);
+  void push_strike(u32 index, u64 argument, u64 order, u64 time);
   void tell(const Stream& stream, const InjectRecord& record);
   void queue_strike(u32 index, u64 now);
   Ledger::Admission admit(const Stream& stream, FaultHit& hit, u64 now) const;
@@ -142,6 +159,8 @@ class Faults {
   void arm_points();
 
   kernel::EntryFaults entry_faults_;
+  Injection injections_[kInjectionsMax];
+  u32 injection_count_ = 0;
   Phase phase_ = Phase::Safety;
   u64 armed_points_ = 0;
   u64 on_ = 0;

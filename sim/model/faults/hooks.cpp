@@ -10,6 +10,7 @@ namespace sim {
 using base::EventKind;
 using kernel::CrashKind;
 using kernel::Syscall;
+using Code = ActionError::Code;
 
 namespace {
 
@@ -260,8 +261,10 @@ void World::fault_port(Node& node, Core& core, u32 device) {
   set_core_time(core, core.time + (hit->values[0] < left ? hit->values[0] : left));
 }
 
-void World::fault_strike(Node& node, u32 index, u64 now) {
-  const auto hit = faults_->strike(index, now);
+void World::fault_strike(Node& node, const QueueEntry& entry) {
+  const u64 now = entry.time;
+  const u32 index = static_cast<u32>(entry.argument);
+  const auto hit = faults_->strike(index, (entry.argument & kInjectedStrike) != 0, now);
   if (!hit) return;
   Faults::Stream& stream = faults_->stream(index);
   const FaultTarget& target = stream.target;
@@ -428,6 +431,16 @@ void World::set_phase(Phase phase, u64 core) {
   for (Node& node : nodes_) {
     if (is_healed(node)) heal(node);
   }
+}
+
+ActionResult<> World::inject(const Injection& injection) {
+  if (in_puppet_) return ActionError{Code::InPuppet};
+  if (faults_ == nullptr) return ActionError{Code::NoFaults};
+  const TargetKind kind = info_of(injection.fault).target;
+  if (kind == TargetKind::Point) return ActionError{Code::NoSuchTarget};  // armed for a whole run, or not
+  if (!faults_->inject(injection, now_)) return ActionError{Code::NoSuchTarget};
+  for (Node& node : nodes_) node.kernel().set_fast_path(!faults_->strikes_kernel());
+  return {};
 }
 
 /// Undoes what faults left behind. A core that stands goes on when its time has come.

@@ -118,6 +118,7 @@ struct FaultPlan {
   std::span<const FaultService> services;
   /// Processes without which a node is nothing: what is only to be detected does not strike them unless a rule names them.
   std::span<const std::string_view> vital;
+  bool injects = false;           // World::inject may be called
   std::string_view last_started;  // by a node that boots: services are not killed before; empty: they may at once
   FaultBudget budget;
 };

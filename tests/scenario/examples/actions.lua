@@ -41,6 +41,11 @@ s:at("0s", function(w)
   w:heal("net.*")
   -- Faults.
   w:quiet(true) w:quiet(false)
+  w:inject("clock.skew", c, { time = "2ms" })
+  w:inject("cpu.steal", "a/core0", { time = "5us" })
+  c:slow(3, "50ms") w:slow(c, 2, "10ms")
+  c:process("dev"):trap() w:trap(c:process("pipe"))
+  c:process("timer"):hang() w:hang(c:process("console"))
   -- Programs.
   assert(#a:threads() > 4 and table.concat(a:services(), " "):find("dev"))
   a:kill("nobody") w:kill(a, "nobody")
