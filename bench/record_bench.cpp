@@ -38,6 +38,29 @@ Cost run_script(const std::string& script, const std::string& path) {
   return {used_ns() - start, machine.world().trace().count(), recorder.bytes()};
 }
 
+/// Bytes of the recording of a session: `minutes` of virtual time, in which a line of a shell is typed each second.
+double bytes_typed(u64 minutes, const std::string& path) {
+  sim::host::Machine machine({.seed = 1,
+                              .image = std::string(base::text_of(user::boot_image())),
+                              .console = sim::ConsoleKind::Terminal,
+                              .columns = 80,
+                              .rows = 25,
+                              .entries = user::native_entries()});
+  replay::Recorder recorder;
+  if (!recorder.open({.path = path}, machine.options()).empty()) return 0;
+  recorder.attach(machine);
+  if (!machine.start().empty()) return 0;
+  sim::World& world = machine.world();
+  for (u64 second = 1; second <= 60 * minutes; ++second) {
+    machine.run(second * 1'000'000'000);
+    const std::string line = "echo $((" + std::to_string(second) + " * 2)) | wc -c\r";
+    for (const char key : line) world.console_input(1, base::bytes_of(std::string_view(&key, 1)), world.input_time(0));
+  }
+  machine.run((60 * minutes + 1) * 1'000'000'000);
+  recorder.finish("stopped", world.finish());
+  return static_cast<double>(recorder.bytes());
+}
+
 }  // namespace
 
 void record_group(Session& session) {
@@ -52,6 +75,11 @@ void record_group(Session& session) {
                    .unit = "B",
                    .run = [&] { return static_cast<double>(run_script(script, path).bytes); },
                    .bar = 4096,
+                   .rounds = 1});
+  session.measure({.name = "bytes of ten minutes typed, key by key",
+                   .unit = "B",
+                   .run = [&] { return bytes_typed(session.scaled(10, 1), path); },
+                   .bar = 1 << 20,
                    .rounds = 1});
   std::remove(path.c_str());
 }

@@ -71,7 +71,7 @@ TEST_CASE("The example of §5.7, row by row.", "[kernel][budget-tree][kernel.BT0
 }
 
 TEST_CASE("A thousand children together use at most the parent's budget in every window.",
-          "[kernel][budget-tree][kernel.BT02]") {
+          "[kernel][budget-tree][kernel.BT02][simulation.T23]") {
   Options options = free_options();
   options.check_every = 97;
   Lab lab(options);

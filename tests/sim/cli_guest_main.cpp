@@ -84,6 +84,13 @@ void shell(const u64 (&)[8]) {
       sys::frame().mr[0] = 8;
       port::call(kEntropy, port::Entropy::Read);
       halt(sys::buffer().msg[0] % 4);
+    } else if (word == "embrace") {  // calls a thread that sends back before it answers
+      const u64 there = shell.root.make(ObjectType::Endpoint);
+      const u64 back = shell.root.make(ObjectType::Endpoint);
+      const u64 reply = shell.root.make(ObjectType::Reply);
+      shell.root.spawn(1, {there, back, shell.root.make(ObjectType::Reply)});
+      sys::recv(back, reply);
+      sys::call(there, MessageInfo::make(0, 1));
     } else if (word == "hang") {
       sys::wait(shell.root.make(ObjectType::Notification));
     } else {
@@ -93,7 +100,14 @@ void shell(const u64 (&)[8]) {
   halt(0);
 }
 
-constexpr machine::NativeEntry kEntries[] = {{"shell", shell}};
+/// Says that it is there, takes a call, and sends to its caller, who waits for the reply.
+void embracing(const u64 (&arguments)[8]) {
+  sys::send(arguments[1], MessageInfo::make(0, 1));
+  sys::recv(arguments[0], arguments[2]);
+  sys::send(arguments[1], MessageInfo::make(0, 1));
+}
+
+constexpr machine::NativeEntry kEntries[] = {{"shell", shell}, {"embracing", embracing}};
 
 }  // namespace
 

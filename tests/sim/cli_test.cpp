@@ -31,6 +31,18 @@ TEST_CASE("a stalled world is exit 10 with its threads", "[sim][cli]") {
   CHECK(contains(finished.out, "waiting"));
 }
 
+TEST_CASE("a stalled world prints the circle of threads that wait for each other", "[sim][cli][simulation.T19]") {
+  const Finished finished = shell("echo embrace | " + kOrrery + " run - 2>&1");
+  CAPTURE(finished.out);
+  CHECK(finished.code == 10);
+  const auto at = finished.out.find("  a circle: ");
+  REQUIRE(at != std::string::npos);
+  const std::string circle = finished.out.substr(at, finished.out.find('\n', at) - at);
+  CHECK(contains(circle, " waits for the reply of "));
+  CHECK(contains(circle, " waits to send to "));
+  CHECK(!contains(shell("echo hang | " + kOrrery + " run - 2>&1").out, "a circle"));
+}
+
 TEST_CASE("a boot image that is none is refused with the byte, before anything runs", "[sim][cli][hostile]") {
   const std::string script = script_file("exit 0\n");
   const std::string image = "/tmp/orrery-cli-test-image-" + std::to_string(getpid());
@@ -115,9 +127,10 @@ TEST_CASE("verify finds equal roots under every variant", "[sim][cli][verify]") 
   CHECK(contains(finished.out, "equal "));
 }
 
-TEST_CASE("verify names the first event of each planted leak",
-          "[sim][cli][verify][simulation.D1][simulation.D2][simulation.D3][simulation.D4][simulation.D5][simulation.D6]"
-          "[simulation.D7][simulation.D8][simulation.D9][simulation.D10][simulation.D11][simulation.D12]") {
+namespace {
+
+/// Each planted leak is named by `verify` in so many rounds of as many; a build without one is clean.
+void check_leaks(u32 rounds) {
   const std::string folder = temporary("leaks");  // a directory nobody else writes to, for D10
   shell("mkdir -p " + folder + "; touch " + folder + "/one");
   const std::string script = folder + "/script";
@@ -150,7 +163,7 @@ TEST_CASE("verify names the first event of each planted leak",
     {"leftover", "", "again", "host.console-out", "only operand c differs", "earlier world"},
   };
   for (const Leak& leak : leaks) {
-    for (u32 round = 0; round < 2; ++round) {
+    for (u32 round = 0; round < rounds; ++round) {
       CAPTURE(leak.name, round);
       const Finished finished = shell("cd " + folder + " && ORRERY_LEAK=" + leak.name + " " + kOrrery +
                                       "_leaks verify " + script + leak.flags + " 2>/dev/null");
@@ -167,6 +180,19 @@ TEST_CASE("verify names the first event of each planted leak",
       shell("cd " + folder + " && " + kOrrery + "_leaks verify " + script + " --full" + with + " 2>/dev/null");
   CAPTURE(clean.out);
   CHECK(clean.code == 0);
+}
+
+}  // namespace
+
+TEST_CASE("verify names the first event of each planted leak",
+          "[sim][cli][verify][simulation.D1][simulation.D2][simulation.D3][simulation.D4][simulation.D5][simulation.D6]"
+          "[simulation.D7][simulation.D8][simulation.D9][simulation.D10][simulation.D11][simulation.D12]") {
+  check_leaks(2);
+}
+
+// Takes minutes, so it is asked for by its tag: sim_tests "[leaks-ten-times]".
+TEST_CASE("verify names the first event of each planted leak ten times of ten", "[.][leaks-ten-times]") {
+  check_leaks(10);
 }
 
 TEST_CASE("a forbidden call inside a step ends the run with its name", "[sim][cli][guard]") {

@@ -10,6 +10,7 @@
 #include "sim/host/excuse.h"
 #include "sim/host/judge/judge.h"
 #include "sim/host/script_lines.h"
+#include "sim/host/waits.h"
 #include "sim/host/watch.h"
 
 namespace sim::host::cli {
@@ -41,6 +42,7 @@ Finding stall_finding(World& world) {
   }
   for (const std::string& line : shape) finding.signature += (finding.signature.empty() ? "" : ", ") + line;
   finding.details = "every thread waits and nothing can wake one: " + finding.signature;
+  if (const std::string cycle = wait_cycle(world); !cycle.empty()) finding.details += "\n  a circle: " + cycle;
   return finding;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "sim/host/cli/cli.h"
+#include "sim/host/waits.h"
 
 namespace sim::host::cli {
 namespace {
@@ -57,6 +58,9 @@ void list_blocked(World& world) {
     const std::string name(thread.name.empty() ? "?" : thread.name);
     std::fprintf(stderr, "  node %u  %-24s  %-20s on 0x%x\n", thread.node, name.c_str(), state_name(thread.state),
                  thread.blocked_on);
+  }
+  if (const std::string cycle = wait_cycle(world); !cycle.empty()) {
+    std::fprintf(stderr, "  a circle: %s\n", cycle.c_str());
   }
 }
 

@@ -143,7 +143,8 @@ void Judge::look(Property& property, const base::Event& event) {
   const bool begins = property.on.matches(event);
   if (ends) property.keys.erase(key());
   if (!begins) return;
-  Tally& tally = tallies_[property.name];
+  if (property.tally == nullptr) property.tally = &tallies_[property.name];
+  Tally& tally = *property.tally;
   std::string details;
   switch (property.form) {
     case Always:

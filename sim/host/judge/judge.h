@@ -101,6 +101,7 @@ class Judge {
     std::function<std::optional<i64>(const base::Event&)> level;
     u64 within_ns = 0;
     std::map<std::string, u64> keys;  // since when: of causes not followed yet, of hot keys, of keys seen
+    Tally* tally = nullptr;           // found at the first event that passes
   };
   struct Eventually {
     std::string name;

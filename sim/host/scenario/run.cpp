@@ -7,6 +7,7 @@
 #include "sim/host/scenario/case.h"
 #include "sim/host/scenario/runner.h"
 #include "sim/host/text.h"
+#include "sim/host/waits.h"
 
 namespace sim::host::scenario {
 namespace {
@@ -575,6 +576,7 @@ RunReport Runner::report_of() {
   } else if (outcome_ == Outcome::Stalled) {
     report.verdict = Verdict::Stalled;
     report.finding = Finding{.property = "stalled", .kind = "stalled"};
+    report.finding->details = wait_cycle(world);
     report.finding->moment = world.trace().count();
     report.finding->time_ns = world.now();
   } else if (limit_) {
@@ -621,14 +623,13 @@ std::optional<u64> ScenarioCase::boot_seed(const RunSetup& setup) const {
   return base::Prng(setup.seed, "scenario.shape").below(kShapes);
 }
 
-/// What else has to be there from the beginning takes part. A run that is recorded, stopped somewhere or held against golden
+/// What else has to be there from the beginning takes part. A run that is recorded or held against golden files
 /// files begins by itself.
 std::string ScenarioCase::boot_key(const RunSetup& setup) const {
   const std::optional<u64> shape = boot_seed(setup);
-  if (!shape || has_goldens_ || !setup.record.empty() || setup.until != kNever || setup.events_max != ~u64{0})
-    return {};
+  if (!shape || has_goldens_ || !setup.record.empty()) return {};
   return std::to_string(*shape) + (setup.keep_console ? " console" : "") + (setup.keep_features ? " features" : "") +
-         " " + setup.checks;
+         " " + std::to_string(setup.until) + " " + std::to_string(setup.events_max) + " " + setup.checks;
 }
 
 void ScenarioCase::boot(const RunSetup& setup) {
