@@ -17,8 +17,8 @@ namespace {
 struct Replaced {
   u64 next;
   Term var;
-  Term value;
-  Term meta;
+  Term value;   // kNone: the variable's own, which stays
+  Term meta;    // alike
   u64 present;  // whether the namespace had the variable
 };
 
@@ -28,7 +28,7 @@ RareRecord* transaction_of(const Vm& vm, const Process& process) {
   return record->transaction == 0 ? nullptr : record;
 }
 
-/// A staged entry: [value meta undefined?].
+/// A staged entry: [value meta undefined?]. What is not staged is kNone: it is the variable's own, whatever that becomes meanwhile.
 Term entry_of(Vm& vm, Term value, Term meta, bool undefined) {
   return make_tuple(vm, {value, meta, boolean(undefined)});
 }
@@ -44,18 +44,26 @@ void count_staged(Vm& vm, Term var, i32 change) {
   var_update_entry(vm, var);
 }
 
+/// The entry of a variable as it lies in the transaction.
+Staged own_entry(Vm& vm, Term var) {
+  const RareRecord* record = vm.process == nullptr ? nullptr : transaction_of(vm, *vm.process);
+  const Term entry = record == nullptr ? kNone : map_get(vm, record->staged, var);
+  if (entry == kNone) return {false, kNone, kNone, false};
+  return {true, tuple_at(vm, entry, 0), tuple_at(vm, entry, 1), tuple_at(vm, entry, 2) == kTrue};
+}
+
 /// Puts an entry; the value and metadata it replaces are retired unless they stay.
 Term put_entry(Vm& vm, Term var, Term value, Term meta, bool undefined) {
   RareRecord& record = *transaction_of(vm, *vm.process);
-  const Staged before = staged_of(vm, var);
+  const Staged before = own_entry(vm, var);
   const Term map = map_put(vm, record.staged, var, entry_of(vm, value, meta, undefined));
   if (map == kRaised) return kRaised;
   record.staged = map;
   if (!before.found) {
     count_staged(vm, var, 1);
   } else {
-    if (before.value != value && before.value != var_record(vm, var).value) value_retire(vm, before.value);
-    if (before.meta != meta && before.meta != var_record(vm, var).meta) value_retire(vm, before.meta);
+    if (before.value != value) value_retire(vm, before.value);
+    if (before.meta != meta) value_retire(vm, before.meta);
   }
   return var;
 }
@@ -87,7 +95,9 @@ void exchange(Vm& vm, Replaced& record) {
   if (present != (record.present != 0)) table_put(vm, table, var.name, present ? kNone : record.var);
   record.present = present;
   const Term meta = var.meta;
-  record.value = var_replace(vm, record.var, record.value);
+  const Term value = var_replace(vm, record.var, record.value == kNone ? var.value : record.value);
+  if (record.value != kNone) record.value = value;
+  if (record.meta == kNone) return;
   var_set_meta(vm, record.var, record.meta, Superseded::Kept);
   record.meta = meta;
 }
@@ -172,11 +182,11 @@ bool commit(Vm& vm, RareRecord& record) {
 }  // namespace
 
 Staged staged_of(Vm& vm, Term var) {
-  const RareRecord* record = vm.process == nullptr ? nullptr : transaction_of(vm, *vm.process);
-  if (record == nullptr) return {};
-  const Term entry = map_get(vm, record->staged, var);
-  if (entry == kNone) return {};
-  return {true, tuple_at(vm, entry, 0), tuple_at(vm, entry, 1), tuple_at(vm, entry, 2) == kTrue};
+  Staged entry = own_entry(vm, var);
+  if (!entry.found) return {};
+  if (entry.value == kNone) entry.value = var_record(vm, var).value;
+  if (entry.meta == kNone) entry.meta = var_record(vm, var).meta;
+  return entry;
 }
 
 bool stages_in(Vm& vm, Term space) {
@@ -203,24 +213,22 @@ bool stage_new(Vm& vm, Term space, Term name, Term var) {
 Term stage_value(Vm& vm, Term var, Term value) {
   const Term copy = copy_to_value(vm, value);
   if (copy == kNone) return raise_oom(vm, 8);
-  const Staged before = staged_of(vm, var);
-  return put_entry(vm, var, copy, before.found ? before.meta : var_record(vm, var).meta, false);
+  return put_entry(vm, var, copy, own_entry(vm, var).meta, false);
 }
 
 Term stage_meta(Vm& vm, Term var, Term meta) {
   const Term copy = copy_to_value(vm, meta);
   if (copy == kNone) return raise_oom(vm, 8);
-  const Staged before = staged_of(vm, var);
-  return put_entry(vm, var, before.found ? before.value : var_record(vm, var).value, copy, before.undefined);
+  const Staged before = own_entry(vm, var);
+  return put_entry(vm, var, before.value, copy, before.undefined);
 }
 
 void transaction_abandon(Vm& vm, Process& process) {
   RareRecord* record = transaction_of(vm, process);
   if (record == nullptr) return;
   map_each(vm, record->staged, [&](Term var, Term entry) {
-    const VarRecord& before = var_record(vm, var);
-    if (tuple_at(vm, entry, 0) != before.value) value_retire(vm, tuple_at(vm, entry, 0));
-    if (tuple_at(vm, entry, 1) != before.meta) value_retire(vm, tuple_at(vm, entry, 1));
+    value_retire(vm, tuple_at(vm, entry, 0));
+    value_retire(vm, tuple_at(vm, entry, 1));
     count_staged(vm, var, -1);
   });
   clear(*record);
@@ -266,10 +274,8 @@ Term native_TxUndef(Vm& vm, Args args) {
   if (record == nullptr || !place_argument(vm, *record, args, 2, space, name, rest)) return kRaised;
   const Term var = var_find(vm, space, name);
   if (var == kNone) return keyword(vm, Atom::Ok);
-  const Staged before = staged_of(vm, var);
-  const VarRecord& now = var_record(vm, var);
-  const Term done =
-      put_entry(vm, var, before.found ? before.value : now.value, before.found ? before.meta : now.meta, true);
+  const Staged before = own_entry(vm, var);
+  const Term done = put_entry(vm, var, before.value, before.meta, true);
   return done == kRaised ? done : keyword(vm, Atom::Ok);
 }
 
