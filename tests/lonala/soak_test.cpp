@@ -124,3 +124,21 @@ TEST_CASE("a bank whose workers are killed at random loses nothing", "[vm][lonal
 TEST_CASE("a bank whose workers are killed at random loses nothing for long", "[.soak]") {
   for (u64 seed = 1; seed <= 100; ++seed) soak(seed, 2000, false);
 }
+
+TEST_CASE("a million redefinitions take no more memory than ten thousand", "[.soak-code]") {
+  Machine machine({}, u64{16} << 20);
+  REQUIRE(machine.vm.root != nullptr);
+  std::string early;
+  machine.run(
+      "(defn redefine [n] (when (> n 0) (eval (list 'defn 'f ['x] (list '+ 'x n (list 'count ''(a b c))))) "
+      "(redefine (- n 1))))",
+      early);
+  REQUIRE(machine.run("(redefine 10000)", early).ok);
+  const u64 literals = machine.vm.root->literal_low;
+  const u64 used = machine.vm.root->bytes_used;
+  const lonala::Evaluation result = machine.run("(do (redefine 1000000) (f 1))", early);
+  REQUIRE(result.ok);
+  CHECK(machine.text(result.value) == "5");
+  CHECK(literals - machine.vm.root->literal_low < u64{64} << 10);
+  CHECK(machine.vm.root->bytes_used < used + (u64{1} << 20));
+}

@@ -8,6 +8,7 @@
 
 #include "base/prng.h"
 #include "tests/lonala/test_machine.h"
+#include "vm/lonala/code_memory.h"
 #include "vm/lonala/namespaces.h"
 #include "vm/lonala/verify.h"
 
@@ -83,8 +84,8 @@ TEST_CASE("code that the verifier accepts does no harm", "[vm][lonala][verifier]
       lonala::Scratch<lonala::Term> constants(vm);
       REQUIRE(lonala::constants_of(original, constants));
       const u64 bytes = lonala::function_bytes(original);
-      const u64 at = lonala::literal_acquire(vm, bytes);
-      const u64 object = lonala::literal_acquire(vm, 16);
+      const u64 at = lonala::code_acquire(vm, bytes, lonala::PieceKind::Function);
+      const u64 object = lonala::code_acquire(vm, 16, lonala::PieceKind::Constant);
       REQUIRE((at != 0 && object != 0));
       memcpy(vm.words(at), &original, bytes);
       FunctionHeader& mutant = *vm.at<FunctionHeader>(at);

@@ -1,6 +1,8 @@
 #include "vm/lonala/code.h"
 
+#include <algorithm>
 #include <cstring>
+#include <functional>
 
 #include "vm/lonala/memory.h"
 
@@ -40,8 +42,13 @@ bool function_register(Vm& vm, u64 function) {
     root.functions = table;
     root.function_capacity = capacity;
   }
-  // The literal area grows down, so offsets arrive in descending order.
-  vm.words(root.functions)[root.function_count] = function;
+  // By falling address. The literal area grows down, so the end is the place unless memory is used again.
+  u64* table = vm.words(root.functions);
+  u64* const end = table + root.function_count;
+  u64* const place =
+      root.function_count == 0 || function < end[-1] ? end : std::lower_bound(table, end, function, std::greater<>());
+  memmove(place + 1, place, static_cast<u64>(end - place) * 8);
+  *place = function;
   root.function_count += 1;
   return true;
 }

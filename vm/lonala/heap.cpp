@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "base/utf8.h"
+#include "base/utf8.h"
+#include "vm/lonala/code_memory.h"
 #include "vm/lonala/copy.h"
 #include "vm/lonala/errors.h"
 
@@ -130,7 +132,8 @@ u64 list_length(const Vm& vm, Term list) {
 
 Term copy_to_literals(Vm& vm, Term term) {
   u64 shared = 0;  // what literals refer to is never freed
-  return copy_term(vm, term, Bytebufs::Copied, shared, [&](u64 words) { return literal_acquire(vm, words * 8); });
+  return copy_term(vm, term, Bytebufs::Copied, shared,
+                   [&](u64 words) { return code_acquire(vm, words * 8, PieceKind::Constant); });
 }
 
 Term copy_to_fragment(Vm& vm, Term term, u64& fragments, Bytebufs bytebufs) {

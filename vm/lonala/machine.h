@@ -2,7 +2,7 @@
 // reaches it. Everything kept is an offset into that memory; a host pointer lives for one call.
 // Layout of the grant: root | page states | pages (heaps, tables, mailboxes) … | … literals and code, growing down.
 // Bounds      the grant: kGrantBytesMin to 2^35 bytes, since code names variables by 32-bit counts of 8 bytes.
-// Invariants  M1 what lies at or above `Root::literal_low` never moves and is never collected.
+// Invariants  M1 what lies at or above `Root::literal_low` never moves; code in it that nothing refers to is used again (code_memory.h).
 #pragma once
 #include <string_view>
 
@@ -16,6 +16,7 @@ constexpr u64 kGrantBytesMin = u64{16} << 20;
 constexpr u64 kGrantBytesMax = u64{32} << 30;
 constexpr u32 kOrdersMax = 24;       // 2^23 pages of 4 KiB = 32 GiB
 constexpr u32 kSlabClassesMax = 14;  // sizes in memory.cpp
+constexpr u32 kCodeClasses = 216;    // sizes in code_memory.cpp
 constexpr u64 kSliceReductions = 2000;
 constexpr u32 kPrioritiesMax = 256;
 constexpr u32 kPriorityDefault = 100;
@@ -238,7 +239,14 @@ struct Root {
   u64 functions;     // table of their offsets, descending
   u64 function_count;
   u64 function_capacity;
-  u64 code_return;  // a return into C++
+  u64 code_return;              // a return into C++
+  u64 pieces_first;             // of code that may go, by rising address (code_memory.h)
+  u64 code_goes;                // from now on code is made in pieces
+  u64 code_due;                 // a sweep is
+  u64 code_made;                // bytes, since the last sweep
+  u64 code_kept;                // bytes that it left
+  u64 code_bytes;               // of pieces in use
+  u64 code_free[kCodeClasses];  // free pieces by size
   u64 first_namespace;
   u64 last_namespace;
   NameTable namespaces;

@@ -13,7 +13,7 @@ namespace {
 constexpr u32 kSlabBytes[kSlabClassesMax] = {16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024, 1536, 2048, 4096};
 constexpr u64 kCarrierBytes = 64 << 10;
 // Page state: the use in the low three bits, above it the class of a slab's pages; or the head of a free block and its order.
-constexpr u8 kFreeBlock = 0x80;
+constexpr u8 kFreeBlock = 0x80;  // as page_is_free has it
 constexpr u32 kClassShift = 3;
 constexpr u8 kNoClass = 15;
 static_assert(kSlabClassesMax < kNoClass && (kNoClass << kClassShift | 7) < kFreeBlock);

@@ -23,6 +23,11 @@ inline bool is_literal(const Vm& vm, u64 offset) { return offset >= vm.root->lit
 inline PageUse page_use(const Vm& vm, u64 offset) {
   return static_cast<PageUse>(vm.base[vm.root->page_states + offset / kPageBytes] & 7);
 }
+/// Whether a page is part of no block.
+inline bool page_is_free(const Vm& vm, u64 page) {
+  const u8 state = vm.base[vm.root->page_states + page];
+  return state == 0 || (state & 0x80) != 0;
+}
 /// Gives the pages of a block of more than a slab's size another use.
 void page_block_reuse(Vm& vm, u64 offset, u64 bytes, PageUse use);
 constexpr u64 kSlabBytesMax = 4096;

@@ -4,6 +4,7 @@
 #include "base/sha256.h"
 #include "base/utf8.h"
 #include "vm/lonala/binaries.h"
+#include "vm/lonala/code_memory.h"
 #include "vm/lonala/collections/map.h"
 #include "vm/lonala/collections/vector.h"
 #include "vm/lonala/errors.h"
@@ -440,8 +441,8 @@ class UnitReader {
     if (!fault_.ok()) return fault_ = {}, raise_oom(vm_, parts.words);
     const FunctionHeader& draft = *reinterpret_cast<const FunctionHeader*>(code_.data());
     charge(vm_, draft.code_words / kInstructionsPerReduction);
-    const u64 at = literal_acquire(vm_, function_bytes(draft));
-    const u64 object = literal_acquire(vm_, 16);
+    const u64 at = code_acquire(vm_, function_bytes(draft), PieceKind::Function);
+    const u64 object = code_acquire(vm_, 16, PieceKind::Constant);
     const Term names = copy_to_literals(vm_, terms_[parts.names]);
     if (at == 0 || object == 0 || names == kNone) return raise_oom(vm_, parts.words);
     FunctionHeader& function = *vm_.at<FunctionHeader>(at);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "vm/lonala/code_memory.h"
 #include "vm/lonala/interpreter.h"
 #include "vm/lonala/mailbox.h"
 #include "vm/lonala/process.h"
@@ -138,6 +139,7 @@ Pause run(Vm& vm, u64 reductions) {
   for (;;) {
     advance_clock(vm, root.now_ns);
     if (root.sweep_target != 0) sweep_step(vm);
+    if (code_sweep_due(vm)) code_sweep(vm);
     if (used >= reductions) return Pause::Budget;
     Process* process = dequeue(vm);
     if (process == nullptr) return Pause::Idle;

@@ -1,5 +1,6 @@
 #include "vm/lonala/session.h"
 
+#include "vm/lonala/code_memory.h"
 #include "vm/lonala/collections/map.h"
 #include "vm/lonala/compile/compiler.h"
 #include "vm/lonala/errors.h"
@@ -172,6 +173,7 @@ Vm machine_create(u8* grant, u64 bytes, Ports& ports, MachineOptions options) {
   if (!load_library(vm)) return failed;
   session_reset(vm);
   enter_user(vm);
+  code_memory_begin(vm);
   vm.root->gc_stress = options.gc_stress;
   vm.root->trace = options.trace;
   return vm;

@@ -1,6 +1,7 @@
 // vm/lonala/compile/special_forms.cpp — def, fn*, do, quote, var, and whole units.
 #include <cstring>
 
+#include "vm/lonala/code_memory.h"
 #include "vm/lonala/collections/map.h"
 #include "vm/lonala/compile/parts.h"
 #include "vm/lonala/literal_text.h"
@@ -206,8 +207,8 @@ Term Compiler::finish_function(Function& f, u32 parameters, bool variadic, Term 
   const u64 words = f.code.size();
   charge(vm_, words / kInstructionsPerReduction);
   const u64 guard_words = f.guards.size() * (sizeof(GuardRange) / 4);
-  const u64 at = literal_acquire(vm_, sizeof(FunctionHeader) + (words + guard_words) * 4);
-  const u64 object = literal_acquire(vm_, 16);
+  const u64 at = code_acquire(vm_, sizeof(FunctionHeader) + (words + guard_words) * 4, PieceKind::Function);
+  const u64 object = code_acquire(vm_, 16, PieceKind::Constant);
   const Term names = parameter_names == kNil ? kNil : copy_to_literals(vm_, parameter_names);
   const Term name_copy = plain_symbol(vm_, name);
   if (at == 0 || object == 0 || names == kNone) return raise_oom(vm_, words);
