@@ -130,8 +130,9 @@ call_value:  // `value` is called with `count` arguments in registers 1 … of a
     if (callee->variadic != 0) {
       if (count < callee->parameters) goto wrong_count;
       const u64 extra = count - callee->parameters;
-      // The rest takes a register that the caller may not have had.
-      const u32 lowest = std::max(count, callee->parameters + 1u);
+      // The rest takes a register that the caller may not have had, and so does the function itself: room for both comes first,
+      // for what begins anew would wrap the rest once more.
+      const u32 lowest = std::max({count, callee->parameters + 1u, u32{callee->self}});
       if (reinterpret_cast<u8*>(&bp[255 - lowest]) < hp) goto no_room;
       SAVE();
       process.limit = static_cast<u64>(reinterpret_cast<u8*>(&bp[255 - lowest]) - base);
