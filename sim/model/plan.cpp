@@ -155,6 +155,7 @@ template <class Service, class Visit>
 void service_fields(Service& service, Visit& visit) {
   visit(service.name);
   visit(service.only_copy);
+  visit(service.is_probed);
 }
 template <class Budget, class Visit>
 void budget_fields(Budget& budget, Visit& visit) {
@@ -189,6 +190,8 @@ void write_faults(const FaultPlan& faults, SectionWriter& out) {
   for (const FaultOverride& entry : faults.overrides) fault_override_fields(entry, out);
   out(faults.services.size());
   for (const FaultService& service : faults.services) service_fields(service, out);
+  out(faults.vital.size());
+  for (const std::string_view name : faults.vital) out(name);
 }
 
 u64 schedule_bytes(const Plan& plan) {
@@ -248,10 +251,13 @@ base::Result<void, PlanError> read_faults(base::Bytes bytes, PlanStorage& storag
   }
   const u32 services = in.count(kServicesMax);
   for (u32 i = 0; i < services; ++i) service_fields(storage.services[i], in);
+  const u32 vital = in.count(kVitalMax);
+  for (u32 i = 0; i < vital; ++i) in(storage.vital[i]);
   if (!in.is_done()) return PlanError{PlanError::Code::Faults, in.at()};
   faults.rules = {storage.rules, rules};
   faults.overrides = {storage.fault_overrides, overrides};
   faults.services = {storage.services, services};
+  faults.vital = {storage.vital, vital};
   return {};
 }
 
@@ -280,6 +286,10 @@ base::Result<void, PlanError> check_plan(const Plan& plan) {
   if (plan.faults.overrides.size() > kPlanOverridesMax) {
     return PlanError{Code::Faults, plan.faults.overrides.size(), kPlanOverridesMax};
   }
+  if (plan.faults.services.size() > kServicesMax) {
+    return PlanError{Code::Faults, plan.faults.services.size(), kServicesMax};
+  }
+  if (plan.faults.vital.size() > kVitalMax) return PlanError{Code::Faults, plan.faults.vital.size(), kVitalMax};
   const u64 bytes = plan_bytes(plan);
   if (bytes > kPlanBytesMax) return PlanError{Code::TooLarge, bytes, kPlanBytesMax};
   return {};

@@ -23,7 +23,7 @@
 
 namespace sim {
 
-constexpr u32 kPlanVersion = 2;
+constexpr u32 kPlanVersion = 3;
 constexpr u64 kPlanHeaderBytes = 176;
 constexpr u64 kPlanBytesMax = u64{1} << 20;
 constexpr std::string_view kPlanMagic = "ORRYPLAN";
@@ -54,6 +54,8 @@ struct Plan {
   std::string_view note;
 };
 
+constexpr u32 kVitalMax = 16;
+
 /// Where the lists of a plan that is read lie.
 struct PlanStorage {
   Override overrides[kPlanOverridesMax];
@@ -61,6 +63,7 @@ struct PlanStorage {
   FaultRule rules[kFaultRulesMax];
   FaultOverride fault_overrides[kPlanOverridesMax];
   FaultService services[kServicesMax];
+  std::string_view vital[kVitalMax];
 };
 
 struct PlanError {

@@ -101,7 +101,7 @@ TEST_CASE("every point in the system's code fires within a few runs", "[user][ro
 
 TEST_CASE("what the system has to mask is masked: a swarm of classes, on several cores",
           "[user][root][faults][simulation.T38]") {
-  for (u64 seed = 0; seed < 6; ++seed) {
+  for (u64 seed = 0; seed < 40; ++seed) {
     CAPTURE(seed);
     sim::host::FaultSetup setup;
     const std::vector<std::string> allow = {

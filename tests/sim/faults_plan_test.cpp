@@ -111,9 +111,12 @@ TEST_CASE("a service is not killed more often than its supervisor bears, nor whi
   plan.last_started = "shell";
   Ledger ledger(plan);
   CHECK(ledger.admit_kill(1, "server", 0).reason == "its node is still booting");
+  CHECK(ledger.admit_error(1, "server").reason == "its node is still booting");
+  CHECK(!ledger.admit_error(1, "program").withheld);
   ledger.note_entry(1, "init");
   CHECK(ledger.admit_kill(1, "server", 0).withheld);
   ledger.note_entry(1, "shell");
+  CHECK(!ledger.admit_error(1, "server").withheld);
   for (u64 i = 0; i < sim::kServiceKillsMax; ++i) {
     REQUIRE(!ledger.admit_kill(1, "server", i * kSecond).withheld);
     ledger.killed(1, "server", i * kSecond);

@@ -162,7 +162,7 @@ TEST_CASE("a plan is refused with what is wrong with it", "[sim][plan][hostile]"
     return refusal(bad);
   };
   CHECK(changed(0, 0x4242'4242, 4) == Code::Magic);
-  CHECK(changed(8, 3, 4) == Code::Version);
+  CHECK(changed(8, sim::kPlanVersion + 1, 4) == Code::Version);
   CHECK(changed(12, 0x80, 4) == Code::Flags);
   CHECK(changed(16, sim::kPlanBytesMax + 1, 8) == Code::TooLarge);
   CHECK(changed(16, good.size() + 1, 8) == Code::Length);
@@ -189,6 +189,7 @@ struct Drawn {
   std::vector<sim::FaultRule> rules;
   std::vector<sim::FaultOverride> fault_overrides;
   std::vector<sim::FaultService> services;
+  std::vector<std::string_view> vital;
   Plan plan;
 
   explicit Drawn(Prng& prng) : plan(sample("true\n")) {
@@ -218,13 +219,15 @@ struct Drawn {
                                  .fires = left % 3 == 0,
                                  .set = static_cast<u8>(left % 8),
                                  .values = {prng.next(), 7, 8}});
-      services.push_back({texts.back(), left % 2 == 1});
+      services.push_back({texts.back(), left % 2 == 1, left % 3 == 1});
+      if (vital.size() < sim::kVitalMax) vital.push_back(texts.back());
     }
     plan.schedule.overrides = overrides;
     plan.schedule.pilot = pilot;
     plan.faults.rules = rules;
     plan.faults.overrides = fault_overrides;
     plan.faults.services = services;
+    plan.faults.vital = vital;
     plan.faults.budget.clock_error_ns = prng.next();
     if (!texts.empty()) plan.faults.last_started = texts.front();
     plan.note = "orrery-overrides 1\n";
@@ -246,7 +249,10 @@ TEST_CASE("clock, schedule and faults of a plan come back as they were written",
     CHECK(back->schedule.then_after == drawn.plan.schedule.then_after);
     REQUIRE(back->faults.rules.size() == drawn.rules.size());
     CHECK(back->faults.last_started == (drawn.rules.empty() ? "" : drawn.plan.faults.last_started));
+    REQUIRE(back->faults.vital.size() == drawn.vital.size());
+    CHECK(std::equal(drawn.vital.begin(), drawn.vital.end(), back->faults.vital.begin()));
     for (u64 i = 0; i < drawn.rules.size(); ++i) {
+      CHECK(back->faults.services[i].is_probed == drawn.services[i].is_probed);
       CHECK(back->faults.rules[i].target == drawn.rules[i].target);
       CHECK(back->faults.rules[i].at_most == sim::kAlways);
       CHECK(back->faults.overrides[i].values[0] == drawn.fault_overrides[i].values[0]);

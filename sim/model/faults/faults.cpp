@@ -277,8 +277,9 @@ Ledger::Admission Faults::admit(const Stream& stream, FaultHit& hit, u64 now) co
   }
   if (stream.fault == FaultClass::ProcessHang) return ledger_.admit_hang(name_of_thread(*target.thread));
   if (stream.busy_until > now) return {"it is still under way", true, {}};
-  if (target.kind == TargetKind::Thread && info_of(stream.fault).owes != Owes::Mask && is_vital(*target.thread)) {
-    return {{}, false, "its node is nothing without it, and it is named as a target"};
+  if (target.kind == TargetKind::Thread && info_of(stream.fault).owes != Owes::Mask) {
+    if (is_vital(*target.thread)) return {{}, false, "its node is nothing without it, and it is named as a target"};
+    return ledger_.admit_error(target.node, name_of_thread(*target.thread));
   }
   switch (stream.fault) {
     case FaultClass::NodeRack: return ledger_.admit_down(target.node, hit.values[kRackCountKnob], now);

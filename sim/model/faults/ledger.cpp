@@ -55,6 +55,11 @@ Ledger::Admission Ledger::admit_kill(u32 node, std::string_view name, u64 now) c
   return now - oldest < kServiceWindowNs ? withhold("its supervisor would give it up") : usual;
 }
 
+Ledger::Admission Ledger::admit_error(u32 node, std::string_view name) const {
+  const bool is_starting = find(name) != kServicesMax && (ready_ & bit(node)) == 0;
+  return is_starting ? withhold("its node is still booting") : Admission{};
+}
+
 Ledger::Admission Ledger::admit_hang(std::string_view name) const {
   const u32 service = find(name);
   if (service == kServicesMax) return excused("nobody looks after it, and it is named as a target");

@@ -24,6 +24,8 @@ class Ledger {
   // ── Services ─────────────────────────────────────────────────────────────────────────────────────────────
   /// A thread of this name on `node` dies, at `now`.
   Admission admit_kill(u32 node, std::string_view name, u64 now) const;
+  /// It meets an error that it has to detect.
+  Admission admit_error(u32 node, std::string_view name) const;
   /// It stops for ever.
   Admission admit_hang(std::string_view name) const;
   void killed(u32 node, std::string_view name, u64 now);
