@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/lonala/test_machine.h"
+#include "vm/lonala/usage.h"
 
 namespace {
 
@@ -100,6 +101,7 @@ std::string run_block(const Block& block, lonala::MachineOptions options) {
   }
   result = machine.run(pending, early);
   if (!result.ok && early.empty()) early = machine.error(result.value);
+  if (early.empty()) early = lonala::usage_problem(machine.vm);
   return early.empty() ? "" : block.file + " " + block.name + ": set-up failed: " + early;
 }
 

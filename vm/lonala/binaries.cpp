@@ -26,8 +26,9 @@ void count_bytes(Vm& vm, Process& process, u64 bytes) {
   hold_fuel(process);
 }
 
-/// A new object for `count` bytes of a block from `first` on; the block's count has been raised.
-Term make_shared(Vm& vm, u64 block, u64 first, u64 count) {
+/// A new object for `count` bytes of a block from `first` on, `held` of which the process did not hold before; the block's count has
+/// been raised.
+Term make_shared(Vm& vm, u64 block, u64 first, u64 count, u64 held) {
   u64* words = heap_take(vm, kObjectWords);
   SharedObject& object = *reinterpret_cast<SharedObject*>(words);
   object = {header(Type::Shared, kObjectWords - 1), block, first, count, 0};
@@ -37,7 +38,7 @@ Term make_shared(Vm& vm, u64 block, u64 first, u64 count) {
   }
   object.next = vm.process->shared_first;
   vm.process->shared_first = vm.offset(words);
-  count_bytes(vm, *vm.process, count);
+  count_bytes(vm, *vm.process, held);
   return refer(vm.offset(words), Tag::Boxed);
 }
 
@@ -46,7 +47,7 @@ u64 block_create(Vm& vm, u64 used, u64 capacity) {
   const u64 block = block_acquire(vm, sizeof(SharedBlock) + capacity, PageUse::Table);
   if (block == 0) return 0;
   *vm.at<SharedBlock>(block) = {1, used, capacity, 0};
-  vm.root->binary_bytes += capacity;
+  vm.root->binary_bytes += block_capacity(sizeof(SharedBlock) + capacity);
   return block;
 }
 
@@ -63,7 +64,7 @@ void shared_release_one(Vm& vm, const SharedObject& object) {
   ASSERT(block.references > 0);
   block.references -= 1;
   if (block.references > 0) return;
-  vm.root->binary_bytes -= block.capacity;
+  vm.root->binary_bytes -= block_capacity(sizeof(SharedBlock) + block.capacity);
   block_release(vm, object.block, sizeof(SharedBlock) + block.capacity, PageUse::Table);
 }
 
@@ -100,7 +101,7 @@ Term make_binary_space(Vm& vm, u64 byte_count) {
   }
   const u64 block = byte_count > vm.root->grant_bytes ? 0 : block_create(vm, byte_count, byte_count);
   if (block == 0) return raise_oom(vm, words_for(byte_count));
-  return make_shared(vm, block, 0, byte_count);
+  return make_shared(vm, block, 0, byte_count, byte_count);
 }
 
 Term make_binary(Vm& vm, base::Bytes bytes) {
@@ -140,7 +141,7 @@ Term binary_append(Vm& vm, Term first, const Args& args) {
       write(block_bytes(vm, object.block) + block.used);
       block.used += added;
       block.references += 1;
-      return make_shared(vm, object.block, block.used - added - before, before + added);
+      return make_shared(vm, object.block, block.used - added - before, before + added, added);
     }
   }
   if (!grows) {
@@ -156,7 +157,7 @@ Term binary_append(Vm& vm, Term first, const Args& args) {
   if (block == 0) return raise_oom(vm, words_for(before + added));
   memcpy(block_bytes(vm, block), binary_bytes(vm, first).data(), before);
   write(block_bytes(vm, block) + before);
-  return make_shared(vm, block, 0, before + added);
+  return make_shared(vm, block, 0, before + added, before + added);
 }
 
 }  // namespace lonala

@@ -279,11 +279,11 @@ struct Root {
   u64 trace;  // bits of TraceClass
   u64 seed;   // of lona.random
   u64 reduction_ns;
-  u64 binary_bytes;  // of shared binaries
+  u64 binary_bytes;  // of the blocks of shared binaries
   u64 pages_free;
   u64 pages_reserved;  // kept for exits, reports and supervisors
   u64 reserve_open;    // > 0: the reserve may be used
-  u64 value_bytes;     // of values that variables hold or held
+  u64 value_bytes;     // of the blocks of values that variables hold or held
   u64 value_epoch;     // counts values that were superseded
   u64 retired_first;   // superseded values, oldest first
   u64 retired_last;

@@ -37,11 +37,19 @@ u32 order_for(u64 bytes) {
 u8& page_state(Vm& vm, u64 page) { return vm.base[vm.root->page_states + page]; }
 
 void push_free(Vm& vm, u64 page, u32 order) {
-  FreeBlock* block = vm.at<FreeBlock>(page * kPageBytes);
-  block->next = vm.root->free_pages[order];
-  block->previous = 0;
-  if (block->next != 0) vm.at<FreeBlock>(block->next)->previous = page * kPageBytes;
-  vm.root->free_pages[order] = page * kPageBytes;
+  const u64 offset = page * kPageBytes;
+  const u64 first = vm.root->free_pages[order];
+  FreeBlock* block = vm.at<FreeBlock>(offset);
+  if (first != 0 && first < offset) {  // the lowest one known stays first
+    block->next = vm.at<FreeBlock>(first)->next;
+    block->previous = first;
+    vm.at<FreeBlock>(first)->next = offset;
+  } else {
+    block->next = first;
+    block->previous = 0;
+    vm.root->free_pages[order] = offset;
+  }
+  if (block->next != 0) vm.at<FreeBlock>(block->next)->previous = offset;
   page_state(vm, page) = static_cast<u8>(kFreeBlock | order);
 }
 
@@ -60,10 +68,17 @@ u64 pages_acquire(Vm& vm, u32 order, PageUse use, u8 slab) {
   Root& root = *vm.root;
   const bool all = root.reserve_open != 0 || (vm.process != nullptr && (vm.process->marks & kUsesReserve) != 0);
   if (!all && root.pages_free < root.pages_reserved + (u64{1} << order)) return 0;
-  u32 found = order;
-  while (found < kOrdersMax && vm.root->free_pages[found] == 0) found += 1;
-  if (found >= kOrdersMax) return 0;
-  const u64 page = vm.root->free_pages[found] / kPageBytes;
+  // The lowest of those that fit: memory that was used before is used again before any that nobody has touched, which costs
+  // whoever lends it more.
+  u32 found = kOrdersMax;
+  u64 lowest = ~u64{0};
+  for (u32 at = order; at < kOrdersMax; ++at) {
+    if (root.free_pages[at] == 0 || root.free_pages[at] > lowest) continue;
+    found = at;
+    lowest = root.free_pages[at];
+  }
+  if (found == kOrdersMax) return 0;
+  const u64 page = lowest / kPageBytes;
   unlink_free(vm, page, found);
   while (found > order) {
     found -= 1;
@@ -170,6 +185,50 @@ u64 literal_acquire(Vm& vm, u64 bytes) {
   if (bytes > root.literal_low - root.literal_floor) return 0;
   root.literal_low -= bytes;
   return root.literal_low;
+}
+
+Tally tally_pages(const Vm& vm) {
+  const Root& root = *vm.root;
+  Tally tally;
+  const u8* states = vm.base + root.page_states;
+  const u64 first = (root.page_states + root.page_count + kPageBytes - 1) / kPageBytes;
+  for (u64 page = first; page < root.page_count;) {
+    const u8 state = states[page];
+    if ((state & kFreeBlock) != 0) {
+      const u64 pages = u64{1} << (state & ~kFreeBlock);
+      tally.free += pages * kPageBytes;
+      page += pages;
+      continue;
+    }
+    tally.used[state & 7] += kPageBytes;
+    page += 1;
+  }
+  for (u32 use = 0; use < kSlabUses; ++use) {
+    for (u32 index = 0; index < kSlabClassesMax; ++index) {
+      // What a carrier's end has no object in is nobody's either.
+      for (u64 at = root.slabs[use][index]; at != 0; at = *vm.words(at)) {
+        tally.used[use] -= kSlabBytes[index];
+        tally.kept += kSlabBytes[index];
+      }
+    }
+  }
+  for (u64 page = first; page < root.page_count;) {
+    const u8 state = states[page];
+    if ((state & kFreeBlock) != 0) {
+      page += u64{1} << (state & ~kFreeBlock);
+      continue;
+    }
+    const u8 slab = state >> kClassShift;
+    if (slab != kNoClass && page * kPageBytes % kCarrierBytes == 0) {
+      tally.used[state & 7] -= kCarrierBytes % kSlabBytes[slab];
+      tally.kept += kCarrierBytes % kSlabBytes[slab];
+    }
+    page += 1;
+  }
+  tally.literals = root.grant_bytes - root.literal_low;
+  tally.literals_free = root.literal_low - root.literal_floor;
+  tally.fixed = first * kPageBytes;
+  return tally;
 }
 
 void page_block_reuse(Vm& vm, u64 offset, u64 bytes, PageUse use) {

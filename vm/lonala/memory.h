@@ -30,6 +30,16 @@ inline bool page_is_free(const Vm& vm, u64 page) {
 }
 /// Gives the pages of a block of more than a slab's size another use.
 void page_block_reuse(Vm& vm, u64 offset, u64 bytes, PageUse use);
+/// Where every byte of the grant is, by the states of its pages.
+struct Tally {
+  u64 used[kSlabUses + 1] = {};  // in acquired blocks, by PageUse
+  u64 kept = 0;                  // in slabs: objects nobody has
+  u64 free = 0;                  // pages nobody has
+  u64 literals = 0;
+  u64 literals_free = 0;
+  u64 fixed = 0;  // the root and the page states
+};
+Tally tally_pages(const Vm& vm);
 constexpr u64 kSlabBytesMax = 4096;
 /// The start of the slab object, in pages of PageUse::Value, that an offset lies in; 0 in a block of its own pages.
 u64 slab_object(const Vm& vm, u64 offset);

@@ -334,4 +334,12 @@ Term native_NsRollback(Vm& vm, Args args) {
   return keyword(vm, Atom::Ok);
 }
 
+u64 replaced_bytes(const Vm& vm, Term space) {
+  u64 bytes = 0;
+  for (u64 at = namespace_record(vm, space).replaced; at != 0; at = vm.at<Replaced>(at)->next) {
+    bytes += block_capacity(sizeof(Replaced));
+  }
+  return bytes;
+}
+
 }  // namespace lonala

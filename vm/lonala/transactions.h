@@ -27,4 +27,7 @@ Term stage_meta(Vm& vm, Term var, Term meta);
 /// Drops what the process has staged.
 void transaction_abandon(Vm& vm, Process& process);
 
+/// Bytes of the blocks that say what the last commit of a namespace replaced.
+u64 replaced_bytes(const Vm& vm, Term space);
+
 }  // namespace lonala

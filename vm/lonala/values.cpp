@@ -22,9 +22,9 @@ void free_retired(Vm& vm, u64 epoch) {
     const ValueBlock block = block_at(vm, offset);
     root.retired_first = block.next;
     if (block.next == 0) root.retired_last = 0;
-    root.retired_bytes -= block.bytes;
+    root.retired_bytes -= block_capacity(block.bytes);
     root.retired_kept = std::min(root.retired_kept, root.retired_bytes);
-    root.value_bytes -= block.bytes;
+    root.value_bytes -= block_capacity(block.bytes);
     shared_release(vm, block.shared);
     const bool large = block.bytes > kSlabBytesMax;
     block_release(vm, offset, block.bytes, large ? PageUse::Retired : PageUse::Value);
@@ -42,7 +42,7 @@ Term copy_to_value(Vm& vm, Term term) {
     block = block_acquire(vm, bytes, PageUse::Value);
     if (block == 0) return 0;
     block_at(vm, block) = {0, 0, bytes, 0};
-    vm.root->value_bytes += bytes;
+    vm.root->value_bytes += block_capacity(bytes);
     return block + sizeof(ValueBlock);
   });
   if (block != 0) block_at(vm, block).shared = shared;
@@ -65,7 +65,7 @@ void value_retire(Vm& vm, Term value) {
     root.retired_first = offset;
   }
   root.retired_last = offset;
-  root.retired_bytes += block.bytes;
+  root.retired_bytes += block_capacity(block.bytes);
   if (block.bytes > kSlabBytesMax) page_block_reuse(vm, offset, block.bytes, PageUse::Retired);
   const u64 held = root.value_bytes - root.retired_bytes;
   if (root.sweep_target == 0 && root.retired_bytes - root.retired_kept > std::max(kRetiredBytesMin, held / 2)) {

@@ -8,6 +8,7 @@
 #include "vm/lonala/number/number.h"
 #include "vm/lonala/relations.h"
 #include "vm/lonala/timers.h"
+#include "vm/lonala/usage.h"
 
 #include "base/enforce.h"
 
@@ -314,10 +315,6 @@ Term native_ProcessInfo(Vm& vm, Args args) {
   for (u64 at = process->names; at != 0; at = vm.at<NameHeld>(at)->next) {
     names = make_pair(vm, vm.at<NameHeld>(at)->name, names);
   }
-  u64 fragment_bytes = 0;
-  for (u64 at = process->fragments; at != 0; at = vm.at<Fragment>(at)->next) {
-    fragment_bytes += vm.at<Fragment>(at)->bytes;
-  }
   const u64 block_bytes = process->heap_end - process->heap_low;
   const i64 used = static_cast<i64>(kSliceReductions) - process->fuel - process->fuel_held;
   const u64 slice = process == vm.process && used > 0 ? static_cast<u64>(used) : 0;
@@ -334,8 +331,7 @@ Term native_ProcessInfo(Vm& vm, Args args) {
                         {Atom::MailboxLen, bytes(process->mailbox_count)},
                         {Atom::MessageBytes, bytes(message_bytes)},
                         {Atom::BinaryBytes, bytes(binary_bytes)},
-                        {Atom::Memory, bytes(sizeof(Process) + block_bytes + record.old_end - record.old_low +
-                                             fragment_bytes + message_bytes)},
+                        {Atom::Memory, bytes(process_bytes(vm, *process))},
                         {Atom::Name, is_pair(names) ? head(vm, names) : kNil},
                         {Atom::Priority, small(process->priority)},
                         {Atom::Links, links},
