@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "base/utf8.h"
-#include "base/utf8.h"
 #include "vm/lonala/code_memory.h"
 #include "vm/lonala/copy.h"
 #include "vm/lonala/errors.h"

@@ -81,7 +81,9 @@ Term native_NsMap(Vm& vm, Args args) {
 Term native_NsList(Vm& vm, Args) {
   Term list = kEmptyList;
   for (u64 at = vm.root->first_namespace; at != 0; at = vm.at<NamespaceRecord>(at)->next) {
-    list = make_pair(vm, immediate(Immediate::Namespace, at >> 3), list);
+    const Term space = immediate(Immediate::Namespace, at >> 3);
+    const bool forgotten = namespace_find(vm, vm.at<NamespaceRecord>(at)->name) != space;
+    if (!forgotten) list = make_pair(vm, space, list);
   }
   const Term window[1] = {list};
   Term names = kEmptyMap;

@@ -58,18 +58,12 @@ Term native_FileSize(Vm& vm, Args args) {
   return size < 0 ? kNil : small(size);
 }
 
-/// Forgets a namespace: after its first load has failed.
+/// Forgets a namespace: after its first load has failed. It stays in the list of all, for whoever still has it.
 Term native_NsRemove(Vm& vm, Args args) {
   if (!is_symbol(vm, args[0])) return raise_type(vm, args, Atom::Symbol);
   const Term name = plain_symbol(vm, args[0]);
   const Term space = namespace_find(vm, name);
   if (space == kNone) return kNil;
-  const u64 gone = payload_of(space) << 3;
-  u64 before = 0;
-  for (u64 at = vm.root->first_namespace; at != gone; at = vm.at<NamespaceRecord>(at)->next) before = at;
-  const u64 next = vm.at<NamespaceRecord>(gone)->next;
-  (before == 0 ? vm.root->first_namespace : vm.at<NamespaceRecord>(before)->next) = next;
-  if (vm.root->last_namespace == gone) vm.root->last_namespace = before;
   return table_put(vm, vm.root->namespaces, name, kNone) ? kNil : raise_oom(vm, 8);
 }
 
