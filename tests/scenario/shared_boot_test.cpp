@@ -76,8 +76,7 @@ TEST_CASE("a fork of a booted process makes the run that one process makes", "[s
     CHECK(text_of(forked) == text_of(alone));
     CHECK(forked.choices.size() == alone.choices.size());
     CHECK(forked.features == alone.features);
-    CHECK(alone.verdict ==
-          (seed == 7 || seed == 8 ? Verdict::Limit : seed % 8 == 3 ? Verdict::Failed : Verdict::Held));
+    CHECK(alone.verdict == (seed == 7 || seed == 8 ? Verdict::Limit : seed % 8 == 3 ? Verdict::Failed : Verdict::Held));
     REQUIRE(alone.drawn.starts_with("shape="));
     shapes[alone.drawn[6]] += 1;
     roots.insert(sim::host::text_of(alone.root));
