@@ -5,7 +5,7 @@
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 1
 seeds=${1:-200}
-shift || true
+[ $# -gt 0 ] && shift
 scenarios=("$@")
 [ ${#scenarios[@]} -gt 0 ] || scenarios=(scenarios/*.lua)
 orrery=${ORRERY:-build/host/orrery}
