@@ -103,15 +103,14 @@ std::string verdicts(const CampaignSummary& summary) {
   return bar + "</div>\n" + legend + "</ul>\n";
 }
 
-/// `a b c` as a → b → c; anything else as it is.
-std::string chain(const std::string& signature) {
+/// `a b | c` as a → b → c, without the parts that are empty; anything else as it is.
+std::string chain(std::string_view signature) {
+  if (signature.find(',') != std::string_view::npos) return escaped(signature);
   std::string html;
-  for (const char character : signature) {
-    if (character == ' ' && signature.find(',') == std::string::npos) {
-      html += "<i>→</i>";
-    } else {
-      html += escaped(std::string_view(&character, 1));
-    }
+  while (!signature.empty()) {
+    const std::string_view word = signature.substr(0, signature.find(' '));
+    signature.remove_prefix(std::min(word.size() + 1, signature.size()));
+    if (!word.empty() && word != "|") html += (html.empty() ? "" : "<i>→</i>") + escaped(word);
   }
   return html;
 }
