@@ -1,6 +1,6 @@
 // fs/permission.h — the permission table of the file protocol, in one place for all servers. Checks are made when a
 // file is opened, walked, created, removed, renamed or changed, never later.
-// Tested by   tests/fs/permission_test.cpp
+// Tested by   tests/fs/records_test.cpp
 #pragma once
 #include "fs/types.h"
 

@@ -1,7 +1,7 @@
 // fs/token.h — the token of an open: what a client shows to open a file by id after the server was restarted. Only a
 // server with the same key can make one.
 // Source      SipHash-2-4: Aumasson, Bernstein, "SipHash: a fast short-input PRF", INDOCRYPT 2012.
-// Tested by   tests/fs/token_test.cpp (the reference's vectors)
+// Tested by   tests/fs/records_test.cpp (the reference's vectors)
 #pragma once
 #include "base/types.h"
 

@@ -39,7 +39,7 @@ struct Run {
   bool sound = false;
 };
 
-Run run(const std::string& rules, u64 seed, u32 cores = 1) {
+Run run(const std::string& rules, u64 seed, u32 cores = 1, const std::string& script = kSession) {
   Run result;
   sim::host::Schedule schedule;
   REQUIRE(sim::host::parse_schedule("orrery-overrides 1\n" + rules, schedule) == "");
@@ -48,7 +48,7 @@ Run run(const std::string& rules, u64 seed, u32 cores = 1) {
                               .cores = cores,
                               .image = std::string(base::text_of(user::boot_image())),
                               .console = sim::ConsoleKind::Script,
-                              .script = kSession,
+                              .script = script,
                               .entries = user::native_entries(),
                               .schedule = schedule});
   machine.on_output = [&](u32, base::Bytes bytes) { result.output += base::text_of(bytes); };
@@ -82,6 +82,24 @@ TEST_CASE("what the system has to mask is masked: each class alone", "[user][roo
     CHECK(struck.output == plain.output);
     CHECK(struck.sound);
   }
+}
+
+TEST_CASE("the root manager outlives a kernel that refuses it memory now and then", "[user][root][faults]") {
+  // Processes, their threads and private servers: who asked for one is told, and the node goes on.
+  const std::string script =
+      "for i in 1 2 3 4 5 6 7 8; do lonala -e '(lona.os/stat \"/\")'; mount ramfs /mnt; unmount /mnt; done 2>&1\n"
+      "echo still\n";
+  u64 refused = 0;
+  for (u64 seed = 1; seed <= 8; ++seed) {
+    CAPTURE(seed);
+    const Run struck = run("arm mem.refuse target=1/root ratio=1/20 from=5ms\n", seed, 1, script);
+    CAPTURE(struck.output);
+    CHECK(struck.outcome == sim::Outcome::Ended);
+    CHECK(struck.output.ends_with("still\n"));
+    CHECK(struck.sound);
+    if (struck.output.find("out of memory") != std::string::npos) refused += 1;
+  }
+  CHECK(refused > 0);
 }
 
 TEST_CASE("every point in the system's code fires within a few runs", "[user][root][faults][simulation.T43]") {

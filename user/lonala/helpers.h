@@ -1,7 +1,7 @@
 // user/lonala/helpers.h — threads that make the machine's calls outside: each call holds up the Lonala process that makes it, and
 // nobody else. A helper never touches the machine's memory: what a call needs is copied to its job, what came of it is taken from there.
 // Bounds      kHelpersMax threads; further calls wait for one that is free, in the order they were made.
-// Tested by   tests/sessions/lonala_calls.txt, tests/determinism/lonala_calls.fsh
+// Tested by   tests/sessions/lonala.txt, tests/determinism/lonala_calls.fsh
 #pragma once
 #include "base/list.h"
 #include "user/lonala/system_files.h"

@@ -43,7 +43,19 @@ Result<void> Manager::make_thread(ProcessRecord& record, u64 argument) {
     complete = complete && *slot != 0;
   }
   thread.buffer = complete ? take_buffer() : kernel::kNoIrq;
-  if (thread.buffer == kernel::kNoIrq) {
+  // The block has room for all of it; a kernel that is short of something of its own may refuse all the same.
+  const u32 memory = thread.block == kNoBlock ? 0 : untyped_.slot_of(thread.block);
+  const bool has_buffer = thread.buffer != kernel::kNoIrq;
+  const bool made = has_buffer && retype(memory, ObjectType::CNode, kCNodeRadix, own(thread.node)) &&
+                    retype(memory, ObjectType::Tcb, kernel::kTcbBits, own(thread.tcb)) &&
+                    retype(memory, ObjectType::SchedContext, kernel::kSchedContextMinBits, own(thread.context)) &&
+                    retype(memory, ObjectType::Notification, 6, own(thread.notification)) &&
+                    retype(memory, ObjectType::Reply, 6, {thread.node, kSlotReply});
+  if (!made) {
+    if (has_buffer) {
+      revoke(own(memory));
+      free_buffers_.push_back(thread.buffer);
+    }
     for (const u32* slot : slots) {
       if (*slot != 0) slots_.give(*slot);
     }
@@ -53,13 +65,7 @@ Result<void> Manager::make_thread(ProcessRecord& record, u64 argument) {
     return fs::fail(ErrorCode::OutOfMemory);
   }
   record.objects.charged_bytes += kThreadBytes;
-  // ── Nothing below can fail: the block has room for all of it ──
-  const u32 memory = untyped_.slot_of(thread.block);
-  MUST_OK(retype(memory, ObjectType::CNode, kCNodeRadix, own(thread.node)));
-  MUST_OK(retype(memory, ObjectType::Tcb, kernel::kTcbBits, own(thread.tcb)));
-  MUST_OK(retype(memory, ObjectType::SchedContext, kernel::kSchedContextMinBits, own(thread.context)));
-  MUST_OK(retype(memory, ObjectType::Notification, 6, own(thread.notification)));
-  MUST_OK(retype(memory, ObjectType::Reply, 6, {thread.node, kSlotReply}));
+  // ── nothing below can fail ──
   const auto in_node = [&](u32 slot) { return Window{thread.node, slot, kCNodeRadix}; };
   const u32 first = record.objects.slots;
   MUST_OK(copy(in_node(kSlotRoot), own(first + kObjectIdentity), kernel::kRightsAll));
