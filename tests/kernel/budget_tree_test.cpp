@@ -1,5 +1,6 @@
 // Budget trees: scheduling contexts below scheduling contexts.
 #include "tests/kernel/lab.h"
+#include "tests/rounds.h"
 
 using namespace lab;
 
@@ -558,7 +559,7 @@ TEST_CASE("who waits below a node looks at once when its budget grows or its per
 
 TEST_CASE("waking what waits below a node is done in units, whatever goes away meanwhile",
           "[kernel][budget-tree][property]") {
-  for (u64 seed = 0; seed < 8; ++seed) {
+  for (u64 seed = 0; seed < rounds(8); ++seed) {
     CAPTURE(seed);
     Options options;
     options.cores = 2;

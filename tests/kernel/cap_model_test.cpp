@@ -8,6 +8,7 @@
 
 #include "tests/kernel/cap_model.h"
 #include "tests/kernel/lab.h"
+#include "tests/rounds.h"
 
 using namespace lab;
 using cap_model::kWorld;
@@ -335,7 +336,7 @@ Sequence shrunk(Sequence sequence) {
 
 TEST_CASE("the capability space agrees with its model over random sequences of operations",
           "[kernel][cdt][model][property]") {
-  for (u64 seed = 0; seed < 150; ++seed) {
+  for (u64 seed = 0; seed < rounds(150); ++seed) {
     const Sequence sequence = random_sequence(seed);
     if (!fails(sequence)) continue;
     const Sequence shortest = shrunk(sequence);

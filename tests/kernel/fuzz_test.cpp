@@ -2,6 +2,7 @@
 // no assertion fails and every invariant holds. The laboratory makes the objects; from then on entries come from the
 // seed alone.
 #include "tests/kernel/lab.h"
+#include "tests/rounds.h"
 
 #include <algorithm>
 
@@ -359,7 +360,7 @@ TEST_CASE("every call with random words and capabilities is answered, and every 
           "[kernel][fuzz][kernel.ST04]") {
   u64 answered = 0;
   for (const u32 cores : {1u, 3u}) {
-    for (u64 seed = 0; seed < 150; ++seed) {
+    for (u64 seed = 0; seed < rounds(150); ++seed) {
       CAPTURE(seed, cores);
       Fuzz fuzz(seed, cores);
       for (u32 step = 0; step < 600; ++step) {
@@ -371,5 +372,5 @@ TEST_CASE("every call with random words and capabilities is answered, and every 
       answered += fuzz.answered();
     }
   }
-  CHECK(answered > 50'000);
+  CHECK(answered > rounds(50'000));
 }

@@ -4,6 +4,7 @@
 #include "tests/kernel/lab.h"
 #include "tests/kernel/sched_model.h"
 #include "tests/kernel/shrink.h"
+#include "tests/rounds.h"
 
 using namespace lab;
 using sched_model::Life;
@@ -486,7 +487,7 @@ class Twins {
 
 TEST_CASE("who runs when, refills, reservations and consumed time are those of the naive model, on one to three cores",
           "[kernel][sched][model]") {
-  for (u64 seed = 0; seed < 300; ++seed) {
+  for (u64 seed = 0; seed < rounds(300); ++seed) {
     CAPTURE(seed);
     base::Prng prng{seed, "test.sched-steps"};
     const RawSteps steps = random_steps(prng, 300);
@@ -496,7 +497,7 @@ TEST_CASE("who runs when, refills, reservations and consumed time are those of t
 }
 
 TEST_CASE("whatever the choice port answers, the kernel goes where the naive model goes", "[kernel][sched][model]") {
-  for (u64 seed = 0; seed < 200; ++seed) {
+  for (u64 seed = 0; seed < rounds(200); ++seed) {
     CAPTURE(seed);
     base::Prng prng{seed, "test.sched-steps"};
     const RawSteps steps = random_steps(prng, 300);

@@ -4,6 +4,7 @@
 
 #include <sys/mman.h>
 
+#include "tests/rounds.h"
 #include "tests/schema/messages.h"
 
 using schema::DecodeCode;
@@ -304,7 +305,7 @@ TEST_CASE("a list whose message changes under it never reads outside", "[schema]
 }
 
 TEST_CASE("damaged messages and random bytes never make it read outside or without end", "[schema][codec][fuzz]") {
-  constexpr u32 kRounds = 2500;  // of each type of message; more than 200 000 in all, which is checked below
+  constexpr u32 kRounds = rounds(2500);  // of each type of message; more than 200 000 in all, which is checked below
   GuardedPages pages;
   oracle::Schemas schemas;
   u64 messages = 0;
@@ -328,7 +329,7 @@ TEST_CASE("damaged messages and random bytes never make it read outside or witho
       refused += first.front() != '{';
     }
   });
-  CHECK(messages >= 200'000);
+  CHECK(messages >= rounds(200'000));
   CHECK(refused > messages / 10);  // the damage does reach what is checked
   CHECK(refused < messages * 9 / 10);
 }
@@ -338,7 +339,7 @@ TEST_CASE("of damaged messages it accepts what libcapnp accepts, with the same v
   u64 agreed = 0;
   oracle::for_each_message_under_test(schemas, [&]<class T>(capnp::StructSchema type) {
     base::Prng prng(2, "test.codec-twin", type.getProto().getId());
-    for (u32 round = 0; round < 800; ++round) {
+    for (u32 round = 0; round < rounds(800); ++round) {
       CAPTURE(type.getShortDisplayName().cStr(), round);
       std::vector<u8> message = round % 8 == 0 ? random_bytes(prng) : random_message<T>(prng);
       if (round % 8 != 0) mutate(message, prng);

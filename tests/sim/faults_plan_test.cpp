@@ -5,6 +5,7 @@
 #include <set>
 
 #include "sim/model/faults/swarm.h"
+#include "tests/rounds.h"
 #include "tests/sim/guest.h"
 #include "tests/sim/lab.h"
 
@@ -128,7 +129,7 @@ TEST_CASE("a service is not killed more often than its supervisor bears, nor whi
 }
 
 TEST_CASE("never more nodes are down than the budget says, and a rack is lessened to it", "[sim][faults]") {
-  for (u64 seed = 0; seed < 10; ++seed) {
+  for (u64 seed = 0; seed < rounds(10); ++seed) {
     CAPTURE(seed);
     lab::Options options{.seed = seed, .nodes = 5};
     const lab::Result result = run(
