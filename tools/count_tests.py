@@ -2,7 +2,8 @@
 """Counts the test cases of a ctest run from its LastTest.log and prints "PASSED FAILED".
 
 A Catch2 binary counts as many test cases as its own summary says; any other ctest test counts as one. A test that ctest
-calls failed counts at least one failure, whatever its output says: it may have crashed before its summary.
+calls failed counts at least one failure, whatever its output says: it may have crashed before its summary. What a test
+left out because of this host (tests/skip.h) is listed on stderr with its reason.
 
 usage: tools/count_tests.py build/host/Testing/Temporary/LastTest.log
 """
@@ -11,6 +12,7 @@ import sys
 
 ALL_PASSED = re.compile(r"^All tests passed \(\d+ assertions? in (\d+) test cases?\)$", re.MULTILINE)
 SOME_FAILED = re.compile(r"^test cases: +(\d+)(?P<rest>.*)$", re.MULTILINE)
+SKIPPED = re.compile(r"^SKIPPED: (.*)$", re.MULTILINE)
 # ctest writes "Test Passed." or, where a regular expression decides, "Test Pass Reason:".
 VERDICT = re.compile(r"^Test (?:(Passed)\.|(Pass) Reason:|Failed\.|Fail Reason:)$", re.MULTILINE)
 
@@ -39,7 +41,11 @@ def main():
     with open(sys.argv[1], encoding="utf-8", errors="replace") as file:
         sections = re.split(r"^\d+/\d+ Test(?:ing)?: ", file.read(), flags=re.MULTILINE)[1:]
     # Each test is announced twice, as "Testing:" and as "Test:"; only the second is followed by its output.
-    counts = [count(section) for section in sections if "Command:" in section]
+    sections = [section for section in sections if "Command:" in section]
+    for section in sections:
+        for left_out in SKIPPED.findall(section):
+            print(f"left out: {left_out}", file=sys.stderr)
+    counts = [count(section) for section in sections]
     if not counts:
         sys.exit("no test ran")
     print(sum(passed for passed, _ in counts), sum(failed for _, failed in counts))
