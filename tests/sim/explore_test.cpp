@@ -74,6 +74,17 @@ void sleeper(const u64 (&arguments)[8]) {
 const machine::NativeEntry kClients[] = {
     {"root", clients_root}, {"server", server}, {"client", client}, {"sleeper", sleeper}};
 
+// ── One thread that never waits ──────────────────────────────────────────────────────────────────────────────
+
+void busy_root(const u64 (&)[8]) {
+  for (;;) {
+    machine::charge(20'000);
+    sys::yield();
+  }
+}
+
+const machine::NativeEntry kBusy[] = {{"root", busy_root}};
+
 lab::Result explore(std::span<const machine::NativeEntry> entries, u64 seed, u32 cores, Schedule schedule,
                     bool check = false) {
   return lab::run(
@@ -130,6 +141,21 @@ TEST_CASE("legal mode never runs a lower priority past a ready higher one, and t
       }
     }
   }
+}
+
+TEST_CASE("starving leaves a run its time from the beginning on", "[sim][explore][property]") {
+  constexpr u64 kUntilNs = 400'000'000;
+  u64 stolen_from_all = 0;
+  for (u64 seed = 0; seed < 40; ++seed) {
+    CAPTURE(seed);
+    const lab::Result result =
+        lab::run(kBusy, {.seed = seed, .until = kUntilNs, .schedule = lab::schedule_of("starve")});
+    u64 stolen = 0;
+    for (const ForcedChoice& choice : result.choices) stolen += choice.kind == ChoiceKind::Delay ? choice.answer : 0;
+    CHECK(stolen <= kUntilNs * 2 / 5);  // a fifth, and a window that is under way
+    stolen_from_all += stolen;
+  }
+  CHECK(stolen_from_all > 0);
 }
 
 TEST_CASE("a trace replays to the same root", "[sim][explore][simulation.T29]") {

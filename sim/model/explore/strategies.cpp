@@ -216,15 +216,16 @@ u64 Explorer::pick_weighted(const Point& point, const Candidates& among) {
 
 // ── starve ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-/// Moves on to the window that has not ended at `now`: window n is 1 ms · 2^draw long, and four times that after its end
-/// nothing is starved.
+/// Moves on to the window that has not ended at `now`: window n is 1 ms · 2^draw long, but no longer than a quarter of the
+/// time before it, so that a run which has just begun gets on too; and four times that after its end nothing is starved.
 void Explorer::find_window(u64 now) {
   const base::Prng lengths(view_.seed, "sched.window");
   while (window_.end <= now) {
     const u64 length = window_.end - window_.start;
     window_.number += 1;
-    const u64 bits = (static_cast<unsigned __int128>(lengths.at(window_.number)) * (now_.windows + 1)) >> 64;
+    u64 bits = (static_cast<unsigned __int128>(lengths.at(window_.number)) * (now_.windows + 1)) >> 64;
     window_.start = window_.end + kIdleWindows * (length == 0 ? kMillisecond / kIdleWindows : length);
+    while (bits > 0 && kMillisecond << bits > window_.start / kIdleWindows) bits -= 1;
     window_.end = window_.start + (kMillisecond << bits);
   }
 }
