@@ -89,6 +89,19 @@ TEST_CASE("a DOWN that overtakes its sender's last message is reported", "[plant
   check("lonala.down-overtakes", kScripts + "lonala.fsh", "--cores 2 --seeds 1..2", "status");
 }
 
+TEST_CASE("an invariant that is looked at now and then is filed under the event that broke it", "[planted][campaign]") {
+  const std::string flags = " --cores 2 --seeds 1..4 --checks 'every 500'";
+  const Finished found = campaign("untyped.failed-retype", kScripts + "crowd.fsh", flags);
+  CAPTURE(found.out);
+  CHECK(contains(found.out, "4 runs   failed 4"));
+  // One cluster, whatever ran when the invariant was looked at: the thread that retypes did it.
+  CHECK(contains(found.out, "FAILED  invariant kernel.untyped   root   seed 1 (+3)"));
+  const Finished once = shell("ORRERY_BUG=untyped.failed-retype " + kOrrery + " run " + kCases + kScripts +
+                              "crowd.fsh --seed 1 --sched fair --checks 'every 500' 2>&1 >/dev/null");
+  CHECK(once.code == 1);
+  CHECK(contains(once.out, "FAILED  invariant kernel.untyped  root  at "));
+}
+
 TEST_CASE("results of a build with a bug are of another model, which says so", "[planted][campaign]") {
   const std::string clean = temporary("clean.db");
   const std::string bugged = temporary("bugged.db");

@@ -215,6 +215,20 @@ TEST_CASE("a scenario's run that leaves its recording is told with the interval"
   CHECK(divergence(seed).starts_with("diverged in #(0, 4096]: root "));
 }
 
+TEST_CASE("the choices of a scenario's run are written, and repeat it", "[scenario][cli][explore]") {
+  const Folder folder;
+  folder.write("pauses.lua", kPauses);
+  const std::string line = cli_lab::kOrrery + " run " + folder.write("kept.lua", kMain) + " --seed 5 --digest ";
+  const std::string choices = (folder.path / "choices").string();
+  const std::string made = shell(line + "--sched random --choices " + choices + " 2>/dev/null").out;
+  REQUIRE(made.starts_with("digest "));
+  CHECK(contains(cli_lab::read_file(choices), "seed=5"));
+  CHECK(contains(cli_lab::read_file(choices), "\ncut "));
+  CHECK(shell(line + "--overrides " + choices + " 2>/dev/null").out == made);
+  CHECK(shell(line + "2>/dev/null").out != made);
+  CHECK(shell(line + "--choices /nonexistent/file 2>&1 >/dev/null").out.starts_with("orrery: /nonexistent/file"));
+}
+
 TEST_CASE("the verbs take a scenario's recording where its files no longer are", "[scenario][cli][replay]") {
   const Folder folder;
   const std::string file = (folder.path / "out.orrery").string();

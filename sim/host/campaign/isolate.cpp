@@ -16,6 +16,7 @@
 #include "sim/host/campaign/report_bytes.h"
 #include "sim/host/campaign/wire.h"
 #include "sim/host/excuse.h"
+#include "sim/host/judge/judge.h"
 #include "sim/host/machine.h"
 #include "sim/host/watch.h"
 
@@ -188,6 +189,18 @@ std::optional<Isolated> Isolation::run_booted(Booted& booted, const RunSetup& se
 }
 
 Isolated Isolation::run(Case& which, const RunSetup& setup, const HostLimits& limits) {
+  Isolated result = run_once(which, setup, limits);
+  if (std::optional<RunSetup> dense = judge::exact_setup(setup, result.report)) {
+    dense->keep_lists = false;
+    dense->keep_features = false;
+    const Isolated exact = run_alone(which, *dense, limits);
+    judge::take_exact(exact.report, result.report);
+    result.wall_us += exact.wall_us;
+  }
+  return result;
+}
+
+Isolated Isolation::run_once(Case& which, const RunSetup& setup, const HostLimits& limits) {
   const std::string key = which.boot_key(setup);
   if (key.empty()) return run_alone(which, setup, limits);
   if (booted_.size() == kBootedMax && !booted_.contains({&which, key})) end_all();

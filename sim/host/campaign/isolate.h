@@ -21,7 +21,8 @@ struct Isolated {
   u64 wall_us = 0;
 };
 
-/// Makes runs in forks of this process, which should be small and without threads. Runs that begin alike (Case::boot_key) are
+/// Makes runs in forks of this process, which should be small and without threads. A run that broke an invariant between two
+/// looks is made once more, so that its finding is filed under the first bad event and not under what ran at the look. Runs that begin alike (Case::boot_key) are
 /// forks of a process that made this beginning once and waits for them.
 class Isolation {
  public:
@@ -38,6 +39,7 @@ class Isolation {
     int socket = -1;
     std::string received;
   };
+  Isolated run_once(Case& which, const RunSetup& setup, const HostLimits& limits);
   Isolated run_alone(Case& which, const RunSetup& setup, const HostLimits& limits);
   std::optional<Isolated> run_booted(Booted& booted, const RunSetup& setup, const HostLimits& limits);
   void boot(Booted& booted, Case& which, const RunSetup& setup, const HostLimits& limits);

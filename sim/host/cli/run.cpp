@@ -35,6 +35,22 @@ void print_header(const ScriptRun& run, const Schedule& schedule, World& world) 
                text_of_drawn(schedule.faults, world.armed_points()).c_str());
 }
 
+/// What was found between two looks at the invariants, named by the first bad event: the run is made again for that.
+Finding exact(const ScriptRun& run, const Guest& guest, const SchedFlags& sched, const std::string& checks,
+              const Finding& found) {
+  RunReport report;
+  report.finding = found;
+  RunSetup setup{.seed = run.flags.seed_value, .checks = checks, .until = run.until};
+  const std::optional<RunSetup> dense = judge::exact_setup(setup, report);
+  if (!dense) return found;
+  RunSetup again = *dense;
+  if (sched.read_setup(again) >= 0) return found;
+  ScriptRun same = run;
+  same.faults = sched.faults;
+  judge::take_exact(ScriptCase(std::move(same), guest).run(again), report);
+  return *report.finding;
+}
+
 /// A failed run for which the ledger has excuses is made again without these faults; kExcused if it holds then.
 int excuse(const ScriptRun& run, const Guest& guest, const SchedFlags& sched, const RunReport& failed, int code) {
   RunReport report = failed;
@@ -191,7 +207,7 @@ int run_verb(Context& context) {
   if (outcome == Outcome::Ended && code != 0) code = kPropertyFailed;  // a status is the guest's own
   if (interrupted != 0) code = interrupted == SIGINT ? kInterrupted : kTerminated;
   judge.finish(world, world.now());
-  if (judge.finding()) code = print_finding(*judge.finding());
+  if (judge.finding()) code = print_finding(exact(run, guest, sched, checks, *judge.finding()));
   const bool has_failed = code == kPropertyFailed || code == kLivenessFailed || code == kStalled;
   if (has_failed && !faults.excuses().empty()) {
     RunReport failed;

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "sim/host/excuse.h"
+#include "sim/host/judge/judge.h"
 
 namespace sim::host::cli {
 namespace {
@@ -117,8 +118,15 @@ int run_scenario(const Context& context, const Verb& verb, const ScenarioRunFlag
                  static_cast<unsigned long long>(tally.withheld), static_cast<unsigned long long>(tally.lessened));
   }
   for (const std::string& line : report.unused) std::fprintf(stderr, "unused  %s\n", line.c_str());
+  if (!flags.sched.choices.empty() && !write_choices(flags.sched.choices, setup, report.choices)) {
+    std::fprintf(stderr, "orrery: %s: cannot be written\n", flags.sched.choices.c_str());
+    if (report.verdict == Verdict::Held) return kUnreadable;
+  }
   opened->observer = {};
   opened->blesses = false;
+  if (const std::optional<RunSetup> dense = judge::exact_setup(setup, report)) {
+    judge::take_exact(opened->run(*dense), report);
+  }
   look_for_excuse(*opened, setup, report);
   if (report.finding) print_finding(report);
   std::fprintf(stderr, "orrery: %s: %s, %llu events, %s virtual; reproduce with: orrery %s\n", opened->name().c_str(),

@@ -135,6 +135,20 @@ bool ChoiceLog::write(const std::string& path, World& world) const {
   return file.good();
 }
 
+bool write_choices(const std::string& path, const RunSetup& setup, const std::vector<ForcedChoice>& made) {
+  Schedule asked;
+  if (!read_schedule(setup, asked).empty()) return false;
+  Schedule schedule;
+  schedule.on = true;
+  schedule.seed = setup.seed;
+  schedule.forced = made;
+  schedule.faults = asked.faults;
+  std::ofstream file(path, std::ios::binary);
+  file << text_of(schedule);
+  file.flush();
+  return file.good();
+}
+
 void FaultTallies::attach(Machine& machine) {
   machine.on_fault = [this, which = &machine, before = machine.on_fault](const InjectRecord& record) {
     note_excuse(*which, record, excuses_);

@@ -38,6 +38,9 @@ class ChoiceLog {
   FaultSetup faults_;
 };
 
+/// The same for a run that told its choices; what `setup` says of faults stays. False when the file cannot be written.
+bool write_choices(const std::string& path, const RunSetup& setup, const std::vector<ForcedChoice>& made);
+
 /// What `orrery run` tells of faults at its end: how many of each class on each target.
 class FaultTallies {
  public:

@@ -381,15 +381,22 @@ std::vector<Hit> Judge::hits() const {
   return hits;
 }
 
-RunReport run_exactly(Case& run, const RunSetup& setup) {
-  RunReport report = run.run(setup);
-  if (!report.finding || report.finding->kind != "invariant" || report.finding->held_at == 0) return report;
+std::optional<RunSetup> exact_setup(const RunSetup& setup, const RunReport& report) {
+  if (!report.finding || report.finding->kind != "invariant" || report.finding->held_at == 0) return {};
   RunSetup dense = setup;
   dense.checks = "kernel-exit from #" + std::to_string(report.finding->held_at);
   dense.record.clear();
-  RunReport exact = run.run(dense);
+  return dense;
+}
+
+void take_exact(const RunReport& exact, RunReport& report) {
   // The run is the same, so the violation is there; an event before it was only late to be seen.
   if (exact.finding && exact.finding->kind == "invariant") report.finding = exact.finding;
+}
+
+RunReport run_exactly(Case& run, const RunSetup& setup) {
+  RunReport report = run.run(setup);
+  if (const std::optional<RunSetup> dense = exact_setup(setup, report)) take_exact(run.run(*dense), report);
   return report;
 }
 

@@ -158,8 +158,12 @@ class Judge {
   std::optional<Finding> finding_;
 };
 
-/// Runs the case. If a sparse check found a broken invariant, runs it again with dense ones over the interval since it
-/// last held, so that the finding names the first bad event.
+/// Where a sparse check found a broken invariant: the same run with dense checks over the interval since it last held, so
+/// that its finding names the first bad event. None when the finding is exact already.
+std::optional<RunSetup> exact_setup(const RunSetup& setup, const RunReport& report);
+/// Takes over the finding of that run.
+void take_exact(const RunReport& exact, RunReport& report);
+/// Runs the case, and again where its finding is not exact.
 RunReport run_exactly(Case& run, const RunSetup& setup);
 
 }  // namespace sim::host::judge
