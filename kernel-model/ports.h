@@ -43,6 +43,42 @@ enum class Network : u64 {
       3,  // → mr0 = own address, mr1 = MTU | 1 << 32 when the link is up, mr2 = bits/s, mr3 = bytes of its name in msg
 };
 constexpr u64 kNetworkHeaderBytes = 14;
+/// Block: one disk of a node. A request names an address in the node's memory, as a driver's frames have it for devices. A call
+/// that is malformed is refused at once and changes nothing; whatever else is wrong with a request is the status of its
+/// completion. What is written is taken at Submit; what is read lies in memory when it is complete. The interrupt holds while
+/// a completion waits. The contract: docs/disks.md.
+enum class Block : u64 {
+  /// mr0 = BlockOp | flags << 8 | tag << 32, mr1 = sector, mr2 = sectors, mr3 = address in the node's memory (Read and Write).
+  /// RangeError: no such operation or flag, no memory there, more than kTransferBytesMax; NotEnoughMemory: the queue is full, until a completion is taken.
+  Submit = 1,
+  Complete = 2,  // → mr0 = tag | status << 32, mr1 = sectors done, mr2 = completions still waiting; 0 words: none waits
+  /// → mr0 = sectors, mr1 = sector bytes | atomic bytes << 32, mr2 = cache (0 none, 1 ordered, 2 volatile) | flags << 8 |
+  /// queue depth << 32, mr3 = bytes of its name in msg; flags: 1 read only, 2 present. Behind the name, from the next multiple
+  /// of 8 on, a word: the media epoch, which is another when the disk was gone meanwhile.
+  Info = 3,
+  Reset = 4,  // all that is in flight is completed as Aborted, and nothing submitted before touches the medium any more
+};
+enum class BlockOp : u8 { Read = 0, Write = 1, Flush = 2, Discard = 3, WriteZeroes = 4 };
+enum class BlockStatus : u8 {
+  Ok = 0,
+  IoError = 1,
+  MediaError = 2,
+  Timeout = 3,  // it may still take effect, until Reset
+  NoSpace = 4,
+  ReadOnly = 5,
+  OutOfRange = 6,
+  Misaligned = 7,  // the address is no multiple of 8
+  Overlap = 8,     // with a request in flight, and one of them writes
+  Unsupported = 9,
+  Gone = 10,
+  Aborted = 11,
+};
+constexpr u64 kBlockFua = 1;       // durable when it is complete
+constexpr u64 kBlockPreflush = 2;  // a Flush goes before
+constexpr u64 kBlockBarrier = 4;   // starts after all that was submitted before, and before all that comes after
+constexpr u64 kTransferBytesMax = u64{1} << 20;
+constexpr u64 kBlockReadOnly = 1;
+constexpr u64 kBlockPresent = 2;
 /// Registers of a real device, on a bare machine in live mode; a driver process does the rest.
 enum class Registers : u64 {
   Read = 1,    // mr0 = offset, mr1 = width in bytes (1, 2, 4, 8; aligned) → mr0 value

@@ -33,6 +33,20 @@ std::string describe(const ConfigError& error) {
     case LinkSettings:
       return "link " + std::to_string(error.node) +
              ": allowed is latency and jitter up to 1h, 1..10^12 bits/s, queue up to 64M, mtu 68..8000";
+    case DiskCount: return "number of disks " + value + " is not in 0..64";
+    case DiskName:
+      return "the name of disk " + std::to_string(error.node) + " has " + value +
+             " bytes, or is another disk's; allowed is 1..63";
+    case DiskNode: return "disk " + std::to_string(error.node) + " belongs to node " + value + ", which is not there";
+    case DiskSize:
+      return "disk " + std::to_string(error.node) + " has " + value +
+             " bytes; allowed are multiples of 4096 up to 256G";
+    case DiskSettings:
+      return "disk " + std::to_string(error.node) +
+             ": allowed is sector and unit 512 or 4096, latency up to 1h, 1..10^12 bytes/s, depth 1..64, channels "
+             "1..16, "
+             "cache up to 64M";
+    case NodeDisks: return "node " + std::to_string(error.node) + " has " + value + " disks; allowed is 4";
     case NodeLinks: return "at node " + std::to_string(error.node) + " end " + value + " links; allowed is 8";
   }
   return "unknown configuration error";

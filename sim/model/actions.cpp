@@ -208,6 +208,35 @@ ActionResult<> World::heal() {
   return {};
 }
 
+// ── Disks ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ActionResult<> World::disk_for_action(u32 disk) {
+  if (in_puppet_) return ActionError{Code::InPuppet};
+  if (disk >= disks_.count()) return ActionError{Code::NoSuchDisk, 0, disk, disks_.count()};
+  return {};
+}
+
+ActionResult<> World::unplug(u32 disk) {
+  TRY(disk_for_action(disk));
+  if (!disks_.at(disk).is_plugged) return ActionError{Code::DiskIsOut, 0, disk};
+  disks_.unplug(disk, now_);
+  return {};
+}
+
+ActionResult<> World::plug(u32 disk) {
+  TRY(disk_for_action(disk));
+  if (disks_.at(disk).is_plugged) return ActionError{Code::DiskIsIn, 0, disk};
+  disks_.plug(disk, now_);
+  return {};
+}
+
+ActionResult<> World::set_disk(u32 disk, const DiskSettings& settings) {
+  TRY(disk_for_action(disk));
+  if (!disks_.is_allowed(disk, settings)) return ActionError{Code::BadDisk, 0, disk};
+  disks_.set(disk, settings, now_);
+  return {};
+}
+
 // ── Threads ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 ActionResult<> World::kill(u32 number, u32 thread_id) {
@@ -262,6 +291,11 @@ std::string_view describe(const ActionError& error, std::span<char> out) {
       return base::format(out, "node {} has no core {}; allowed is 0 to {}", error.node, error.value,
                           error.allowed - 1);
     case Code::NoSuchLink: return base::format(out, "there is no link {}; there are {}", error.value, error.allowed);
+    case Code::NoSuchDisk: return base::format(out, "there is no disk {}; there are {}", error.value, error.allowed);
+    case Code::BadDisk:
+      return base::format(out, "disk {}: a setting is out of range, or its cache another", error.value);
+    case Code::DiskIsIn: return base::format(out, "disk {} is plugged in", error.value);
+    case Code::DiskIsOut: return base::format(out, "disk {} is not plugged in", error.value);
     case Code::BadLink: return base::format(out, "link {}: a setting is out of range", error.value);
     case Code::NoSuchThread: return base::format(out, "node {} has no thread {:x}", error.node, error.value);
     case Code::NodeIsUp: return base::format(out, "node {} is up", error.node);

@@ -16,7 +16,9 @@ constexpr u32 kNodesMax = 64;
 constexpr u32 kCoresMax = kernel::kCoresMax;
 constexpr u32 kNameBytesMax = 63;
 constexpr u32 kLinksMax = 64;
-constexpr u32 kNodeLinksMax = 8;         // links that end at one node
+constexpr u32 kNodeLinksMax = 8;  // links that end at one node
+constexpr u32 kDisksMax = 64;
+constexpr u32 kNodeDisksMax = 4;
 constexpr u32 kPlanEntriesMax = 4096;    // calls of a plan that lie ahead
 constexpr u64 kSliceNs = 10'000;         // how far a core may run past the next core's time
 constexpr u64 kInputTickNs = 1'000'000;  // host input enters at multiples of this; runs are always cut there
@@ -69,6 +71,34 @@ struct LinkConfig {
   std::string_view name;  // outlives the world
   u64 joins = 0;          // bit i: node number i + 1
   LinkSettings settings;
+};
+
+/// What a disk does with a write that it has completed.
+enum class DiskCache : u8 {
+  None = 0,     // it is durable
+  Ordered = 1,  // a power cut keeps a prefix of what was completed
+  Volatile =
+      2,  // a power cut leaves each unit as it was, or with any value that was completed since it was last flushed
+};
+
+struct DiskSettings {
+  u64 latency_ns = 80'000;
+  u64 bytes_per_second = 500'000'000;  // of each channel
+  u32 queue_depth = 32;                // requests in flight; more are refused
+  u32 channels = 1;                    // requests that are served at a time
+  DiskCache cache = DiskCache::Volatile;
+  u32 cache_bytes = 1 << 20;  // what is beyond it goes to the medium, oldest first
+  friend bool operator==(const DiskSettings&, const DiskSettings&) = default;
+};
+struct DiskConfig {
+  std::string_view name;      // outlives the world
+  u32 node = 0;               // number of the node that has it, from 1
+  u64 bytes = 0;              // a multiple of 4096
+  u32 sector_bytes = 512;     // what requests count in: 512 or 4096
+  u32 atomic_bytes = 4096;    // what is written whole or not at all: 512 or 4096
+  base::MutableBytes medium;  // `bytes` long: its content at the start; the world owns it from `create` to its end
+  base::Digest image;         // of that content; zero: all bytes are zero, and none was ever written
+  DiskSettings settings;
 };
 
 struct NodeConfig {
@@ -164,6 +194,7 @@ struct WorldConfig {
   u64 root_stack_bytes = u64{256} << 10;
   bool stealing = true;
   std::span<const LinkConfig> links;  // ≤ kLinksMax; copied
+  std::span<const DiskConfig> disks;  // ≤ kDisksMax; copied
   Script script;
   ScheduleConfig schedule;  // how choices are answered; not part of the configuration's digest
   FaultPlan faults;         // nor is this: the rules are told by events
@@ -188,6 +219,12 @@ struct ConfigError {
     LinkNodes,     // `node` is the link's number from 0: it joins fewer than two nodes, or one that is not there
     LinkSettings,  // `node` is the link's number from 0
     NodeLinks,     // more than kNodeLinksMax end at the node
+    DiskCount,
+    DiskName,      // longer than kNameBytesMax, empty, or another disk's; `node` is the disk's number from 0, as below
+    DiskNode,      // there is no such node
+    DiskSize,      // no multiple of 4096 up to kDiskBytesMax, or not as long as its medium
+    DiskSettings,  // sector, unit or a setting is out of its range
+    NodeDisks,     // more than kNodeDisksMax belong to the node
   } code = Code::NodeCount;
   u32 node = 0;
   u64 value = 0;

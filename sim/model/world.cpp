@@ -53,7 +53,8 @@ base::Result<void, ConfigError> check(const WorldConfig& config) {
     const i64 ppm = node.clock.drift_ppm;
     if (ppm < -kRatePpmMax || ppm > kRatePpmMax) return ConfigError{Code::ClockRate, i + 1, static_cast<u64>(ppm)};
   }
-  return Links::check(config);
+  TRY(Links::check(config));
+  return Disks::check(config);
 }
 
 base::Digest digest_of_config(const WorldConfig& config) {
@@ -84,6 +85,14 @@ base::Digest digest_of_config(const WorldConfig& config) {
     const LinkSettings& settings = link.settings;
     digest.fold(link.joins, settings.latency_ns, settings.jitter_ns, settings.bits_per_second,
                 u64{settings.queue_bytes} << 32 | settings.mtu, settings.is_up ? 1 : 0);
+  }
+  for (const DiskConfig& disk : config.disks) {
+    digest.fold_bytes(base::bytes_of(disk.name));
+    const DiskSettings& settings = disk.settings;
+    digest.fold(disk.node, disk.bytes, u64{disk.sector_bytes} << 32 | disk.atomic_bytes, disk.image.high,
+                disk.image.low, settings.latency_ns, settings.bytes_per_second,
+                u64{settings.queue_depth} << 32 | settings.channels,
+                static_cast<u64>(settings.cache) << 32 | settings.cache_bytes);
   }
   return digest.out();
 }
@@ -123,6 +132,7 @@ struct World::Memory {
   std::span<Arena> arenas;
   std::span<u64> woken_by;  // as the fibers, by TCB slot
   Links::Memory linked;
+  Disks::Memory stored;
   Room room;
   u64 bytes = 0;
 
@@ -148,6 +158,7 @@ struct World::Memory {
     linked.paths = carver.take<LinkPath>(need.paths);
     linked.frames = carver.take<Frame>(need.frames);
     linked.bytes = carver.take<u8>(u64{need.frames} * need.frame_bytes);
+    stored.disks = carver.take<Disk>(config.disks.size());
     if (config.is_shared || config.schedule.on) {
       room.explorer = carver.take<Explorer>(1);
       room.explored.threads = carver.take<Explorer::Thread>(ram >> kernel::kTcbBits);
@@ -175,6 +186,7 @@ World::World(const WorldConfig& config, const Memory& memory)
       busy_times_(memory.busy_times),
       queue_(memory.heap, memory.slots),
       links_(*this, config, memory.linked),
+      disks_(*this, config, memory.stored),
       trace_(memory.ring, memory.leaves),
       ties_(ties_of(config.seed)),
       room_(memory.room) {

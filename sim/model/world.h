@@ -9,6 +9,7 @@
 //   W5 an idle core never runs before what woke it.
 //   W6 an unfaulted link delivers in sending order (link.h).
 #pragma once
+#include "sim/model/disk.h"
 #include "sim/model/event_queue.h"
 #include "sim/model/explore/explorer.h"
 #include "sim/model/faults/faults.h"
@@ -40,14 +41,18 @@ struct ActionError {
     NoSuchNode,    // `value`; `allowed`: the greatest number
     NoSuchCore,    // `value`; `allowed`: how many the node has
     NoSuchLink,    // `value`, from 0; `allowed`: how many there are
+    NoSuchDisk,    // `value`, from 0; `allowed`: how many there are
     NoSuchThread,  // `value`: its id
     NodeIsUp,
     NodeIsDown,
     NoConsole,
     ConsoleEnded,
-    InThePast,     // `value`, ns; `allowed`: now
-    OutOfRange,    // `value`, of `allowed` at most
-    BadLink,       // `value`: a setting of link.h's ranges is out of its own
+    InThePast,   // `value`, ns; `allowed`: now
+    OutOfRange,  // `value`, of `allowed` at most
+    BadLink,     // `value`: a setting of link.h's ranges is out of its own
+    BadDisk,     // `value`: the same of disk.h's
+    DiskIsIn,    // `value`: the disk
+    DiskIsOut,
     PlanFull,      // `allowed`: kPlanEntriesMax
     InPuppet,      // an order is being made: World::at can have it done right after
     NoFaults,      // the world was made without faults
@@ -133,6 +138,11 @@ class World {
   ActionResult<> block(u32 from, u32 to, bool blocked);
   /// Everybody hears everybody.
   ActionResult<> heal();
+  /// A disk goes away, in the middle of what it does, or comes back as another epoch of its medium; from 0.
+  ActionResult<> unplug(u32 disk);
+  ActionResult<> plug(u32 disk);
+  /// Other settings for a disk, whole; what it has begun keeps its times. Its cache stays what it was made as.
+  ActionResult<> set_disk(u32 disk, const DiskSettings& settings);
   /// A fault strikes now, or at the next opportunity of its target, if the ledger admits it; in Safety only. The plan says
   /// that there may be some (FaultPlan::injects).
   ActionResult<> inject(const Injection& injection);
@@ -153,6 +163,7 @@ class World {
   Trace& trace() { return trace_; }
   std::span<Node> nodes() { return nodes_; }
   Links& links() { return links_; }
+  Disks& disks() { return disks_; }
   const EventQueue& queue() const { return queue_; }
   u64 draws() const { return ties_.index(); }
   base::Digest config_digest() const { return config_digest_; }
@@ -219,6 +230,7 @@ class World {
   bool may_go_on() const { return plan_entries_ > 0 && up_count_ + halted_count_ < nodes_.size(); }
   ActionResult<Node*> node_for_action(u32 number);
   ActionResult<Node*> running_node(u32 number);
+  ActionResult<> disk_for_action(u32 disk);
   void tell_blocked();
   void hold(Node& node, Core& core, u64 ns);
   void emit_command(const Node& node, PlanCommand command, u32 thread, u64 b, u64 c);
@@ -297,6 +309,7 @@ class World {
   u32 first_cores_[kNodesMax] = {};  // global index of each node's core 0
   EventQueue queue_;
   Links links_;
+  Disks disks_;
   Trace trace_;
   kernel::Entry trap_entry_{.kind = kernel::EntryKind::Syscall};  // of a system call; the rest is set at each
   base::Prng ties_;
