@@ -77,6 +77,7 @@ base::Digest state_of(sim::World& world) {
     digest.fold(node.is_up() ? 1 : 0);
     if (node.is_up()) digest.fold(node.kernel().deep_digest());
   }
+  world.disks().fold(digest);
   digest.fold(world.queue().size());
   digest.fold(world.draws());
   return digest.out();

@@ -233,7 +233,13 @@ ActionResult<> World::plug(u32 disk) {
 ActionResult<> World::set_disk(u32 disk, const DiskSettings& settings) {
   TRY(disk_for_action(disk));
   if (!disks_.is_allowed(disk, settings)) return ActionError{Code::BadDisk, 0, disk};
-  disks_.set(disk, settings, now_);
+  disks_.set(disk, settings);
+  emit(0, now_,
+       {.kind = EventKind::HostCommand,
+        .object = disk + 1,
+        .a = static_cast<u64>(PlanCommand::SetDisk),
+        .b = settings.latency_ns,
+        .c = settings.bytes_per_second});
   return {};
 }
 

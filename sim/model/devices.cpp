@@ -314,6 +314,10 @@ PortEffect Devices::port_call(u32 device, kernel::Ref<kernel::Tcb> thread, UserF
   kernel::Kernel& kernel = node_.kernel();
   IpcBuffer* buffer = kernel::ipc::buffer_of(kernel, kernel.at(thread), true);
   const u64 operation = MessageInfo{frame.info}.label();
+  if (device >= kDiskDevices) {
+    block_call(device - kDiskDevices, static_cast<port::Block>(operation), frame, buffer, now, thread);
+    return PortEffect::None;
+  }
   if (device >= kNetworkDevices) {
     network_call(device - kNetworkDevices, static_cast<port::Network>(operation), frame, buffer, now, thread);
     return PortEffect::None;
@@ -455,6 +459,74 @@ void Devices::network_call(u32 port, port::Network operation, UserFrame& frame, 
       return answer(frame, ResultLabel::None, 4);
   }
   answer(frame, ResultLabel::IllegalOperation, 0);
+}
+
+void Devices::completions_wait(u32 port, bool any, u64 now) {
+  lines_[kLineDisk + port].level = any;
+  raise_if_due(kLineDisk + port, now);
+}
+
+void Devices::disk_changed(u32 port, u64 now) {
+  if (!node_.is_up()) return;
+  lines_[kLineDisk + port].latched = true;
+  raise_if_due(kLineDisk + port, now);
+}
+
+void Devices::block_call(u32 port, port::Block operation, UserFrame& frame, IpcBuffer* buffer, u64 now,
+                         kernel::Ref<kernel::Tcb> thread) {
+  Disks& disks = world_.disks();
+  const u32 disk = disks.disk_of(node_.index(), port);
+  switch (operation) {
+    case port::Block::Submit: {
+      constexpr u64 kFlags = port::kBlockFua | port::kBlockPreflush | port::kBlockBarrier;
+      const u64 op = frame.mr[0] & 0xFF;
+      const u64 flags = frame.mr[0] >> 8 & 0xFF'FFFF;
+      const u64 sectors = frame.mr[2];
+      const bool known = op <= static_cast<u64>(port::BlockOp::WriteZeroes) && (flags & ~kFlags) == 0;
+      if (!known || sectors > port::kTransferBytesMax) return answer(frame, ResultLabel::RangeError, 0);
+      const Disks::Refusal refusal = disks.submit(disk, node_.kernel().at(thread).thread_id,
+                                                  {.op = static_cast<port::BlockOp>(op),
+                                                   .flags = static_cast<u8>(flags),
+                                                   .tag = static_cast<u32>(frame.mr[0] >> 32),
+                                                   .sectors = static_cast<u32>(sectors),
+                                                   .sector = frame.mr[1],
+                                                   .address = frame.mr[3]},
+                                                  now);
+      switch (refusal) {
+        case Disks::Refusal::None: return answer(frame, ResultLabel::None, 0);
+        case Disks::Refusal::Range: return answer(frame, ResultLabel::RangeError, 0);
+        case Disks::Refusal::Full: return answer(frame, ResultLabel::NotEnoughMemory, 0);
+      }
+      UNREACHABLE("a request is taken or refused");
+    }
+    case port::Block::Complete: {
+      const std::optional<DiskRequest> done = disks.take(disk);
+      if (!done) return answer(frame, ResultLabel::None, 0);
+      const bool is_ok = done->status == port::BlockStatus::Ok;
+      const u32 left = disks.at(disk).done_count;
+      frame.mr[0] = done->tag | static_cast<u64>(done->status) << 32;
+      frame.mr[1] = is_ok ? done->sectors : 0;
+      frame.mr[2] = left;
+      completions_wait(port, left > 0, now);
+      return answer(frame, ResultLabel::None, 3);
+    }
+    case port::Block::Info:
+      if (buffer == nullptr) break;
+      return disk_info(disks.at(disk), frame, buffer);
+    case port::Block::Reset: disks.reset(disk, now); return answer(frame, ResultLabel::None, 0);
+  }
+  answer(frame, ResultLabel::IllegalOperation, 0);
+}
+
+void Devices::disk_info(const Disk& disk, UserFrame& frame, IpcBuffer* buffer) {
+  const u64 flags = (disk.is_read_only ? port::kBlockReadOnly : 0) | (disk.is_plugged ? port::kBlockPresent : 0);
+  frame.mr[0] = disk.model.sectors();
+  frame.mr[1] = disk.sector_bytes | u64{disk.atomic_bytes} << 32;
+  frame.mr[2] = static_cast<u64>(disk.settings.cache) | flags << 8 | u64{disk.effective.queue_depth} << 32;
+  frame.mr[3] = disk.name.size();
+  __builtin_memcpy(message_bytes(buffer), disk.name.data(), disk.name.size());
+  buffer->msg[(disk.name.size() + 7) / 8] = disk.media_epoch;
+  answer(frame, ResultLabel::None, 4);
 }
 
 void Devices::read_console(UserFrame& frame, IpcBuffer* buffer, u64 now) {

@@ -1,5 +1,6 @@
-// sim/model/devices.h — the devices of one node: console, timer, world device, entropy, power. A driver talks to them
-// by port calls (kernel-model/ports.h); what they have to say raises their line. One table gives windows and lines.
+// sim/model/devices.h — the devices of one node: console, timer, world device, entropy, power, and its
+// ends of links and disks as ports show them (link.h, disk.h). A driver talks to them by port calls (kernel-model/ports.h);
+// what they have to say raises their line. One table gives windows and lines.
 #pragma once
 #include "base/prng.h"
 #include "kernel-model/kernel.h"
@@ -12,13 +13,15 @@ namespace sim {
 
 class World;
 class Node;
+struct Disk;
 
 enum Line : u32 {
   kLineConsole = 1,
   kLineTimer = 2,
   kLineHardware = 3,
   kLineNetwork = kLineHardware + kHardwareMax,
-  kLinesEnd = kLineNetwork + kNodeLinksMax
+  kLineDisk = kLineNetwork + kNodeLinksMax,
+  kLinesEnd = kLineDisk + kNodeDisksMax
 };
 
 /// Where each device of a node lies; every node has the same.
@@ -43,10 +46,17 @@ constexpr kernel::DeviceConfig network_window(u32 port) {
   return {kernel::DeviceKind::Network, kLineNetwork + port, 0xE002'0000 + port * 0x1000, 12};
 }
 
+/// Where the windows of a node's disks lie; device kDiskDevices + i is disk i of the node.
+constexpr u32 kDiskDevices = kNetworkDevices + kNodeLinksMax;
+constexpr kernel::DeviceConfig disk_window(u32 port) {
+  return {kernel::DeviceKind::Block, kLineDisk + port, 0xE003'0000 + port * 0x1000, 12};
+}
+
 /// Names of streams in the draw lane.
 constexpr u64 kStreamTie = 0;
 constexpr u64 kStreamEntropy = 1;
 constexpr u64 kStreamJitter = 2;
+constexpr u64 kStreamCut = 3;
 
 constexpr u32 kConsoleFifoBytes = 4096;     // as a UART with a driver's buffer
 constexpr u32 kConsoleStagedBytes = 65536;  // typed but not yet delivered
@@ -146,6 +156,10 @@ class Devices {
   void deliver_timer(u64 now);
   /// Whether frames wait at a port.
   void frames_wait(u32 port, bool any, u64 now);
+  /// Whether completions wait at a disk of the node.
+  void completions_wait(u32 port, bool any, u64 now);
+  /// It has gone, or has come back: its driver is to look.
+  void disk_changed(u32 port, u64 now);
   /// Input for a node that is off: its bytes are lost, the end of input and the terminal's size are found at power-on.
   void deliver_off(const QueueEntry& entry);
 
@@ -189,6 +203,9 @@ class Devices {
   void registers_call(const HardwareDevice& device, port::Registers operation, kernel::UserFrame& frame);
   void network_call(u32 port, port::Network operation, kernel::UserFrame& frame, kernel::IpcBuffer* buffer, u64 now,
                     kernel::Ref<kernel::Tcb> thread);
+  void block_call(u32 port, port::Block operation, kernel::UserFrame& frame, kernel::IpcBuffer* buffer, u64 now,
+                  kernel::Ref<kernel::Tcb> thread);
+  void disk_info(const Disk& disk, kernel::UserFrame& frame, kernel::IpcBuffer* buffer);
   void read_console(kernel::UserFrame& frame, kernel::IpcBuffer* buffer, u64 now);
   void stats(kernel::UserFrame& frame, kernel::IpcBuffer* buffer);
   void puppet(kernel::UserFrame& frame, kernel::IpcBuffer* buffer, kernel::Ref<kernel::Tcb> thread);

@@ -21,6 +21,7 @@ enum class Action : u8 {
   FaultStrike,
   FaultUndo,
   Frame,     // argument: the end of a link << 32 | the frame
+  Disk,      // argument: the disk << 32 | the place of its request
   PlanCall,  // argument: the plan's id of it
   NodeBoot,
 };

@@ -45,6 +45,7 @@ kernel::BootConfig Node::boot_config(std::span<kernel::DeviceConfig> devices) co
   ASSERT(config_.hardware.devices.size() <= kHardwareMax);
   for (u32 i = 0; i < config_.hardware.devices.size(); ++i) devices[count++] = hardware_window(i);
   for (u32 port = 0; port < world_.links().port_count(index_); ++port) devices[count++] = network_window(port);
+  for (u32 port = 0; port < world_.disks().port_count(index_); ++port) devices[count++] = disk_window(port);
   return {.node_id = number(),
           .core_count = static_cast<u32>(cores_.size()),
           .stealing = world_.config().stealing,
@@ -161,6 +162,12 @@ u32 Node::device_at(Ref<Tcb> tcb, u64 vaddr) {
     const kernel::DeviceConfig window = network_window(port);
     if (found->offset >= window.window_offset && found->offset - window.window_offset < u64{1} << window.window_bits) {
       return kNetworkDevices + port;
+    }
+  }
+  for (u32 port = 0; port < world_.disks().port_count(index_); ++port) {
+    const kernel::DeviceConfig window = disk_window(port);
+    if (found->offset >= window.window_offset && found->offset - window.window_offset < u64{1} << window.window_bits) {
+      return kDiskDevices + port;
     }
   }
   return ~u32{0};

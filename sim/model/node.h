@@ -101,7 +101,7 @@ class Node final : public kernel::MachinePort {
 
   World& world_;
   u32 index_;
-  static constexpr u32 kDevicesMax = kNetworkDevices + kNodeLinksMax;
+  static constexpr u32 kDevicesMax = kDiskDevices + kNodeDisksMax;
 
   bool up_ = false;
   bool halted_ = false;

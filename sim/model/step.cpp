@@ -209,7 +209,9 @@ void World::raise(Node& node, u32 line, u64 time, u64 counter) {
 
 void World::deliver(const QueueEntry& entry) {
   if (entry.action >= Action::Frame) [[unlikely]]
-    return entry.action == Action::Frame ? links_.deliver(entry) : deliver_plan(entry);
+    return entry.action == Action::Frame  ? links_.deliver(entry)
+           : entry.action == Action::Disk ? disks_.deliver(entry)
+                                          : deliver_plan(entry);
   Node& node = nodes_[entry.node];
   if (entry.action == Action::FaultStrike) return fault_strike(node, entry);
   if (entry.action == Action::FaultUndo) return fault_undo(entry);
@@ -231,6 +233,7 @@ void World::deliver(const QueueEntry& entry) {
     case Action::FaultStrike:
     case Action::FaultUndo:
     case Action::Frame:
+    case Action::Disk:
     case Action::PlanCall:
     case Action::NodeBoot: break;
   }
@@ -581,6 +584,7 @@ void World::node_stopped(Node& node, u64 now, u32 status, Stopped how) {
     if (explorer_ != nullptr) explorer_->cut_of(core) = kNoEntry;
   }
   node.power_off();
+  how == Stopped::PowerCut ? disks_.power_cut(node.index(), now) : disks_.node_reset(node.index(), now);
   up_count_ -= 1;
   node.set_halted(how == Stopped::Halt);
   halted_count_ += how == Stopped::Halt ? 1 : 0;
@@ -596,6 +600,7 @@ base::Result<void, kernel::BootError> World::power_up(Node& node, u64 now) {
   node.set_halted(false);
   up_count_ += 1;
   emit(node.number(), now, {.kind = EventKind::WorldNodeUp, .a = node.number()});
+  disks_.power_on(node.index(), now);
   if (faults_ != nullptr) faults_->node_started(node.number());
   for (Core& core : node.cores()) {
     if (core.number == 0) core.phase = CorePhase::Boot;

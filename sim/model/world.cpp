@@ -28,7 +28,7 @@ u32 entries_max(const WorldConfig& config) {
   for (const NodeConfig& node : config.nodes)
     count += kEntriesPerNode + kHostEntriesPerNode + node.cores * kEntriesPerCore;
   if (config.is_shared || can_strike(config.faults)) count += 2 * kFaultTimedMax + kNodesMax;
-  return count + Links::Need(config.links).entries;
+  return count + Links::Need(config.links).entries + Disks::entries(config.disks.size());
 }
 
 u32 core_total(const WorldConfig& config) {
@@ -159,6 +159,20 @@ struct World::Memory {
     linked.frames = carver.take<Frame>(need.frames);
     linked.bytes = carver.take<u8>(u64{need.frames} * need.frame_bytes);
     stored.disks = carver.take<Disk>(config.disks.size());
+    const bool has_damage = config.is_shared || can_strike(config.faults);
+    for (u32 i = 0; i < config.disks.size() && i < kDisksMax; ++i) {
+      const DiskModel::Need model(Disks::shape_of(config.disks[i], has_damage));
+      const u64 unit = config.disks[i].atomic_bytes;
+      stored.models[i] = {.medium = {},
+                          .values = carver.take<DiskValue>(model.values),
+                          .table = carver.take<u32>(model.table),
+                          .bytes = carver.take<u8>(model.values * unit),
+                          .touched = carver.take<u64>(model.touched),
+                          .damages = carver.take<DiskDamage>(model.damages),
+                          .shadows = carver.take<u8>(model.damages * unit),
+                          .history = carver.take<u64>(model.history),
+                          .past = carver.take<u8>(model.history * unit)};
+    }
     if (config.is_shared || config.schedule.on) {
       room.explorer = carver.take<Explorer>(1);
       room.explored.threads = carver.take<Explorer::Thread>(ram >> kernel::kTcbBits);
@@ -266,6 +280,7 @@ void World::rekey(u64 seed, const ScheduleConfig& schedule, const FaultPlan& fau
   emit(0, now_, {.kind = EventKind::WorldRekey, .a = seed});
   ties_ = ties_of(seed);
   links_.rekey(seed);
+  disks_.rekey(seed);
   for (Node& node : nodes_) node.devices().rekey(seed);
   if (schedule.on) explore(schedule);
   if (!can_strike(faults)) return;

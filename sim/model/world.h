@@ -74,6 +74,7 @@ enum class PlanCommand : u8 {
   Type = 3,      // b: bytes taken, c: their digest
   EndInput = 4,  // of the console
   Puppet = 5,    // b: digest of client, result and order, c: bytes of the order
+  SetDisk = 7,   // of the event's object: b: latency ns, c: bytes/s
   Block = 6,     // of the world: b: pairs of nodes that do not hear each other, one direction each, c: their digest
 };
 
