@@ -12,7 +12,7 @@
 //             M4 of two requests in flight that share a unit none writes.
 // Bounds      kDiskDepthMax requests; kFlyingBytesMax of data in flight; the cache as its settings say; kDamagesMax units
 //             that are damaged, kHistoryMax values that a medium had before.
-// Tested by   tests/sim/disk_test.cpp (model: for each unit the set of values that are legal after a cut).
+// Tested by   tests/disk/model_test.cpp (model: for each unit the set of values that are legal after a cut).
 #pragma once
 #include <optional>
 
