@@ -10,6 +10,8 @@ constexpr u8 kFiller = 'x';
 
 bool is_line_end(u8 byte) { return byte == '\r' || byte == '\n'; }
 
+bool is_disk(const Attachment& attachment) { return attachment.kind == Attachment::Kind::Disk; }
+
 std::string name_of(const Input& input) { return input.source + "@" + std::to_string(input.ordinal); }
 
 bool is_named(const Input& input, const std::vector<std::string>& names) {
@@ -32,16 +34,17 @@ std::vector<Content> contents_of(const Recording& recording) {
 /// Runs `recording` and records it to `out`.
 Rerun run_again(const Recording& recording, u64 until, std::vector<std::string> redacted,
                 const std::string& built_in_image, std::span<const machine::NativeEntry> entries,
-                const std::string& out) {
+                const std::string& out, const DiskFiles& files) {
   Rerun rerun;
-  PlanRead plan = machine_of(recording, built_in_image, entries);
+  PlanRead plan = machine_of(recording, built_in_image, entries, files);
   if (!plan.error.empty()) return {.error = plan.error};
   Recorder::Options options{.path = out,
                             .created = recording.header().created,
                             .sources = recording.header().sources,
                             .redacted = std::move(redacted)};
-  const auto attachments = recording.all<Attachment>();
-  if (!attachments.empty()) options.image_name = attachments[0]->name;
+  for (const Attachment* attachment : recording.all<Attachment>()) {
+    if (attachment->kind == Attachment::Kind::Image && options.image_name.empty()) options.image_name = attachment->name;
+  }
   sim::host::Machine machine(std::move(plan.options));
   Recorder recorder;
   if (std::string error = recorder.open(options, machine.options()); !error.empty()) return {.error = error};
@@ -77,40 +80,58 @@ Buffer good_prefix(base::Bytes file) {
 Reattached detach(const Recording& recording) {
   Reattached result;
   std::vector<Content> contents = contents_of(recording);
+  if (contents.empty()) return {.error = "it has frames of a later version"};
+  const Attachment* last = nullptr;
+  std::vector<Content> kept;
   for (Content& content : contents) {
     Attachment* attachment = std::get_if<Attachment>(&content);
-    if (attachment == nullptr || attachment->external) continue;
-    attachment->external = true;
-    attachment->bytes.clear();
-    result.changed += 1;
+    if (attachment != nullptr && !attachment->external) {
+      const bool is_part = last != nullptr && is_disk(*attachment) && is_disk(*last) && last->sha256 == attachment->sha256;
+      if (is_part) continue;  // of what was detached just before
+      attachment->external = true;
+      attachment->bytes.clear();
+      result.changed += 1;
+    }
+    kept.push_back(std::move(content));
+    last = std::get_if<Attachment>(&kept.back());
   }
-  if (contents.empty()) return {.error = "it has frames of a later version"};
-  result.file = file_of(contents);
+  result.file = file_of(kept);
   return result;
 }
 
 Reattached attach(const Recording& recording, const std::string& name, base::Bytes bytes) {
   Reattached result;
-  if (bytes.size() > kAttachmentBytesMax) {
-    return {.error = "larger than " + std::to_string(kAttachmentBytesMax) + " bytes"};
-  }
   std::vector<Content> contents = contents_of(recording);
   if (contents.empty()) return {.error = "it has frames of a later version"};
   const Sha256 hash = sha256_of(bytes);
+  std::vector<Content> whole;
   for (Content& content : contents) {
     Attachment* attachment = std::get_if<Attachment>(&content);
-    if (attachment == nullptr || attachment->sha256 != hash) continue;
+    const bool is_missing = attachment != nullptr && (attachment->external || !is_disk(*attachment));
+    const bool is_wanted = is_missing && attachment->sha256 == hash;
+    const u64 most = is_wanted && is_disk(*attachment) ? kDiskEmbeddedBytesMax : kAttachmentBytesMax;
+    if (is_wanted && bytes.size() > most) return {.error = "larger than " + std::to_string(most) + " bytes"};
+    if (!is_wanted) {
+      whole.push_back(std::move(content));
+      continue;
+    }
     attachment->external = false;
-    attachment->bytes.assign(bytes.begin(), bytes.end());
     result.changed += 1;
+    base::Bytes left = bytes;
+    do {
+      const u64 count = is_disk(*attachment) ? std::min<u64>(kDiskPartBytes, left.size()) : left.size();
+      attachment->bytes.assign(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(count));
+      whole.push_back(*attachment);
+      left = left.subspan(count);
+    } while (!left.empty());
   }
   if (result.changed == 0) return {.error = name + ": no attachment has its hash " + hex(hash)};
-  result.file = file_of(contents);
+  result.file = file_of(whole);
   return result;
 }
 
 Rerun redact(const Recording& recording, const RedactOptions& options, const std::string& built_in_image,
-             std::span<const machine::NativeEntry> entries, const std::string& out) {
+             std::span<const machine::NativeEntry> entries, const std::string& out, const DiskFiles& files) {
   Recording changed = recording;
   std::vector<std::string> notes = recording.header().redacted;
   u64 replaced = 0;
@@ -124,14 +145,14 @@ Rerun redact(const Recording& recording, const RedactOptions& options, const std
     notes.push_back(name_of(*input) + " at " + std::to_string(input->time) + " ns");
   }
   if (replaced == 0) return {.error = "nothing to redact: no input is secret or named"};
-  Rerun rerun = run_again(changed, sim::kNever, std::move(notes), built_in_image, entries, out);
+  Rerun rerun = run_again(changed, sim::kNever, std::move(notes), built_in_image, entries, out, files);
   rerun.inputs_replaced = replaced;
   return rerun;
 }
 
 Rerun cut(const Recording& recording, u64 until, const std::string& built_in_image,
-          std::span<const machine::NativeEntry> entries, const std::string& out) {
-  return run_again(recording, until, recording.header().redacted, built_in_image, entries, out);
+          std::span<const machine::NativeEntry> entries, const std::string& out, const DiskFiles& files) {
+  return run_again(recording, until, recording.header().redacted, built_in_image, entries, out, files);
 }
 
 }  // namespace replay

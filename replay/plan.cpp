@@ -11,6 +11,7 @@ namespace {
 
 constexpr u64 kCostCount = sizeof(kernel::CostTable) / sizeof(u64);
 static_assert(sizeof(kernel::CostTable) % sizeof(u64) == 0);
+constexpr u64 kDiskUnit = 4096;
 constexpr u64 kRootStackBytes = sim::WorldConfig{}.root_stack_bytes;
 
 std::string out_of_range(const char* what, u64 value) { return std::string(what) + " " + std::to_string(value); }
@@ -67,6 +68,61 @@ std::string link_of(const wire::Plan::Link::Reader& from, u32 nodes, sim::host::
     link.joins.push_back(node);
   }
   return {};
+}
+
+std::string disk_of(const wire::Plan::Disk::Reader& from, u32 nodes, PlanRead& read) {
+  sim::host::DiskShape& disk = read.options.disks.emplace_back();
+  Sha256& image = read.disk_images.emplace_back();
+  disk.name = from.getName().cStr();
+  disk.node = from.getNode();
+  disk.bytes = from.getBytes();
+  disk.sector_bytes = from.getSectorBytes();
+  disk.atomic_bytes = from.getAtomicBytes();
+  disk.settings = {.latency_ns = from.getLatencyNs(),
+                   .bytes_per_second = from.getBytesPerSecond(),
+                   .queue_depth = from.getQueueDepth(),
+                   .channels = from.getChannels(),
+                   .cache = static_cast<sim::DiskCache>(from.getCache()),
+                   .cache_bytes = from.getCacheBytes()};
+  const std::string name = "plan: disk " + disk.name;
+  if (disk.node < 1 || disk.node > nodes) return name + " is of node " + std::to_string(disk.node);
+  if (disk.bytes == 0 || disk.bytes % kDiskUnit != 0 || disk.bytes > sim::kDiskBytesMax) {
+    return name + " has " + std::to_string(disk.bytes) + " bytes";
+  }
+  if (from.getCache() > static_cast<u8>(sim::DiskCache::Volatile)) {
+    return name + " has a cache of kind " + std::to_string(from.getCache());
+  }
+  if (from.getImageBytes() > disk.bytes) {
+    return name + " has an image of " + std::to_string(from.getImageBytes()) + " bytes";
+  }
+  const auto hash = from.getImage();
+  if (hash.size() == 0) return {};
+  if (hash.size() != image.size()) return name + ": the image's hash is not 32 bytes";
+  std::copy(hash.begin(), hash.end(), image.begin());
+  return {};
+}
+
+void set_disks(wire::Plan::Builder plan, const std::vector<sim::host::DiskShape>& disks) {
+  auto out = plan.initDisks(static_cast<u32>(disks.size()));
+  for (u32 i = 0; i < disks.size(); ++i) {
+    const sim::host::DiskShape& disk = disks[i];
+    out[i].setName(disk.name);
+    out[i].setNode(disk.node);
+    out[i].setBytes(disk.bytes);
+    out[i].setSectorBytes(disk.sector_bytes);
+    out[i].setAtomicBytes(disk.atomic_bytes);
+    out[i].setLatencyNs(disk.settings.latency_ns);
+    out[i].setBytesPerSecond(disk.settings.bytes_per_second);
+    out[i].setQueueDepth(disk.settings.queue_depth);
+    out[i].setChannels(disk.settings.channels);
+    out[i].setCache(static_cast<u8>(disk.settings.cache));
+    out[i].setCacheBytes(disk.settings.cache_bytes);
+    Sha256 image = {};
+    // A file that cannot be read now cannot be attached either, which the recorder tells.
+    if (disk.image_bytes() == 0 || !hash_of(disk, image)) continue;
+    out[i].setImage({image.data(), image.size()});
+    out[i].setImageBytes(disk.image_bytes());
+  }
 }
 
 void set_links(wire::Plan::Builder plan, const std::vector<sim::host::LinkShape>& links) {
@@ -151,6 +207,7 @@ Buffer plan_of(const sim::host::MachineOptions& options) {
     node.setBootAtNs(shape.boot_at_ns);
   }
   if (!options.links.empty()) set_links(plan, options.links);
+  if (!options.disks.empty()) set_disks(plan, options.disks);
   const auto words_out = capnp::canonicalize(plan.asReader());
   const auto bytes = words_out.asBytes();
   return {bytes.begin(), bytes.end()};
@@ -192,6 +249,10 @@ PlanRead read_plan(const PlanFrame& frame) {
       const std::string wrong = link_of(link, nodes.size(), options.links.emplace_back());
       if (!wrong.empty()) return refuse(wrong);
     }
+    if (plan.getDisks().size() > sim::kDisksMax) return refuse(out_of_range("plan: disks", plan.getDisks().size()));
+    for (const auto disk : plan.getDisks()) {
+      if (std::string wrong = disk_of(disk, nodes.size(), read); !wrong.empty()) return refuse(std::move(wrong));
+    }
     u64 table[kCostCount];
     for (u32 i = 0; i < kCostCount; ++i) table[i] = costs[i];
     __builtin_memcpy(&options.costs, table, sizeof table);
@@ -202,7 +263,7 @@ PlanRead read_plan(const PlanFrame& frame) {
 }
 
 PlanRead machine_of(const Recording& recording, const std::string& built_in_image,
-                    std::span<const machine::NativeEntry> entries) {
+                    std::span<const machine::NativeEntry> entries, const DiskFiles& files) {
   PlanRead read = read_plan(recording.plan());
   if (!read.error.empty()) return read;
   if (recording.scenario() != nullptr) {
@@ -223,6 +284,7 @@ PlanRead machine_of(const Recording& recording, const std::string& built_in_imag
     if (read.images[i] == read.images[0]) continue;  // the machine's
     read.error = find_image(recording, read.images[i], built_in_image, read.options.shapes[i].image);
   }
+  if (read.error.empty()) read.error = find_images(recording, read.disk_images, files, read.options.disks);
   return read;
 }
 

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -118,6 +119,7 @@ std::string Recorder::open(const Options& options, const sim::host::MachineOptio
     if (shape.image.empty() || shape.image == machine.image) continue;
     attach_image(shape.name.empty() ? std::to_string(i + 1) : shape.name, shape.image);
   }
+  if (std::string wrong = attach_disks(machine.disks, options.embed_disks); !wrong.empty()) return wrong;
   if (!failure_.empty()) return path_ + ": " + failure_;
   return {};
 }
@@ -126,6 +128,19 @@ void Recorder::attach_image(const std::string& name, const std::string& image) {
   const base::Bytes bytes = base::bytes_of(image);
   const bool external = bytes.size() > kAttachmentBytesMax;
   append(Attachment{name, sha256_of(bytes), external ? Buffer{} : Buffer(bytes.begin(), bytes.end()), external});
+}
+
+/// What disks hold, once where two hold the same.
+std::string Recorder::attach_disks(const std::vector<sim::host::DiskShape>& disks, bool embed) {
+  std::vector<Sha256> kept;
+  for (const sim::host::DiskShape& disk : disks) {
+    const DiskAttachments made = attachments_of(disk, embed || disk.content != nullptr);
+    if (!made.error.empty()) return made.error;
+    if (made.parts.empty() || std::find(kept.begin(), kept.end(), made.parts[0].sha256) != kept.end()) continue;
+    kept.push_back(made.parts[0].sha256);
+    for (const Attachment& part : made.parts) append(part);
+  }
+  return {};
 }
 
 void Recorder::attach(sim::host::Machine& machine) {

@@ -22,6 +22,7 @@ class Recorder {
     std::vector<std::string> redacted;
     std::string image_name;  // not empty: the image is not the one built in, and is attached
     Digests digests = Digests::Sparse;
+    bool embed_disks = false;  // what disks hold at the start is kept whatever its size
     bool exclusive = false;  // the file must not exist yet
     /// Of a scenario's run: its files, and the schedule it was asked for (empty: none). No images: they follow from the files.
     std::optional<Scenario> scenario;
@@ -54,6 +55,7 @@ class Recorder {
 
  private:
   void attach_image(const std::string& name, const std::string& image);
+  std::string attach_disks(const std::vector<sim::host::DiskShape>& disks, bool embed);
   void append(const Content& content);
   void write_whole(base::Bytes bytes);
   void take_input(const sim::InputRecord& record);

@@ -136,7 +136,7 @@ Content content_of(wire::Frame::Reader frame) {
     case wire::Frame::PLAN: return PlanFrame{buffer_of(frame.getPlan())};
     case wire::Frame::ATTACHMENT: {
       const auto from = frame.getAttachment();
-      KJ_REQUIRE(from.getKind() <= wire::AttachmentKind::SOURCE, "an attachment of an unknown kind");
+      KJ_REQUIRE(from.getKind() <= wire::AttachmentKind::DISK, "an attachment of an unknown kind");
       return Attachment{string_of(from.getName()), sha256_field(from.getSha256(), "sha256"), buffer_of(from.getBytes()),
                         from.getExternal(), static_cast<Attachment::Kind>(from.getKind())};
     }

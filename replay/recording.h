@@ -23,13 +23,13 @@ struct Header {
 struct PlanFrame {
   Buffer bytes;
 };
-/// A file the run needs. `external`: only its hash is kept.
+/// A file the run needs, or one part of what a disk holds. `external`: only its hash is kept.
 struct Attachment {
   std::string name;
   Sha256 sha256 = {};
   Buffer bytes;
   bool external = false;
-  enum class Kind : u8 { Image, Source } kind = Kind::Image;  // Source: a file of the scenario
+  enum class Kind : u8 { Image, Source, Disk } kind = Kind::Image;  // Source: a file of the scenario
 };
 /// The run is one of a scenario: its files are attachments, the one that was named first.
 struct Scenario {

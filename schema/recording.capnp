@@ -40,6 +40,7 @@ struct Frame {
 enum AttachmentKind {
   image @0;
   source @1;    # a file of the scenario
+  disk @2;      # what a disk holds at the start; more than one of the same hash: its parts, in order
 }
 
 # The world a recording is of, as far as it is not the seed.
@@ -74,5 +75,22 @@ struct Plan {
     queueBytes @5 :UInt32;
     mtu @6 :UInt32;
     isDown @7 :Bool;
+  }
+  disks @6 :List(Disk);
+
+  struct Disk {
+    name @0 :Text;
+    node @1 :UInt32;               # number, from 1
+    bytes @2 :UInt64;
+    sectorBytes @3 :UInt32;
+    atomicBytes @4 :UInt32;
+    latencyNs @5 :UInt64;
+    bytesPerSecond @6 :UInt64;
+    queueDepth @7 :UInt32;
+    channels @8 :UInt32;
+    cache @9 :UInt8;               # 0 none, 1 ordered, 2 volatile
+    cacheBytes @10 :UInt32;
+    image @11 :Data;               # SHA-256 of what it holds at the start, an attachment; empty: blank
+    imageBytes @12 :UInt64;
   }
 }

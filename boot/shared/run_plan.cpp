@@ -64,7 +64,7 @@ void run_plan(const sim::Plan& plan) {
   node.console = sim::ConsoleKind::Script;
   node.script = plan.script;
   node.clock = plan.clock;
-  sim::World& world = make_world(config, node, plan.ram_bytes);
+  sim::World& world = make_world(config, node, plan.ram_bytes, plan.disks);
   observer.world = &world;
   contain(world, {});
   const sim::Outcome outcome = world.run(sim::kNever);

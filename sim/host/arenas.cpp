@@ -27,11 +27,15 @@ bool& large_pages() {
   return wanted;
 }
 
-u8* map_memory(u64 bytes) {
+u8* map_pages(u64 bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) return nullptr;
-  if (large_pages()) madvise(memory, bytes, MADV_HUGEPAGE);  // where the host has none, small ones serve
-  return static_cast<u8*>(memory);
+  return memory == MAP_FAILED ? nullptr : static_cast<u8*>(memory);
+}
+
+u8* map_memory(u64 bytes) {
+  u8* memory = map_pages(bytes);
+  if (memory != nullptr && large_pages()) madvise(memory, bytes, MADV_HUGEPAGE);  // where the host has none, small ones serve
+  return memory;
 }
 
 void unmap_memory(u8* base, u64 bytes) { munmap(base, bytes); }

@@ -4,6 +4,8 @@
 // in `land`, on a stack of its own. The kernel thus restores the signal mask, and an overflowed stack is not used again.
 #include "sim/host/contain.h"
 
+#include "sim/host/disk_image.h"
+
 #include <execinfo.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -108,6 +110,12 @@ kernel::CrashKind kind_of(int signal, const siginfo_t& info) {
 }
 
 void on_fault(int signal, siginfo_t* info, void* context) {
+  if (const char* image = signal == SIGBUS ? image_mapped_at(info->si_addr) : nullptr; image != nullptr) {
+    // A page of the file cannot be read: the host's failure, which is never passed off as one of the simulated disk.
+    run_last_will();
+    report("orrery: limit: host failure: %s cannot be read, or became shorter\n", image);
+    _exit(kLimit);
+  }
   if (in_native_program()) {
     const kernel::CrashKind kind = kind_of(signal, *info);
     const u64 code = kind == kernel::CrashKind::NullAccess ? reinterpret_cast<u64>(info->si_addr) : 0;

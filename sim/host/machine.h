@@ -29,6 +29,8 @@ bool& large_pages();
 
 /// Zeroed pages for node memory and worlds; pages come when touched. Null: none left.
 u8* map_memory(u64 bytes);
+/// The same in pages of the host's own size, whatever `large_pages` says: for what is mostly never touched.
+u8* map_pages(u64 bytes);
 void unmap_memory(u8* base, u64 bytes);
 
 /// Exit codes of the `orrery` command.

@@ -65,6 +65,10 @@ Machine::~Machine() {
   if (world_ != nullptr) world_->destroy();
   for (const base::MutableBytes ram : ram_) unmap_memory(ram.data(), ram.size());
   if (memory_.data() != nullptr) unmap_memory(memory_.data(), memory_.size());
+  for (const base::MutableBytes medium : media_) {
+    forget_mapping(medium.data());
+    unmap_memory(medium.data(), medium.size());
+  }
 }
 
 Outcome Machine::run(u64 until) {
@@ -244,6 +248,77 @@ void Machine::rekey(u64 seed, const Schedule& schedule) {
   world_->rekey(seed, config.schedule, config.faults);
 }
 
+base::Digest DiskShape::image_digest() const {
+  if (!content) return file ? file->digest() : base::Digest{};
+  return content->empty() ? base::Digest{} : base::digest_of(base::bytes_of(*content));
+}
+
+/// The disks with their memory: pages of nobody that read as zero, and over the first of them what is given.
+std::string Machine::make_disks(std::vector<DiskConfig>& configs) {
+  for (DiskShape& disk : options_.disks) {
+    const std::string name = "disk " + disk.name + ": ";
+    if (!disk.content && !disk.file && !disk.image.empty()) {
+      std::string error;
+      disk.file = DiskImage::open(disk.image, DiskImage::Use::Read, error);
+      if (!disk.file) return name + error;
+    }
+    if (disk.image_bytes() > disk.bytes) {
+      return name + disk.image + " has " + std::to_string(disk.image_bytes()) + " bytes, the disk only " +
+             std::to_string(disk.bytes);
+    }
+    u8* medium = disk.bytes == 0 ? nullptr : map_pages(disk.bytes);
+    if (medium == nullptr) return name + "no memory for " + std::to_string(disk.bytes) + " bytes";
+    media_.push_back({medium, disk.bytes});
+    if (disk.content) {
+      std::memcpy(medium, disk.content->data(), disk.content->size());
+    } else if (disk.file) {
+      if (!disk.file->map_over(medium)) return name + disk.image + " cannot be mapped";
+      remember_mapping(medium, disk.file->bytes(), *disk.file);
+    }
+    configs.push_back({.name = disk.name,
+                       .node = disk.node,
+                       .bytes = disk.bytes,
+                       .sector_bytes = disk.sector_bytes,
+                       .atomic_bytes = disk.atomic_bytes,
+                       .medium = media_.back(),
+                       .image = disk.image_digest(),
+                       .settings = disk.settings});
+  }
+  return {};
+}
+
+namespace {
+
+/// Puts what its cache still holds on the medium, as a disk does that keeps its power: what a read would give, but for
+/// damage, which is the model's and not the file's.
+void settle(const DiskModel& model, base::MutableBytes medium) {
+  for (u64 unit = 0; unit < model.units(); ++unit) {
+    const base::Bytes kept = model.truth(unit);
+    if (kept.data() == model.on_medium(unit).data()) continue;
+    std::memcpy(medium.data() + unit * model.unit_bytes(), kept.data(), kept.size());
+  }
+}
+
+}  // namespace
+
+std::string Machine::write_back() {
+  for (u32 i = 0; i < options_.disks.size(); ++i) {
+    const DiskShape& disk = options_.disks[i];
+    if (disk.content || !disk.file || disk.file->use() != DiskImage::Use::WriteBack) continue;
+    settle(world_->disks().at(i).model, media_[i]);
+    if (std::string what = disk.file->write_back(media_[i]); !what.empty()) return "disk " + disk.name + ": " + what;
+  }
+  return {};
+}
+
+std::string Machine::changed_image() const {
+  for (const DiskShape& disk : options_.disks) {
+    if (disk.content || !disk.file) continue;
+    if (std::string what = disk.file->changed(); !what.empty()) return "disk " + disk.name + ": " + what;
+  }
+  return {};
+}
+
 std::string Machine::start() {
   std::vector<NodeConfig> nodes;
   for (u32 i = 0; i < options_.node_count(); ++i) shapes_.push_back(options_.shape(i));
@@ -272,8 +347,11 @@ std::string Machine::start() {
       made.joins |= u64{1} << (node - 1);
     }
   }
+  std::vector<DiskConfig> disks;
+  if (std::string wrong = make_disks(disks); !wrong.empty()) return wrong;
   WorldConfig config;
   config.links = links;
+  config.disks = disks;
   config.seed = options_.seed;
   config.nodes = nodes;
   config.entries = options_.entries;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/host/disk_image.h"
 #include "sim/host/machine.h"
 #include "sim/host/schedule.h"
 #include "sim/model/world.h"
@@ -31,6 +32,24 @@ struct LinkShape {
   LinkSettings settings;
 };
 
+/// A disk and what is on it at the start: nothing, `content`, or the bytes of a file of the host; the rest reads as zero.
+struct DiskShape {
+  std::string name;
+  u32 node = 1;  // number of the node that has it
+  u64 bytes = 0;
+  u32 sector_bytes = 512;
+  u32 atomic_bytes = 4096;
+  DiskSettings settings;
+  std::string image;                           // path of the file; with `content` only what it is called
+  std::shared_ptr<const std::string> content;  // comes before a file
+  std::shared_ptr<const DiskImage> file;       // `image`, opened; null: the machine opens it for reading
+
+  /// Bytes that are given: 0 is a blank disk. A file that is not opened yet has none.
+  u64 image_bytes() const { return content ? content->size() : file ? file->bytes() : 0; }
+  /// Their digest; all zero for a blank disk.
+  base::Digest image_digest() const;
+};
+
 struct MachineOptions {
   u64 seed = 0;
   u32 cores = 1;
@@ -50,6 +69,7 @@ struct MachineOptions {
   std::vector<NodeShape> shapes;  // not empty: the nodes; `nodes` and what describes equal ones above is not used
 
   std::vector<LinkShape> links;
+  std::vector<DiskShape> disks;
   /// `rekey` will be called: the schedule and its faults are given then, not here.
   bool is_shared = false;
 
@@ -103,6 +123,12 @@ class Machine {
   u64 ran_until() const { return ran_until_; }
   const MachineOptions& options() const { return options_; }
 
+  /// Makes the file of each disk that was opened to be written back hold what the disk holds now (DiskImage::write_back).
+  /// Empty, or what went wrong with the first that could not be.
+  std::string write_back();
+  /// Empty, or which file of a disk was changed by others while it was in use.
+  std::string changed_image() const;
+
   /// How many of the choices and faults set by the schedule came up so far.
   u64 forced_used() const { return forced_used_; }
 
@@ -111,6 +137,7 @@ class Machine {
   void set_schedule(WorldConfig& config);
   void set_faults(WorldConfig& config);
   void make_pilot();
+  std::string make_disks(std::vector<DiskConfig>& configs);
 
   MachineOptions options_;
   std::vector<Override> overrides_;
@@ -122,6 +149,7 @@ class Machine {
   u64 forced_used_ = 0;
   std::vector<NodeShape> shapes_;  // of the world's nodes: what it reads lies here
   std::vector<base::MutableBytes> ram_;
+  std::vector<base::MutableBytes> media_;
   base::MutableBytes memory_;
   World* world_ = nullptr;
   u64 ran_until_ = 0;

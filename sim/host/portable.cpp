@@ -2,6 +2,7 @@
 #include "sim/host/portable.h"
 
 #include <memory>
+#include <vector>
 
 #include "sim/host/schedule.h"
 
@@ -19,6 +20,34 @@ std::string why_not(const WorldConfig& config) {
   if (node.boot_at_ns != 0) return "its node is off at the start";
   if (!node.name.empty()) return "its node has a name";
   if (!node.hardware.devices.empty()) return "its node has devices of the host";
+  return {};
+}
+
+/// The disks of the plan, their content read from files into `contents`. Empty, or which is not portable.
+std::string take_disks(const MachineOptions& options, std::vector<std::string>& contents, std::vector<PlanDisk>& disks) {
+  contents.reserve(options.disks.size());  // views of them are kept
+  for (const DiskShape& shape : options.disks) {
+    const u64 bytes = shape.image_bytes();
+    if (bytes > kPortableImageBytesMax) {
+      return "disk " + shape.name + " holds an image of " + std::to_string(bytes) + " bytes, and a plan takes " +
+             std::to_string(kPortableImageBytesMax);
+    }
+    std::string& content = contents.emplace_back(bytes, '\0');
+    if (shape.content) {
+      content = *shape.content;
+    } else if (bytes > 0 && !shape.file->read(0, {reinterpret_cast<u8*>(content.data()), bytes})) {
+      return "disk " + shape.name + ": " + shape.file->path() + " cannot be read";
+    }
+    disks.push_back({{.name = shape.name,
+                      .node = shape.node,
+                      .bytes = shape.bytes,
+                      .sector_bytes = shape.sector_bytes,
+                      .atomic_bytes = shape.atomic_bytes,
+                      .medium = {},
+                      .image = {},
+                      .settings = shape.settings},
+                     base::bytes_of(content)});
+  }
   return {};
 }
 
@@ -49,6 +78,12 @@ PortablePlan portable_plan(const MachineOptions& options, const World& world) {
   plan.schedule = config.schedule;
   plan.faults = config.faults;
   plan.note = note;
+  std::vector<std::string> contents;
+  std::vector<PlanDisk> disks;
+  if (const std::string wrong = take_disks(options, contents, disks); !wrong.empty()) {
+    return {{}, "not portable: " + wrong};
+  }
+  plan.disks = disks;
   if (const auto checked = check_plan(plan); !checked.ok()) return {{}, text_of(checked.error())};
   std::string bytes(plan_bytes(plan), '\0');
   encode_plan(plan, {reinterpret_cast<u8*>(bytes.data()), bytes.size()});
@@ -75,6 +110,15 @@ std::string read_portable(std::string_view bytes, MachineOptions& options) {
   options.costs = plan->costs;
   options.wall_start_ns = plan->wall_start_ns;
   options.clock = plan->clock;
+  for (const PlanDisk& disk : plan->disks) {
+    DiskShape& shape = options.disks.emplace_back();
+    shape.name = disk.config.name;
+    shape.bytes = disk.config.bytes;
+    shape.sector_bytes = disk.config.sector_bytes;
+    shape.atomic_bytes = disk.config.atomic_bytes;
+    shape.settings = disk.config.settings;
+    if (!disk.content.empty()) shape.content = std::make_shared<const std::string>(base::text_of(disk.content));
+  }
   if (plan->note.empty()) return {};
   const std::string wrong = parse_schedule(plan->note, options.schedule);
   options.schedule.on = plan->schedule.on;  // a note may hold nothing but faults

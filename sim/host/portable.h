@@ -1,5 +1,5 @@
 // sim/host/portable.h — worlds that a bare machine can run: one node without a name, with a scripted console and the
-// built-in image, no links, and no code of a plan that runs while the world does.
+// built-in image, no links, disks that are blank or have small images, and no code of a plan that runs while the world does.
 #pragma once
 #include <string>
 
@@ -7,6 +7,9 @@
 #include "sim/model/plan.h"
 
 namespace sim::host {
+
+/// What a disk may hold at the start, for a plan to carry it: half of what a plan can be.
+constexpr u64 kPortableImageBytesMax = kPlanBytesMax / 2;
 
 /// A plan that did not become bytes, or bytes that did not become a plan.
 struct PortablePlan {

@@ -24,6 +24,7 @@ constexpr u64 kAtCostBytes = 112;
 constexpr u64 kAtScriptBytes = 116;
 constexpr u64 kAtEventsFrom = 120;
 constexpr u64 kAtEventsTo = 128;
+constexpr u64 kAtDiskBytes = 136;
 constexpr u64 kAtSkew = 144;
 constexpr u64 kAtDrift = 152;
 constexpr u64 kAtScheduleBytes = 160;
@@ -163,6 +164,19 @@ void budget_fields(Budget& budget, Visit& visit) {
   visit(budget.copies_lost);
   visit(budget.clock_error_ns);
 }
+template <class Disk, class Visit>
+void disk_fields(Disk& disk, Visit& visit) {
+  visit(disk.name);
+  visit(disk.bytes);
+  visit(disk.sector_bytes);
+  visit(disk.atomic_bytes);
+  visit(disk.settings.latency_ns);
+  visit(disk.settings.bytes_per_second);
+  visit(disk.settings.queue_depth);
+  visit(disk.settings.channels);
+  visit(disk.settings.cache);
+  visit(disk.settings.cache_bytes);
+}
 
 bool has_faults(const FaultPlan& faults) { return !faults.rules.empty() || !faults.overrides.empty(); }
 
@@ -194,6 +208,15 @@ void write_faults(const FaultPlan& faults, SectionWriter& out) {
   for (const std::string_view name : faults.vital) out(name);
 }
 
+void write_disks(std::span<const PlanDisk> disks, SectionWriter& out) {
+  if (disks.empty()) return;
+  out(disks.size());
+  for (const PlanDisk& disk : disks) {
+    disk_fields(disk.config, out);
+    out(base::text_of(disk.content));
+  }
+}
+
 u64 schedule_bytes(const Plan& plan) {
   SectionWriter counted(nullptr);
   write_schedule(plan.schedule, counted);
@@ -202,6 +225,11 @@ u64 schedule_bytes(const Plan& plan) {
 u64 fault_bytes(const Plan& plan) {
   SectionWriter counted(nullptr);
   write_faults(plan.faults, counted);
+  return counted.used();
+}
+u64 disk_bytes(const Plan& plan) {
+  SectionWriter counted(nullptr);
+  write_disks(plan.disks, counted);
   return counted.used();
 }
 
@@ -261,6 +289,25 @@ base::Result<void, PlanError> read_faults(base::Bytes bytes, PlanStorage& storag
   return {};
 }
 
+/// Sizes only: what settings a disk may have is for the world to say.
+base::Result<void, PlanError> read_disks(base::Bytes bytes, PlanStorage& storage, Plan& plan) {
+  if (bytes.empty()) return {};
+  SectionReader in(bytes);
+  const u32 disks = in.count(kNodeDisksMax);
+  for (u32 i = 0; i < disks; ++i) {
+    PlanDisk& disk = storage.disks[i];
+    disk_fields(disk.config, in);
+    std::string_view content;
+    in(content);
+    disk.config.node = 1;
+    disk.content = base::bytes_of(content);
+    in.require(disk.config.settings.cache <= DiskCache::Volatile && content.size() <= disk.config.bytes);
+  }
+  if (!in.is_done()) return PlanError{PlanError::Code::Disks, in.at()};
+  plan.disks = {storage.disks, disks};
+  return {};
+}
+
 void seal(base::MutableBytes plan) {
   const base::Digest checksum = base::digest_of(plan.first(plan.size() - kChecksumBytes));
   base::store_le64(plan.data() + plan.size() - 16, checksum.high);
@@ -271,7 +318,7 @@ void seal(base::MutableBytes plan) {
 
 u64 plan_bytes(const Plan& plan) {
   return kPlanHeaderBytes + sizeof plan.costs + plan.script.size() + schedule_bytes(plan) + fault_bytes(plan) +
-         plan.note.size() + kChecksumBytes;
+         disk_bytes(plan) + plan.note.size() + kChecksumBytes;
 }
 
 base::Result<void, PlanError> check_plan(const Plan& plan) {
@@ -290,6 +337,7 @@ base::Result<void, PlanError> check_plan(const Plan& plan) {
     return PlanError{Code::Faults, plan.faults.services.size(), kServicesMax};
   }
   if (plan.faults.vital.size() > kVitalMax) return PlanError{Code::Faults, plan.faults.vital.size(), kVitalMax};
+  if (plan.disks.size() > kNodeDisksMax) return PlanError{Code::Disks, plan.disks.size(), kNodeDisksMax};
   const u64 bytes = plan_bytes(plan);
   if (bytes > kPlanBytesMax) return PlanError{Code::TooLarge, bytes, kPlanBytesMax};
   return {};
@@ -315,6 +363,7 @@ void encode_plan(const Plan& plan, base::MutableBytes out) {
   base::store_le32(at + kAtScriptBytes, static_cast<u32>(plan.script.size()));
   base::store_le64(at + kAtEventsFrom, plan.events_from);
   base::store_le64(at + kAtEventsTo, plan.events_to);
+  base::store_le64(at + kAtDiskBytes, disk_bytes(plan));
   base::store_le64(at + kAtSkew, static_cast<u64>(plan.clock.skew_ns));
   base::store_le32(at + kAtDrift, static_cast<u32>(plan.clock.drift_ppm));
   base::store_le32(at + kAtScheduleBytes, static_cast<u32>(schedule_bytes(plan)));
@@ -333,6 +382,9 @@ void encode_plan(const Plan& plan, base::MutableBytes out) {
   SectionWriter faults(body);
   write_faults(plan.faults, faults);
   body += faults.used();
+  SectionWriter disks(body);
+  write_disks(plan.disks, disks);
+  body += disks.used();
   append(plan.note.data(), plan.note.size());
   ASSERT(body == at + total - kChecksumBytes);
   seal(out);
@@ -371,7 +423,9 @@ base::Result<Plan, PlanError> decode_plan(base::Bytes bytes, PlanStorage& storag
   const u64 schedule_bytes = base::load_le32(at + kAtScheduleBytes);
   const u64 fault_bytes = base::load_le32(at + kAtFaultBytes);
   const u64 note_bytes = base::load_le32(at + kAtNoteBytes);
-  const u64 parts = kLeast + script_bytes + schedule_bytes + fault_bytes + note_bytes;
+  const u64 disk_bytes = base::load_le64(at + kAtDiskBytes);
+  if (disk_bytes > total) return PlanError{Code::Length, disk_bytes, total};  // so that the sum cannot wrap
+  const u64 parts = kLeast + script_bytes + schedule_bytes + fault_bytes + disk_bytes + note_bytes;
   if (parts != total) return PlanError{Code::Length, parts, total};
   Plan plan;
   plan.seed = base::load_le64(at + kAtSeed);
@@ -394,6 +448,7 @@ base::Result<Plan, PlanError> decode_plan(base::Bytes bytes, PlanStorage& storag
   plan.script = take(script_bytes);
   const base::Bytes schedule = take(schedule_bytes);
   const base::Bytes faults = take(fault_bytes);
+  const base::Bytes disks = take(disk_bytes);
   plan.note = base::text_of(take(note_bytes));
   plan.clock.skew_ns = static_cast<i64>(base::load_le64(at + kAtSkew));
   plan.clock.drift_ppm = static_cast<i32>(base::load_le32(at + kAtDrift));
@@ -407,6 +462,7 @@ base::Result<Plan, PlanError> decode_plan(base::Bytes bytes, PlanStorage& storag
   }
   TRY(read_schedule(schedule, storage, plan.schedule));
   TRY(read_faults(faults, storage, plan.faults));
+  TRY(read_disks(disks, storage, plan));
   return plan;
 }
 
@@ -438,6 +494,9 @@ std::string_view describe(const PlanError& error, std::span<char> out) {
     case Faults:
       return allowed != 0 ? base::format(out, "a list of faults has {} entries; a plan holds {}", value, allowed)
                           : base::format(out, "the plan's faults are wrong at byte {} of them", value);
+    case Disks:
+      return allowed != 0 ? base::format(out, "the plan has {} disks; its node holds {}", value, allowed)
+                          : base::format(out, "the plan's disks are wrong at byte {} of them", value);
   }
   return "unknown error in the plan";
 }

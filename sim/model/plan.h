@@ -1,20 +1,21 @@
 // sim/model/plan.h — a portable plan as bytes: everything that defines the run of one node with a scripted console, its
-// clock, its schedule and its faults, for a machine that has neither files nor arguments; and the frames in which such a
-// machine answers on its serial line.
+// clock, its disks, its schedule and its faults, for a machine that has neither files nor arguments; and the frames in
+// which such a machine answers on its serial line.
 //
-// A plan is a header of kPlanHeaderBytes, then the cost table, the script, the schedule, the faults, a note, and a checksum,
-// all little-endian:
+// A plan is a header of kPlanHeaderBytes, then the cost table, the script, the schedule, the faults, the disks, a note, and
+// a checksum, all little-endian:
 //
-//     0  magic "ORRYPLAN"                     72  memory, bytes           136  0 (u64)
+//     0  magic "ORRYPLAN"                     72  memory, bytes           136  bytes of the disks (u64)
 //     8  version (u32), flags (u32)           80  cores (u32), 0 (u32)    144  skew of the clock, ns (i64)
 //    16  bytes of the whole plan (u64)        88  start of the wall       152  drift of the clock, ppm (i32), 0 (u32)
 //    24  0 (u64)                              96  stealing (u64)          160  bytes of the schedule (u32), of the faults (u32)
 //    32  model id (32 bytes)                 104  stack of the root task  168  bytes of the note (u32), 0 (u32)
 //    64  seed                                112  bytes of the cost table (u32), of the script (u32)
 //                                            120  first event wanted (0: none), last event wanted
-//   176  cost table, script, schedule, faults, note, D128 of all bytes before it (16 bytes: first word, second word)
+//   176  cost table, script, schedule, faults, disks, note, D128 of all bytes before it (16 bytes: first word, second word)
 //
-// Schedule and faults are lists of u64, texts in them a length and bytes; either is empty where the run has none. The note
+// Schedule, faults and disks are lists of u64, texts in them (what a disk holds at the start, too) a length and bytes; each
+// is empty where the run has none. The note
 // is for whoever reads the plan back: schedule and faults as an overrides file has them. The machine does not look at it.
 #pragma once
 #include "base/digest.h"
@@ -35,6 +36,12 @@ constexpr u32 kPlanPilotMax = 1024;
 constexpr u64 kModelIdBytes = 32;
 base::Bytes model_id();
 
+/// A disk of the node, without memory and digest: whoever runs the plan has them, the digest from `content`.
+struct PlanDisk {
+  DiskConfig config;
+  base::Bytes content;  // its first bytes at the start; the rest is zero
+};
+
 struct Plan {
   u64 seed = 0;
   u64 ram_bytes = 0;
@@ -51,6 +58,7 @@ struct Plan {
   ClockConfig clock;
   ScheduleConfig schedule;
   FaultPlan faults;
+  std::span<const PlanDisk> disks;
   std::string_view note;
 };
 
@@ -64,6 +72,7 @@ struct PlanStorage {
   FaultOverride fault_overrides[kPlanOverridesMax];
   FaultService services[kServicesMax];
   std::string_view vital[kVitalMax];
+  PlanDisk disks[kNodeDisksMax];
 };
 
 struct PlanError {
@@ -82,6 +91,7 @@ struct PlanError {
     Clock,
     Schedule,  // `value`: the place in the section at which it is wrong
     Faults,    // the same
+    Disks,     // the same
   };
   Code code = Code::Short;
   u64 value = 0;    // what the plan says

@@ -156,7 +156,17 @@ TEST_CASE("plans outside the machine's ranges are refused", "[replay][hostile]")
   options = session::machine_options({});
   options.nodes = 65;
   CHECK(read_plan(PlanFrame{plan_of(options)}).error == "plan: nodes 65");
-  const Buffer sound = plan_of(session::machine_options({}));
+  options = session::machine_options({});
+  options.disks = {{.name = "a", .node = 3, .bytes = 4096}};
+  CHECK(read_plan(PlanFrame{plan_of(options)}).error == "plan: disk a is of node 3");
+  options.disks = {{.name = "a", .bytes = 5000}};
+  CHECK(read_plan(PlanFrame{plan_of(options)}).error == "plan: disk a has 5000 bytes");
+  options.disks = {{.name = "a", .bytes = 4096, .content = std::make_shared<const std::string>(5000, 'x')}};
+  CHECK(read_plan(PlanFrame{plan_of(options)}).error == "plan: disk a has an image of 5000 bytes");
+  options.disks = std::vector<sim::host::DiskShape>(sim::kDisksMax + 1);
+  CHECK(read_plan(PlanFrame{plan_of(options)}).error == "plan: disks 65");
+  options.disks = {{.name = "a", .bytes = 8192, .content = std::make_shared<const std::string>("held")}};
+  const Buffer sound = plan_of(options);
   CHECK(read_plan(PlanFrame{sound}).error == "");
   for (u64 at = 0; at < sound.size(); ++at) {  // any one byte: refused or read, never a crash
     Buffer bytes = sound;
@@ -176,6 +186,14 @@ TEST_CASE("a world of different nodes is recorded whole: shapes, clocks, starts,
                      .clock = {.skew_ns = -5, .drift_ppm = 300},
                      .boot_at_ns = 7'000'000}};
   options.links = {{"lan", {1, 2}, {.latency_ns = 5, .jitter_ns = 6, .queue_bytes = 7, .mtu = 800, .is_up = false}}};
+  options.disks = {{.name = "root",
+                    .node = 2,
+                    .bytes = 8192,
+                    .sector_bytes = 4096,
+                    .settings = {.latency_ns = 7, .bytes_per_second = 8, .queue_depth = 9, .channels = 2,
+                                 .cache = sim::DiskCache::Ordered, .cache_bytes = 4096},
+                    .content = std::make_shared<const std::string>("held at the start")},
+                   {.name = "blank", .node = 1, .bytes = u64{1} << 30, .atomic_bytes = 512}};
   const std::string path = session::temporary("shapes");
   sim::host::Machine machine(options);
   Recorder recorder;
@@ -200,6 +218,14 @@ TEST_CASE("a world of different nodes is recorded whole: shapes, clocks, starts,
   CHECK(read.options.wall_start_ns == 1'000'000'000);
   REQUIRE(read.options.links.size() == 1);
   CHECK(read.options.links[0].settings == options.links[0].settings);
+  REQUIRE(read.options.disks.size() == 2);
+  CHECK(read.options.disks[0].node == 2);
+  CHECK(read.options.disks[0].sector_bytes == 4096);
+  CHECK(read.options.disks[0].settings == options.disks[0].settings);
+  REQUIRE(read.options.disks[0].content != nullptr);
+  CHECK(*read.options.disks[0].content == "held at the start");
+  CHECK(read.options.disks[1].atomic_bytes == 512);
+  CHECK(read.options.disks[1].content == nullptr);
   CHECK(plan_of(read.options) == plan_of(options));
   const auto again = play(recording);
   CHECK(again.error == "");

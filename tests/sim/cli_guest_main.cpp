@@ -7,6 +7,9 @@ using namespace guest;
 
 namespace {
 
+constexpr u64 kDisk = 0x15000;
+constexpr u64 kDiskData = 0x20000;
+
 struct Shell {
   Root root;
   u64 notification = root.make(ObjectType::Notification);
@@ -44,6 +47,25 @@ struct Shell {
       if (length < sizeof text) text[length++] = static_cast<char>(byte);
     }
   }
+  u64 data_address = 0;  // of the disk's page, in the node's memory
+  /// One sector of the first disk, to or from kDiskData.
+  void transfer(port::BlockOp op) {
+    if (data_address == 0) {
+      root.map_device(DeviceKind::Block, kDisk);
+      const u64 frame = root.make(ObjectType::Frame, 12);
+      root.map(frame, kDiskData);
+      ASSERT(sys::invoke(frame, Invoke::FrameGetAddress, {}).ok());
+      data_address = sys::frame().mr[0];
+    }
+    sys::frame().mr[0] = static_cast<u64>(op);
+    sys::frame().mr[1] = 0;
+    sys::frame().mr[2] = 1;
+    sys::frame().mr[3] = data_address;
+    ASSERT(port::call(kDisk, port::Block::Submit).ok());
+    while (port::call(kDisk, port::Block::Complete).info.length() == 0) sleep(100'000);
+    ASSERT(sys::frame().mr[0] >> 32 == static_cast<u64>(port::BlockStatus::Ok));
+  }
+  char* data() { return static_cast<char*>(machine::pointer(kDiskData, 512, true)); }
   void sleep(u64 ns) {
     sys::frame().mr[0] = now() + ns;
     port::call(kTimer, port::Timer::Arm);
@@ -74,6 +96,15 @@ void shell(const u64 (&)[8]) {
       shell.sleep(1'000'000'000);
     } else if (word == "time") {
       print_number(now());
+      print("\n");
+    } else if (word == "store") {  // on the first disk, not made durable
+      shell.transfer(port::BlockOp::Read);
+      __builtin_memset(shell.data(), 0, 256);
+      __builtin_memcpy(shell.data(), rest.data(), rest.size());
+      shell.transfer(port::BlockOp::Write);
+    } else if (word == "load") {
+      shell.transfer(port::BlockOp::Read);
+      print(shell.data());
       print("\n");
     } else if (word == "random") {
       sys::frame().mr[0] = 8;

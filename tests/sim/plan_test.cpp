@@ -190,6 +190,7 @@ struct Drawn {
   std::vector<sim::FaultOverride> fault_overrides;
   std::vector<sim::FaultService> services;
   std::vector<std::string_view> vital;
+  std::vector<sim::PlanDisk> disks;
   Plan plan;
 
   explicit Drawn(Prng& prng) : plan(sample("true\n")) {
@@ -222,6 +223,15 @@ struct Drawn {
       services.push_back({texts.back(), left % 2 == 1, left % 3 == 1});
       if (vital.size() < sim::kVitalMax) vital.push_back(texts.back());
     }
+    for (u64 left = prng.below(sim::kNodeDisksMax + 1); left > 0; --left) {
+      sim::PlanDisk& disk = disks.emplace_back();
+      disk.config.name = std::string_view("abcd").substr(left - 1, 1);
+      disk.config.bytes = 4096 * (1 + prng.below(1000));
+      disk.config.settings.latency_ns = prng.next();
+      disk.config.settings.cache = static_cast<sim::DiskCache>(prng.below(3));
+      if (left % 2 == 1) disk.content = base::bytes_of(std::string_view("what it holds"));
+    }
+    plan.disks = disks;
     plan.schedule.overrides = overrides;
     plan.schedule.pilot = pilot;
     plan.faults.rules = rules;
@@ -236,7 +246,7 @@ struct Drawn {
 
 }  // namespace
 
-TEST_CASE("clock, schedule and faults of a plan come back as they were written", "[sim][plan][property]") {
+TEST_CASE("clock, schedule, faults and disks of a plan come back as they were written", "[sim][plan][property]") {
   for (u64 seed = 0; seed < 40; ++seed) {
     CAPTURE(seed);
     Prng prng{seed, "test.plan"};
@@ -258,6 +268,12 @@ TEST_CASE("clock, schedule and faults of a plan come back as they were written",
       CHECK(back->faults.overrides[i].values[0] == drawn.fault_overrides[i].values[0]);
       CHECK(back->schedule.overrides[i].answer == drawn.overrides[i].answer);
     }
+    REQUIRE(back->disks.size() == drawn.disks.size());
+    for (u64 i = 0; i < drawn.disks.size(); ++i) {
+      CHECK(back->disks[i].config.name == drawn.disks[i].config.name);
+      CHECK(back->disks[i].config.settings == drawn.disks[i].config.settings);
+      CHECK(base::text_of(back->disks[i].content) == base::text_of(drawn.disks[i].content));
+    }
     CHECK(encode(*back) == bytes);  // and nothing was lost on the way
   }
 }
@@ -273,8 +289,9 @@ TEST_CASE("a plan's lists are checked in themselves", "[sim][plan][hostile]") {
       seal(bad);
       const auto plan = sim::decode_plan(bad, *storage);  // another plan, or refused; never out of its bytes
       if (!plan.ok()) {
+        const PlanError::Code code = plan.error().code;
         const bool known =
-            plan.error().code == PlanError::Code::Schedule || plan.error().code == PlanError::Code::Faults;
+            code == PlanError::Code::Schedule || code == PlanError::Code::Faults || code == PlanError::Code::Disks;
         REQUIRE(known);
       }
     }
@@ -288,6 +305,11 @@ TEST_CASE("a plan that is too long for a machine is refused before it is written
   plan.schedule.overrides = many;
   REQUIRE(!sim::check_plan(plan).ok());
   CHECK(sim::check_plan(plan).error().code == PlanError::Code::Schedule);
+  plan = sample("true\n");
+  const std::vector<sim::PlanDisk> disks(sim::kNodeDisksMax + 1);
+  plan.disks = disks;
+  REQUIRE(!sim::check_plan(plan).ok());
+  CHECK(sim::check_plan(plan).error().code == PlanError::Code::Disks);
   const std::string script(sim::kPlanBytesMax, 'x');
   CHECK(sim::check_plan(sample(script)).error().code == PlanError::Code::TooLarge);
 }

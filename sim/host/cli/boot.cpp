@@ -17,7 +17,7 @@ struct BootFlags {
   std::string plan_file;
   std::string save_plan;
   std::string kernel;
-  std::string disk;
+  std::vector<std::string> disks;  // live: files; else as `orrery run` takes them
   SchedFlags sched;
   bool digest = false;
   u32 context = 1;
@@ -38,7 +38,7 @@ int boot_live(const BootMachine& machine, const std::string& image, const std::s
   start.machine = &machine;
   start.program = find_program(machine.qemu);
   start.image = image;
-  start.memory_mib = machine_memory_mib(ram_bytes);
+  start.memory_mib = machine_memory_mib(ram_bytes, 0);
   start.disk = disk;
   const QemuResult result = attach_qemu(start);
   switch (result.how) {
@@ -108,7 +108,8 @@ const Verb kBootVerb = {
     "  --plan FILE     boot this plan instead of a script\n"
     "  --save-plan FILE  write the plan of SCRIPT to FILE and start nothing\n"
     "  --kernel FILE   another image of the machine (default: the one built beside this command)\n"
-    "  --disk FILE     live: a raw disk image, /dev/blkN.data in the machine (not on x86_64: q35 has it on PCI)\n"
+    "  --disk FILE     live: a raw disk image, /dev/blkN.data in the machine (not on x86_64: q35 has it on PCI);\n"
+    "                  with a script: NAME=SIZE[,...] as for `orrery run`, an image of at most 512K\n"
     "  --context N     events shown before and after the first difference (default 1)\n"
     "  --limit SECONDS real time the machine may take (default 600)\n"
     "example: orrery boot riscv64 script.fsh --seed 42 --digest\n"
@@ -132,7 +133,7 @@ int boot_verb(Context& context) {
   app.add_option("--plan", flags.plan_file);
   app.add_option("--save-plan", flags.save_plan);
   app.add_option("--kernel", flags.kernel);
-  app.add_option("--disk", flags.disk);
+  app.add_option("--disk", flags.disks)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--context", flags.context);
   app.add_option("--limit", flags.limit_s);
   app.add_flag("--digest", flags.digest);
@@ -146,10 +147,12 @@ int boot_verb(Context& context) {
     return usage_error(kBootVerb, "--plan and a script: only one of them");
   }
   const bool is_live = run.script_name.empty() && flags.plan_file.empty();
-  if (!flags.disk.empty() && (!is_live || !machine->has_virtio)) {
-    return usage_error(kBootVerb, is_live ? "--disk: " + flags.machine + " has no such device; x86_64-microvm has"
-                                          : "--disk: only a live machine has one");
+  if (!flags.disks.empty() && is_live && !machine->has_virtio) {
+    return usage_error(kBootVerb, "--disk: " + flags.machine + " has no such device; x86_64-microvm has");
   }
+  if (flags.disks.size() > 1 && is_live) return usage_error(kBootVerb, "--disk: a live machine has one");
+  if (!flags.disks.empty() && !flags.plan_file.empty()) return usage_error(kBootVerb, "--disk: the plan says its disks");
+  if (!is_live) run.flags.disks.texts = flags.disks;
   if (!flags.save_plan.empty() && run.script_name.empty()) return usage_error(kBootVerb, "--save-plan needs a script");
   if (const std::string mistake = run.flags.check(); !mistake.empty()) return usage_error(kBootVerb, mistake);
   if (!flags.sched.choices.empty()) return usage_error(kBootVerb, "--choices: `orrery run` writes them");
@@ -176,7 +179,8 @@ int boot_verb(Context& context) {
     std::fprintf(stderr, "%s\n", missing.c_str());
     return kUnsupported;
   }
-  if (is_live) return boot_live(*machine, image, flags.disk, run.flags.memory_value);
+  const std::string disk = flags.disks.empty() ? "" : flags.disks.front();
+  if (is_live) return boot_live(*machine, image, disk, run.flags.memory_value);
 
   HostRun host;
   if (readable) {

@@ -136,7 +136,9 @@ Comparison run_on_machine(const BootMachine& machine, const std::string& image, 
   start.machine = &machine;
   start.program = find_program(machine.qemu);
   start.image = image;
-  start.memory_mib = machine_memory_mib(what.options.ram_bytes);
+  u64 disk_bytes = 0;
+  for (const DiskShape& disk : what.options.disks) disk_bytes += disk.bytes;
+  start.memory_mib = machine_memory_mib(what.options.ram_bytes, disk_bytes);
   start.plan = what.plan;
   start.limit_s = options.limit_s;
 

@@ -237,9 +237,9 @@ std::string find_program(std::string_view name) {
   return {};
 }
 
-u64 machine_memory_mib(u64 ram_bytes) {
+u64 machine_memory_mib(u64 ram_bytes, u64 disk_bytes) {
   constexpr u64 kBesides = u64{128} << 20;  // image, tables of the world, stacks, firmware: boot/shared/world.h
-  return (2 * ram_bytes + ram_bytes / 8 + kBesides) >> 20;
+  return (2 * ram_bytes + ram_bytes / 8 + disk_bytes + disk_bytes / 8 + kBesides) >> 20;
 }
 
 // ── Frames ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -33,8 +33,8 @@ std::string boot_image_path(const BootMachine& machine);
 /// Where a program is on the PATH; empty: nowhere.
 std::string find_program(std::string_view name);
 
-/// A machine with a node of `ram_bytes`: memory QEMU is to give it, in MiB.
-u64 machine_memory_mib(u64 ram_bytes);
+/// A machine with a node of `ram_bytes` and `disk_bytes` of disks: memory QEMU is to give it, in MiB.
+u64 machine_memory_mib(u64 ram_bytes, u64 disk_bytes);
 
 /// One line of progress, and the end of a run.
 struct BareRoot {

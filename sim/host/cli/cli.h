@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/host/cli/disk_flags.h"
 #include "sim/host/filter.h"
 #include "sim/host/machine_host.h"
 #include "sim/host/nearest.h"
@@ -86,6 +87,7 @@ struct MachineFlags {
   u32 cores_value = kCoresDefault;
   u64 memory_value = kMemoryDefault;
   ClockConfig clock_value;
+  DiskFlags disks;
 
   void add_to(CLI::App& app);
   /// Empty, or what is wrong, with the allowed range.
@@ -131,7 +133,7 @@ struct ScriptRun {
 };
 /// Machine options of a script run.
 MachineOptions options_of(const ScriptRun& run, const Guest& guest);
-/// Reads flags, image and script into `run`; the exit code on failure, −1 to go on.
+/// Reads flags, images and script into `run`; the exit code on failure, −1 to go on.
 int prepare(ScriptRun& run, Guest& guest, const Verb& verb);
 /// Exit code of a finished world: the guest's status, 10 stalled (threads listed on stderr), 11 limit.
 int exit_code(Outcome outcome, World& world);

@@ -108,6 +108,7 @@ void MachineFlags::add_to(CLI::App& app) {
   app.add_option("--memory", memory);
   app.add_option("--clock", clock);
   app.add_option("--image", image);
+  app.add_option("--disk", disks.texts)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
 std::string MachineFlags::check() {
@@ -124,7 +125,8 @@ std::string MachineFlags::check() {
   }
   memory_value = *bytes;
   clock_value = {};
-  return parse_clock(clock, clock_value);
+  if (std::string wrong = parse_clock(clock, clock_value); !wrong.empty()) return wrong;
+  return disks.check();
 }
 
 std::string MachineFlags::text() const {
@@ -133,7 +135,7 @@ std::string MachineFlags::text() const {
   if (memory_value != kMemoryDefault) line += " --memory " + memory;
   if (!clock.empty()) line += " --clock " + quote(clock);
   if (!image.empty()) line += " --image " + quote(image);
-  return line;
+  return line + disks.text();
 }
 
 int parse_flags(CLI::App& app, const Context& context, const Verb& verb) {

@@ -245,7 +245,8 @@ int run_piped(ScriptRun& run, const Guest& guest, const RecordFlags& record) {
   release_containment();
   const int code = exit_code(outcome, machine.world());
   finish_recording(recorder, outcome, machine.world(), machine.world().finish());
-  return code;
+  const int failed = finish_disks(machine, run.flags.disks.writes_back());
+  return failed >= 0 ? failed : code;
 }
 
 }  // namespace
@@ -253,17 +254,21 @@ int run_piped(ScriptRun& run, const Guest& guest, const RecordFlags& record) {
 const Verb kLiveVerb = {
     "live", "the machine at this terminal; piped input is run as a script",
     "usage: orrery live [--seed N] [--cores N] [--memory SIZE] [--speed X] [--record FILE]\n"
+    "                   [--disk NAME=SIZE[,...]]... [--write-back exit]\n"
     "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
     "  --cores N       virtual cores, 1 to 128 (default 1)\n"
     "  --memory SIZE   memory of the node, 16M to 3584M (default 64M)\n"
     "  --image FILE    another boot image, a ustar archive (default: built in)\n"
+    ORRERY_DISK_HELP
+    "  --write-back exit  at the end the images of disks hold what the disks do (default: a run changes no file)\n"
     "  --speed X       virtual seconds a second, 0.01 to 1000 (default 1)\n"
     "  --record FILE   where the session is recorded (default: the state folder, kept for 7 days)\n"
+    "  --embed         the recording holds the images of disks whatever their size (default: up to 1M, else a hash)\n"
     "  --state DIR     the state folder (default: $XDG_STATE_HOME/orrery or ~/.local/state/orrery)\n"
     "Ctrl-] q leaves without asking the guest.\n"
     "example: echo 'ls /bin' | orrery live\n"
     "exit:    the guest's status   2 usage   5 Orrery's own failure   8 unreadable file   10 stalled\n"
-    "         130, 143 interrupted\n",
+    "         11 the host failed: a disk's image   130, 143 interrupted\n",
     live_verb};
 
 int live_verb(Context& context) {
@@ -271,6 +276,7 @@ int live_verb(Context& context) {
   ScriptRun run;
   double speed = 1;
   run.flags.add_to(app);
+  app.add_option("--write-back", run.flags.disks.write_back);
   RecordFlags record;
   record.add_to(app);
   record.add_state_to(app);
@@ -282,6 +288,7 @@ int live_verb(Context& context) {
   if (!(speed >= 0.01 && speed <= 1000)) return usage_error(kLiveVerb, "--speed: allowed is 0.01 to 1000");
   Guest guest = context.guest;
   if (const int code = load_image(run.flags.image, guest.image); code >= 0) return code;
+  if (const int code = run.flags.disks.open(); code >= 0) return code;
   std::signal(SIGPIPE, SIG_IGN);
   if (!stdin_is_terminal()) return run_piped(run, guest, record);
 
@@ -312,7 +319,8 @@ int live_verb(Context& context) {
   if (recorder.is_open()) {
     std::fprintf(stderr, "orrery: recorded; replay with: orrery replay %s\n", quote(recorder.path()).c_str());
   }
-  return code;
+  const int failed = finish_disks(machine, run.flags.disks.writes_back());
+  return failed >= 0 ? failed : code;
 }
 
 }  // namespace sim::host::cli

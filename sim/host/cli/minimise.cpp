@@ -76,7 +76,7 @@ std::string counts_text(const Minimal& minimal) {
 std::string script_in(const std::string& path, const Guest& guest) {
   const replay::Recording recording = replay::load(path);
   if (!recording.usable()) return {};
-  return replay::machine_of(recording, guest.image, guest.entries).options.script;
+  return replay::machine_of(recording, guest.image, guest.entries, files_for(path)).options.script;
 }
 
 void print_lines(const char* title, const std::string& text) {

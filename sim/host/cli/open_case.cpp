@@ -28,7 +28,7 @@ OpenedCase open_recording(const std::string& path, const Guest& guest, const Ver
     if (!recorded.error.empty()) return refuse(recorded.error, kUnreadable);
     return {std::move(recorded.which), kHeld, std::move(recorded.setup)};
   }
-  replay::PlanRead plan = replay::machine_of(recording, guest.image, guest.entries);
+  replay::PlanRead plan = replay::machine_of(recording, guest.image, guest.entries, files_for(path));
   if (!plan.error.empty()) return refuse(plan.error, kUnreadable);
   if (plan.options.nodes != 1 || plan.options.console != ConsoleKind::Script ||
       !recording.all<replay::Input>().empty()) {
@@ -38,7 +38,9 @@ OpenedCase open_recording(const std::string& path, const Guest& guest, const Ver
   run.flags.cores = std::to_string(plan.options.cores);
   run.flags.memory = size_text(plan.options.ram_bytes);
   run.flags.seed = std::to_string(recording.header().seed);
+  for (const DiskShape& disk : plan.options.disks) run.flags.disks.texts.push_back(disk_text(disk));
   if (const std::string wrong = run.flags.check(); !wrong.empty()) return refuse(wrong, kUnreadable);
+  run.flags.disks.disks = plan.options.disks;  // with what they hold
   run.script = plan.options.script;
   run.script_name = recording.header().sources.empty() ? path : recording.header().sources.front();
   Guest own = guest;
@@ -60,6 +62,9 @@ OpenedCase open_case(const std::string& path, const MachineFlags& flags, const G
       return {nullptr,
               usage_error(verb, "--fault and --swarm are for scripts: " + path + " says itself what may strike"),
               {}};
+    }
+    if (!flags.disks.texts.empty()) {
+      return {nullptr, usage_error(verb, "--disk is for scripts: " + path + " says itself which disks there are"), {}};
     }
     auto opened = std::make_unique<scenario::ScenarioCase>(path, guest.entries, guest.image);
     for (const std::string& line : opened->mistakes()) std::fprintf(stderr, "%s\n", line.c_str());

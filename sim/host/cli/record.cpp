@@ -66,6 +66,7 @@ void forget_old_sessions(const std::string& folder) {
 void RecordFlags::add_to(CLI::App& app) {
   app.add_option("--record", file);
   app.add_option("--digests", digests);
+  app.add_flag("--embed", embed);
 }
 
 void RecordFlags::add_state_to(CLI::App& app) { app.add_option("--state", state); }
@@ -80,6 +81,8 @@ int start_recording(replay::Recorder& recorder, Machine& machine, const RecordFl
   replay::Recorder::Options options{
       .path = flags.file,
       .digests = flags.digests == "dense" ? replay::Digests::Dense : replay::Digests::Sparse,
+      // Of an image that is written back nothing else is left of what the run began with.
+      .embed_disks = flags.embed || run.flags.disks.writes_back(),
   };
   if (flags.always) options.created = utc_text("%Y-%m-%dT%H:%M:%SZ");
   if (!run.script_name.empty()) options.sources = {fs::path(run.script_name).filename().string()};
@@ -117,6 +120,11 @@ bool is_recording(const std::string& path) {
   const std::size_t bytes = std::fread(head, 1, sizeof head, file);
   std::fclose(file);
   return std::string_view(head, bytes) == kMagic;
+}
+
+replay::DiskFiles files_for(const std::string& recording, std::vector<std::string> named) {
+  const fs::path folder = fs::path(recording).parent_path();
+  return {.named = std::move(named), .folders = {folder.empty() ? "." : folder.string(), "."}};
 }
 
 int load_recording(const Verb& verb, const std::string& path, replay::Recording& recording) {

@@ -9,6 +9,7 @@ struct RecordFlags {
   std::string file;
   std::string digests = "sparse";
   std::string state;
+  bool embed = false;   // images of disks, whatever their size
   bool always = false;  // without --record: into the state folder, where sessions are kept for 7 days
 
   void add_to(CLI::App& app);
@@ -25,6 +26,8 @@ void finish_recording(replay::Recorder& recorder, Outcome outcome, World& world,
 
 /// Whether a file begins as recordings do; `-` is none.
 bool is_recording(const std::string& path);
+/// Where the files are that a recording names: those of `named`, its own folder, the working directory.
+replay::DiskFiles files_for(const std::string& recording, std::vector<std::string> named = {});
 /// Loads a recording for `verb`: −1 to go on, 8 when nothing of it can be used, 12 when another version or model made it.
 /// A damaged end is told on stderr, and what is before it is used.
 int load_recording(const Verb& verb, const std::string& path, replay::Recording& recording);

@@ -18,8 +18,8 @@ const Verb kRecordingVerb = {
     "recording", "look at a recording, or make another one of it",
     "usage: orrery recording info|check FILE [--inputs] [--show-secrets]\n"
     "       orrery recording repair IN OUT\n"
-    "       orrery recording redact IN OUT [--input SOURCE[@N]]...\n"
-    "       orrery recording cut IN OUT --until TIME\n"
+    "       orrery recording redact IN OUT [--input SOURCE[@N]]... [--file FILE]\n"
+    "       orrery recording cut IN OUT --until TIME [--file FILE]\n"
     "       orrery recording detach IN OUT   or   attach IN OUT --file FILE\n"
     "  info            what was run, by which model, its inputs and how it ended\n"
     "  check           reads every frame; says where the first bad one is\n"
@@ -27,6 +27,7 @@ const Verb kRecordingVerb = {
     "  redact          replaces secret and named input by fillers, runs the result and records that\n"
     "  cut             the run up to a virtual time\n"
     "  detach, attach  keeps only the hash of what is attached (images, files of a scenario), or puts one back\n"
+    "  --file FILE     of redact and cut: the image of a disk that the recording has only the hash of\n"
     "  --inputs        each input with its time\n"
     "  --show-secrets  also what was typed while the terminal did not show it\n"
     "  --input NAME    what to redact: console:1 is all that was typed at node 1, console:1@3 its third piece\n"
@@ -116,6 +117,13 @@ void print_json(const replay::Recording& recording, const std::string& problem) 
       static_cast<unsigned long long>(header.seed));
 }
 
+std::string describe(const DiskShape& disk, const replay::Sha256& image) {
+  constexpr const char* kCaches[] = {"no cache", "an ordered cache", "a volatile cache"};
+  return std::to_string(disk.bytes) + " bytes at node " + std::to_string(disk.node) + ", " +
+         kCaches[static_cast<u8>(disk.settings.cache)] +
+         (image == replay::Sha256{} ? ", blank" : ", image " + replay::hex(image));
+}
+
 std::string describe(const NodeShape& shape) {
   constexpr const char* kConsoles[] = {"no console", "a terminal", "a script", "a console its plan types on"};
   std::string text = std::to_string(shape.cores) + " cores, " + std::to_string(shape.ram_bytes) + " bytes of memory, " +
@@ -147,6 +155,10 @@ void print_info(const replay::Recording& recording, const Request& request) {
     }
     for (const LinkShape& link : plan.options.links) {
       std::printf("link      %s, %zu nodes\n", link.name.c_str(), link.joins.size());
+    }
+    for (u32 i = 0; i < plan.options.disks.size(); ++i) {
+      const DiskShape& disk = plan.options.disks[i];
+      std::printf("disk      %s, %s\n", disk.name.c_str(), describe(disk, plan.disk_images[i]).c_str());
     }
   } else {
     std::printf("world     %s\n", plan.error.c_str());
@@ -243,10 +255,13 @@ int rerun(const Request& request, const Guest& guest) {
   replay::Recording recording;
   if (const int code = load_recording(kRecordingVerb, request.in, recording); code >= 0) return code;
   if (recording.scenario() != nullptr) return cut_scenario(request, guest, recording, until);
+  std::vector<std::string> named;
+  if (!request.file.empty()) named.push_back(request.file);
+  const replay::DiskFiles files = files_for(request.in, std::move(named));
   const replay::Rerun done =
       request.action == "cut"
-          ? replay::cut(recording, until, guest.image, guest.entries, request.out)
-          : replay::redact(recording, {.names = request.names}, guest.image, guest.entries, request.out);
+          ? replay::cut(recording, until, guest.image, guest.entries, request.out, files)
+          : replay::redact(recording, {.names = request.names}, guest.image, guest.entries, request.out, files);
   if (!done.error.empty()) return refuse(request, done.error, kUnreadable);
   if (request.action == "redact") {
     std::printf("%llu inputs replaced\n", static_cast<unsigned long long>(done.inputs_replaced));

@@ -57,18 +57,20 @@ void print_end(const replay::Replayed& replayed, const replay::Recording& record
 
 const Verb kReplayVerb = {
     "replay", "run a recording again and check its digests",
-    "usage: orrery replay FILE [--until TIME] [--speed X] [--digests] [--digest] [--trace FILTER]\n"
+    "usage: orrery replay FILE [--until TIME] [--speed X] [--digests] [--digest] [--trace FILTER] [--file FILE]...\n"
     "  --until TIME    stop at this virtual time, for example 30s (default: the recording's end)\n"
     "  --speed X       virtual seconds a second (default: as fast as it goes)\n"
     "  --digests       the recording's milestones on stderr, as they are met\n"
     "  --digest        the trace digest as the last line: digest <32 hexadecimal digits>\n"
     "  --trace FILTER  events on stderr, as for `orrery run`\n"
+    "  --file FILE     the image of a disk that the recording has only the hash of (default: by its name, beside the\n"
+    "                  recording or here)\n"
     "  --quiet         no console output\n"
     "  --console       of a scenario: what its nodes print\n"
     "  --json          one document on stdout, schema orrery.replay/1; the console moves to stderr\n"
     "example: orrery replay session.orrery --until 12.4s\n"
     "exit:    0 equal   2 usage   4 different (the interval is named)   5 Orrery's own failure   7 watchdog\n"
-    "         8 unreadable recording   12 another version or model\n",
+    "         8 unreadable recording   11 the host failed: a disk's image   12 another version or model\n",
     replay_verb};
 
 int replay_verb(Context& context) {
@@ -76,6 +78,7 @@ int replay_verb(Context& context) {
   std::string path;
   std::string until;
   std::string filter;
+  std::vector<std::string> files;
   double speed = 0;
   bool digests = false;
   bool digest = false;
@@ -86,6 +89,7 @@ int replay_verb(Context& context) {
   app.add_option("--until", until);
   app.add_option("--speed", speed);
   app.add_option("--trace", filter);
+  app.add_option("--file", files)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_flag("--digests", digests);
   app.add_flag("--digest", digest);
   app.add_flag("--quiet,-q", quiet);
@@ -121,7 +125,7 @@ int replay_verb(Context& context) {
   if (console_shown) {
     return usage_error(kReplayVerb, "--console is for scenarios: a script's or session's console is always shown");
   }
-  replay::PlanRead plan = replay::machine_of(recording, context.guest.image, context.guest.entries);
+  replay::PlanRead plan = replay::machine_of(recording, context.guest.image, context.guest.entries, files_for(path, files));
   if (!plan.error.empty()) {
     std::fprintf(stderr, "orrery replay: %s: %s\n", path.c_str(), plan.error.c_str());
     return kUnreadable;
@@ -165,6 +169,7 @@ int replay_verb(Context& context) {
 
   int code = kHeld;
   std::string report;
+  if (const int failed = finish_disks(machine, false); failed >= 0) return failed;
   if (!replayed.error.empty()) {
     code = kUnreadable;
     report = replayed.error;

@@ -76,16 +76,19 @@ const Verb kRunVerb = {
     "run", "a scenario, or a console script in a world of one node, as fast as it goes",
     "usage: orrery run SCENARIO.lua|SCRIPT|- [--seed N] [--cores N] [--memory SIZE] [--until TIME] [--record FILE]\n"
     "                  [--sched S] [--overrides FILE] [--override LINE]... [--choices FILE]\n"
-    "                  [--fault RULE]... [--swarm CLASSES] [--checks C]\n"
+    "                  [--fault RULE]... [--swarm CLASSES] [--checks C] [--disk NAME=SIZE[,...]]... [--write-back exit]\n"
     "                  [--digest] [--trace FILTER]\n"
     "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
     "  --cores N       virtual cores, 1 to 128 (default 1)\n"
     "  --memory SIZE   memory of the node, 16M to 3584M (default 64M)\n"
     "  --clock SPEC    of the node's clock, for example skew=-50ms,drift=300 (ppm; default: none)\n"
     "  --image FILE    another boot image, a ustar archive (default: built in)\n"
+    ORRERY_DISK_HELP
+    "  --write-back exit  at the end the images of disks hold what the disks do (default: a run changes no file)\n"
     "  --until TIME    stop at this virtual time, for example 30s (default: when the guest halts)\n"
     "  --record FILE   what defines the run and its digests, for `orrery replay`\n"
     "  --digests D     sparse or dense: how many digests are recorded (default sparse)\n"
+    "  --embed         the recording holds the images of disks whatever their size (default: up to 1M, else a hash)\n"
     "  --sched S       how the choices of the schedule are answered: fair, random, sticky, pct, perturb, few, starve,\n"
     "                  walk or mix, with knobs as in pct:depth=2; or replay:FILE (default: the model's own rule)\n"
     "  --overrides F   a file of choices set otherwise; --override LINE sets one\n"
@@ -106,7 +109,8 @@ const Verb kRunVerb = {
     "example: orrery run script.fsh --seed 42 --cores 4 --digest\n"
     "exit:    0 held: the guest ended with status 0   1 it ended with another   2 usage   5 Orrery's own failure\n"
     "         6 excused: it failed, and holds without faults that the plan asks for and nothing can survive\n"
-    "         7 watchdog: silent loop   8 unreadable file   10 stalled   11 limit reached   130 interrupted\n",
+    "         7 watchdog: silent loop   8 unreadable file   10 stalled   11 limit reached, or the host failed\n"
+    "         130 interrupted\n",
     run_verb};
 
 int run_verb(Context& context) {
@@ -123,6 +127,7 @@ int run_verb(Context& context) {
   bool console_shown = false;
   bool bless = false;
   run.flags.add_to(app);
+  app.add_option("--write-back", run.flags.disks.write_back);
   app.add_option("script", run.script_name);
   app.add_option("--until", until);
   record.add_to(app);
@@ -143,6 +148,9 @@ int run_verb(Context& context) {
   }
   if (const std::string mistake = record.check(); !mistake.empty()) return usage_error(kRunVerb, mistake);
   if (is_scenario(run.script_name)) {
+    if (!run.flags.disks.texts.empty() || run.flags.disks.writes_back()) {
+      return usage_error(kRunVerb, "--disk and --write-back are for scripts: a scenario says itself which disks there are");
+    }
     return run_scenario(context, kRunVerb,
                         {.path = run.script_name,
                          .seed = run.flags.seed,
@@ -217,6 +225,7 @@ int run_verb(Context& context) {
   }
   const base::Digest root = world.finish();
   finish_recording(recorder, outcome, world, root);
+  if (const int failed = finish_disks(machine, run.flags.disks.writes_back()); failed >= 0) code = failed;
   report_overrides(machine, world);
   faults.print();
   if (!sched.choices.empty() && !choices.write(sched.choices, world)) {

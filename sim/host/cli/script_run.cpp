@@ -35,12 +35,14 @@ MachineOptions options_of(const ScriptRun& run, const Guest& guest) {
           .console = ConsoleKind::Script,
           .script = run.script,
           .entries = guest.entries,
-          .clock = run.flags.clock_value};
+          .clock = run.flags.clock_value,
+          .disks = run.flags.disks.disks};
 }
 
 int prepare(ScriptRun& run, Guest& guest, const Verb& verb) {
   if (const std::string mistake = run.flags.check(); !mistake.empty()) return usage_error(verb, mistake);
   if (const int code = load_image(run.flags.image, guest.image); code >= 0) return code;
+  if (const int code = run.flags.disks.open(); code >= 0) return code;
   if (!read_script(run.script_name, run.script)) {
     std::fprintf(stderr, "orrery: %s: cannot be read\n", run.script_name.c_str());
     return kUnreadable;

@@ -173,7 +173,9 @@ int variant_verb(Context& context) {
   CLI::App app;
   std::string variant;
   std::string image_path;
+  std::vector<std::string> files;
   app.add_option("--variant", variant);
+  app.add_option("--file", files)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--image", image_path);
   std::string path_of_scenario;
   std::string seed;
@@ -192,7 +194,7 @@ int variant_verb(Context& context) {
   std::string image = context.guest.image;
   if (const int code = load_image(image_path, image); code >= 0) return code;
   become(variant);
-  replay::PlanRead plan = replay::machine_of(recording, image, context.guest.entries);
+  replay::PlanRead plan = replay::machine_of(recording, image, context.guest.entries, {.named = files});
   if (!plan.error.empty()) return usage_error(kVerifyVerb, plan.error);
   if (variant == "again") run_earlier(plan);
 

@@ -207,6 +207,18 @@ struct Subject {
   std::string title;
 };
 
+/// Flags that tell the children, which run in other folders, where the files of disks are.
+std::vector<std::string> disk_files(const std::vector<DiskShape>& disks) {
+  std::vector<std::string> flags;
+  for (const DiskShape& disk : disks) {
+    if (!disk.file) continue;
+    flags.emplace_back("--file");
+    flags.push_back(std::filesystem::absolute(disk.file->path()).string());
+  }
+  return flags;
+}
+
+/// Empty `file` where the image of a disk cannot be read; `title` says which then.
 Subject subject_of(const ScriptRun& run, const Guest& guest) {
   const MachineOptions options = options_of(run, guest);
   const replay::Buffer plan = replay::plan_of(options);
@@ -215,7 +227,13 @@ Subject subject_of(const ScriptRun& run, const Guest& guest) {
                               .plan = replay::sha256_of(plan),
                               .seed = options.seed,
                               .sources = {run.script_name}};
-  return {replay::file_of({header, replay::PlanFrame{plan}}), run.script_name + " seed " + run.flags.seed};
+  std::vector<replay::Content> contents = {header, replay::PlanFrame{plan}};
+  for (const DiskShape& disk : options.disks) {
+    replay::DiskAttachments made = replay::attachments_of(disk, false);
+    if (!made.error.empty()) return {{}, made.error};
+    for (replay::Attachment& part : made.parts) contents.emplace_back(std::move(part));
+  }
+  return {replay::file_of(contents), run.script_name + " seed " + run.flags.seed};
 }
 
 /// In the order in which a difference is best explained: the first that differs names the cause.
@@ -254,7 +272,8 @@ const Verb kVerifyVerb = {
     "[--with BINARY]...\n"
     "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
     "  --seeds A..B    each seed from A to B\n"
-    "  --cores --memory --image   as for `orrery run`\n"
+    "  --cores --memory --image --disk   as for `orrery run`\n"
+    "  --file FILE     the image of a disk that a recording has only the hash of\n"
     "  --quick         again, fresh, poison, alloc, env (default)\n"
     "  --full          also clock, load, restore; names what it leaves out\n"
     "  --bare          instead of these: the host and each bare machine under QEMU\n"
@@ -271,6 +290,7 @@ int verify_verb(Context& context) {
   ScriptRun run;
   std::string seeds;
   std::vector<std::string> binaries;
+  std::vector<std::string> files;
   bool quick = false;
   bool full = false;
   bool bare = false;
@@ -280,6 +300,7 @@ int verify_verb(Context& context) {
   app.add_option("script", run.script_name);
   app.add_option("--seeds", seeds);
   app.add_option("--with", binaries);
+  app.add_option("--file", files)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--context", context_events);
   app.add_flag("--quick", quick);
   app.add_flag("--full", full);
@@ -289,8 +310,10 @@ int verify_verb(Context& context) {
   if (run.script_name.empty()) return usage_error(kVerifyVerb, "a script is needed (- is standard input)");
   Guest guest = context.guest;
   Subject recorded;
+  std::vector<DiskShape> disks;
   const bool of_scenario = is_scenario(run.script_name);
   if (of_scenario) {
+    if (!run.flags.disks.texts.empty()) return usage_error(kVerifyVerb, "--disk is for scripts");
     if (bare) return usage_error(kVerifyVerb, "--bare: a scenario runs on the host");
     if (const int code = check_scenario(context, run.script_name); code >= 0) return code;
     run.flags.seed_value = parse_seed(run.flags.seed);
@@ -301,9 +324,20 @@ int verify_verb(Context& context) {
     std::string bytes;
     if (!read_file(run.script_name, bytes)) return kUnreadable;
     bytes.resize(recording.good_bytes);
+    if (recording.scenario() == nullptr) {
+      replay::PlanRead plan =
+          replay::machine_of(recording, guest.image, guest.entries, files_for(run.script_name, files));
+      if (!plan.error.empty()) {
+        std::fprintf(stderr, "orrery verify: %s: %s\n", run.script_name.c_str(), plan.error.c_str());
+        return kUnreadable;
+      }
+      disks = std::move(plan.options.disks);
+    }
     recorded = {{bytes.begin(), bytes.end()}, run.script_name};
   } else if (const int code = prepare(run, guest, kVerifyVerb); code >= 0) {
     return code;
+  } else {
+    disks = run.flags.disks.disks;
   }
   u64 first = run.flags.seed_value;
   u64 last = first;
@@ -339,6 +373,10 @@ int verify_verb(Context& context) {
                             : is_script ? subject_of(run, guest)
                                         : recorded;
     const std::string& title = subject.title;
+    if (subject.file.empty() && !of_scenario) {
+      std::fprintf(stderr, "orrery verify: %s\n", title.c_str());
+      return kUnreadable;
+    }
     const int file = memory_file(subject.file);
     if (file < 0) {
       std::fprintf(stderr, "orrery verify: no memory file for the recording\n");
@@ -346,6 +384,7 @@ int verify_verb(Context& context) {
     }
     std::vector<std::string> more;
     if (!run.flags.image.empty()) more = {"--image", run.flags.image};
+    for (std::string& flag : disk_files(disks)) more.push_back(std::move(flag));
     if (of_scenario)
       more = {"--scenario", std::filesystem::absolute(run.script_name).string(), "--seed", run.flags.seed};
     std::vector<Child> children;
