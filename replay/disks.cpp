@@ -30,9 +30,8 @@ bool read_pieces(const DiskImage& file, u64 piece_bytes, const Take& take) {
 bool hash_of_file(const DiskImage& file, Sha256& hash) {
   const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> state(EVP_MD_CTX_new(), EVP_MD_CTX_free);
   EVP_DigestInit_ex(state.get(), EVP_sha256(), nullptr);
-  if (!read_pieces(file, kReadBytes, [&](const Buffer& piece) {
-        EVP_DigestUpdate(state.get(), piece.data(), piece.size());
-      })) {
+  if (!read_pieces(file, kReadBytes,
+                   [&](const Buffer& piece) { EVP_DigestUpdate(state.get(), piece.data(), piece.size()); })) {
     return false;
   }
   return EVP_DigestFinal_ex(state.get(), hash.data(), nullptr) == 1;

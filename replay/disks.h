@@ -18,7 +18,7 @@ constexpr u64 kDiskEmbeddedBytesMax = u64{512} << 20;
 
 /// Where the files are that a recording names.
 struct DiskFiles {
-  std::vector<std::string> named;           // any of them, told by its content
+  std::vector<std::string> named;            // any of them, told by its content
   std::vector<std::string> folders = {"."};  // where the names in the recording are looked up
 };
 

@@ -43,7 +43,8 @@ Rerun run_again(const Recording& recording, u64 until, std::vector<std::string> 
                             .sources = recording.header().sources,
                             .redacted = std::move(redacted)};
   for (const Attachment* attachment : recording.all<Attachment>()) {
-    if (attachment->kind == Attachment::Kind::Image && options.image_name.empty()) options.image_name = attachment->name;
+    if (attachment->kind == Attachment::Kind::Image && options.image_name.empty())
+      options.image_name = attachment->name;
   }
   sim::host::Machine machine(std::move(plan.options));
   Recorder recorder;
@@ -86,7 +87,8 @@ Reattached detach(const Recording& recording) {
   for (Content& content : contents) {
     Attachment* attachment = std::get_if<Attachment>(&content);
     if (attachment != nullptr && !attachment->external) {
-      const bool is_part = last != nullptr && is_disk(*attachment) && is_disk(*last) && last->sha256 == attachment->sha256;
+      const bool is_part =
+          last != nullptr && is_disk(*attachment) && is_disk(*last) && last->sha256 == attachment->sha256;
       if (is_part) continue;  // of what was detached just before
       attachment->external = true;
       attachment->bytes.clear();

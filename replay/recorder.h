@@ -23,7 +23,7 @@ class Recorder {
     std::string image_name;  // not empty: the image is not the one built in, and is attached
     Digests digests = Digests::Sparse;
     bool embed_disks = false;  // what disks hold at the start is kept whatever its size
-    bool exclusive = false;  // the file must not exist yet
+    bool exclusive = false;    // the file must not exist yet
     /// Of a scenario's run: its files, and the schedule it was asked for (empty: none). No images: they follow from the files.
     std::optional<Scenario> scenario;
     u64 seed = 0;  // of the run; its machine may have been booted under another

@@ -56,12 +56,12 @@ sim::World& make_world(sim::WorldConfig config, sim::NodeConfig node, u64 ram_by
     }
   }
   if (work == nullptr) {
-    fail(
-        kStatusUnsupported,
-        base::format(text,
-                     "orrery: a node of {} MiB with {} MiB of disks needs a machine with {} MiB of free memory; this one "
-                     "has {} MiB\n",
-                     mebibytes(ram_bytes), mebibytes(disk_bytes), mebibytes(needed), present >> 20));
+    fail(kStatusUnsupported,
+         base::format(
+             text,
+             "orrery: a node of {} MiB with {} MiB of disks needs a machine with {} MiB of free memory; this one "
+             "has {} MiB\n",
+             mebibytes(ram_bytes), mebibytes(disk_bytes), mebibytes(needed), present >> 20));
   }
   node.ram = {ram, ram_bytes};
   const auto world = sim::World::create(config, {work, work_bytes});

@@ -34,7 +34,8 @@ u8* map_pages(u64 bytes) {
 
 u8* map_memory(u64 bytes) {
   u8* memory = map_pages(bytes);
-  if (memory != nullptr && large_pages()) madvise(memory, bytes, MADV_HUGEPAGE);  // where the host has none, small ones serve
+  if (memory != nullptr && large_pages())
+    madvise(memory, bytes, MADV_HUGEPAGE);  // where the host has none, small ones serve
   return memory;
 }
 

@@ -24,7 +24,8 @@ std::string why_not(const WorldConfig& config) {
 }
 
 /// The disks of the plan, their content read from files into `contents`. Empty, or which is not portable.
-std::string take_disks(const MachineOptions& options, std::vector<std::string>& contents, std::vector<PlanDisk>& disks) {
+std::string take_disks(const MachineOptions& options, std::vector<std::string>& contents,
+                       std::vector<PlanDisk>& disks) {
   contents.reserve(options.disks.size());  // views of them are kept
   for (const DiskShape& shape : options.disks) {
     const u64 bytes = shape.image_bytes();

@@ -151,7 +151,8 @@ int boot_verb(Context& context) {
     return usage_error(kBootVerb, "--disk: " + flags.machine + " has no such device; x86_64-microvm has");
   }
   if (flags.disks.size() > 1 && is_live) return usage_error(kBootVerb, "--disk: a live machine has one");
-  if (!flags.disks.empty() && !flags.plan_file.empty()) return usage_error(kBootVerb, "--disk: the plan says its disks");
+  if (!flags.disks.empty() && !flags.plan_file.empty())
+    return usage_error(kBootVerb, "--disk: the plan says its disks");
   if (!is_live) run.flags.disks.texts = flags.disks;
   if (!flags.save_plan.empty() && run.script_name.empty()) return usage_error(kBootVerb, "--save-plan needs a script");
   if (const std::string mistake = run.flags.check(); !mistake.empty()) return usage_error(kBootVerb, mistake);

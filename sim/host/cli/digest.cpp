@@ -52,7 +52,8 @@ int read_subject(const Context& context, ScriptRun& run, Subject& subject) {
     subject.options = options_of(run, guest);
     return -1;
   }
-  replay::PlanRead plan = replay::machine_of(*subject.recording, guest.image, guest.entries, files_for(run.script_name));
+  replay::PlanRead plan =
+      replay::machine_of(*subject.recording, guest.image, guest.entries, files_for(run.script_name));
   if (!plan.error.empty()) {
     std::fprintf(stderr, "orrery digest: %s: %s\n", run.script_name.c_str(), plan.error.c_str());
     return kUnreadable;

@@ -89,7 +89,7 @@ std::string read_field(std::string_view key, std::string_view value, DiskShape& 
   if (key == "sector") return field.sector(disk.sector_bytes);
   if (key == "unit") return field.sector(disk.atomic_bytes);
   if (key == "node") return field.number(1, 1, disk.node);  // the world of a script has one
-  const std::vector<std::string> known = {"image", "cache",  "latency", "bandwidth", "queue",
+  const std::vector<std::string> known = {"image",    "cache",  "latency", "bandwidth", "queue",
                                           "channels", "buffer", "sector",  "unit",      "node"};
   const std::string near = nearest(std::string(key), known);
   std::string keys;
@@ -160,7 +160,8 @@ std::string DiskFlags::check() {
     disks.push_back(std::move(disk));
   }
   if (disks.size() > kNodeDisksMax) {
-    return "--disk: a node has at most " + std::to_string(kNodeDisksMax) + " disks, not " + std::to_string(disks.size());
+    return "--disk: a node has at most " + std::to_string(kNodeDisksMax) + " disks, not " +
+           std::to_string(disks.size());
   }
   if (write_back.empty()) return {};
   if (write_back != "exit") return "--write-back " + write_back + ": allowed is exit";

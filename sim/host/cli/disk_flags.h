@@ -8,7 +8,7 @@
 namespace sim::host::cli {
 
 /// A line of a verb's help, as the text of a macro: help texts are literals.
-#define ORRERY_DISK_HELP                                                                                        \
+#define ORRERY_DISK_HELP                                                                                           \
   "  --disk NAME=SIZE[,KEY=VALUE]...  a disk of the node, blank or with image=FILE, a file that no run changes;\n" \
   "                  cache=none|ordered|volatile, latency=TIME, bandwidth=SIZE (a second), queue=N, channels=N,\n" \
   "                  buffer=SIZE (of its cache), sector=512|4096, unit=512|4096, node=1\n"

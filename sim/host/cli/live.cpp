@@ -258,8 +258,7 @@ const Verb kLiveVerb = {
     "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
     "  --cores N       virtual cores, 1 to 128 (default 1)\n"
     "  --memory SIZE   memory of the node, 16M to 3584M (default 64M)\n"
-    "  --image FILE    another boot image, a ustar archive (default: built in)\n"
-    ORRERY_DISK_HELP
+    "  --image FILE    another boot image, a ustar archive (default: built in)\n" ORRERY_DISK_HELP
     "  --write-back exit  at the end the images of disks hold what the disks do (default: a run changes no file)\n"
     "  --speed X       virtual seconds a second, 0.01 to 1000 (default 1)\n"
     "  --record FILE   where the session is recorded (default: the state folder, kept for 7 days)\n"

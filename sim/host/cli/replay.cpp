@@ -125,7 +125,8 @@ int replay_verb(Context& context) {
   if (console_shown) {
     return usage_error(kReplayVerb, "--console is for scenarios: a script's or session's console is always shown");
   }
-  replay::PlanRead plan = replay::machine_of(recording, context.guest.image, context.guest.entries, files_for(path, files));
+  replay::PlanRead plan =
+      replay::machine_of(recording, context.guest.image, context.guest.entries, files_for(path, files));
   if (!plan.error.empty()) {
     std::fprintf(stderr, "orrery replay: %s: %s\n", path.c_str(), plan.error.c_str());
     return kUnreadable;

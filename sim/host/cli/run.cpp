@@ -76,14 +76,14 @@ const Verb kRunVerb = {
     "run", "a scenario, or a console script in a world of one node, as fast as it goes",
     "usage: orrery run SCENARIO.lua|SCRIPT|- [--seed N] [--cores N] [--memory SIZE] [--until TIME] [--record FILE]\n"
     "                  [--sched S] [--overrides FILE] [--override LINE]... [--choices FILE]\n"
-    "                  [--fault RULE]... [--swarm CLASSES] [--checks C] [--disk NAME=SIZE[,...]]... [--write-back exit]\n"
+    "                  [--fault RULE]... [--swarm CLASSES] [--checks C] [--disk NAME=SIZE[,...]]... [--write-back "
+    "exit]\n"
     "                  [--digest] [--trace FILTER]\n"
     "  --seed N        decimal, 0x..., or any text, hashed (default 1)\n"
     "  --cores N       virtual cores, 1 to 128 (default 1)\n"
     "  --memory SIZE   memory of the node, 16M to 3584M (default 64M)\n"
     "  --clock SPEC    of the node's clock, for example skew=-50ms,drift=300 (ppm; default: none)\n"
-    "  --image FILE    another boot image, a ustar archive (default: built in)\n"
-    ORRERY_DISK_HELP
+    "  --image FILE    another boot image, a ustar archive (default: built in)\n" ORRERY_DISK_HELP
     "  --write-back exit  at the end the images of disks hold what the disks do (default: a run changes no file)\n"
     "  --until TIME    stop at this virtual time, for example 30s (default: when the guest halts)\n"
     "  --record FILE   what defines the run and its digests, for `orrery replay`\n"
@@ -149,7 +149,8 @@ int run_verb(Context& context) {
   if (const std::string mistake = record.check(); !mistake.empty()) return usage_error(kRunVerb, mistake);
   if (is_scenario(run.script_name)) {
     if (!run.flags.disks.texts.empty() || run.flags.disks.writes_back()) {
-      return usage_error(kRunVerb, "--disk and --write-back are for scripts: a scenario says itself which disks there are");
+      return usage_error(kRunVerb,
+                         "--disk and --write-back are for scripts: a scenario says itself which disks there are");
     }
     return run_scenario(context, kRunVerb,
                         {.path = run.script_name,
