@@ -55,6 +55,12 @@ sim::World& make_world(sim::WorldConfig config, sim::NodeConfig node, u64 ram_by
       lay_out(disks[i], medium, stored[i]);
     }
   }
+  if (work == nullptr && present >= needed) {
+    fail(kStatusUnsupported,
+         base::format(
+             text, "orrery: a node of {} MiB and {} MiB of disks find no room in the pieces of this machine's memory\n",
+             mebibytes(ram_bytes), mebibytes(disk_bytes)));
+  }
   if (work == nullptr) {
     fail(kStatusUnsupported,
          base::format(
