@@ -221,6 +221,12 @@ bool move_to(Vm& vm, Process& process, const Plan& plan) {
     RareRecord& record = *vm.at<RareRecord>(process.rare);
     for (Term* term : {&record.spaces, &record.staged, &record.made, &record.expected}) collection.forward(*term);
   }
+  u64 message = process.mailbox_first;
+  for (u64 i = 0; i < kMessagesInBlockMax && message != 0; ++i) {
+    Message& waiting = *vm.at<Message>(message);
+    if (waiting.fragments == 0) collection.forward(waiting.term);
+    message = waiting.next;
+  }
   u64 young_scanned = block;
   u64 old_scanned = old_start;
   while (young_scanned < collection.young || old_scanned < collection.old) {
@@ -422,7 +428,7 @@ bool collect_idle(Vm& vm, Process& process, How how) {
   process.fuel = fuel;
   process.reductions += cost;
   vm.root->now_ns += cost * vm.root->reduction_ns;
-  if (receiving && done) process.limit = process.frame - (window - 8);
+  if (receiving) process.limit = process.frame - (window - 8);
   vm.process = running;
   return done;
 }

@@ -135,17 +135,28 @@ Term copy_to_literals(Vm& vm, Term term) {
                    [&](u64 words) { return code_acquire(vm, words * 8, PieceKind::Constant); });
 }
 
-Term copy_to_fragment(Vm& vm, Term term, u64& fragments, Bytebufs bytebufs) {
+Term copy_to_fragment(Vm& vm, Term term, u64& fragments, Bytebufs bytebufs, Process* block_of) {
   fragments = 0;
-  u64 shared = 0;
-  const Term copy = copy_term(vm, term, bytebufs, shared, [&](u64 words) -> u64 {
+  const auto acquire = [&](u64 words) -> u64 {
     fragments = fragment_acquire(vm, words * 8);
     if (fragments == 0) return 0;
     Fragment& fragment = *vm.at<Fragment>(fragments);
     const u64 at = fragment.hp;
     fragment.hp += words * 8;
     return at;
-  });
+  };
+  const u64 plain = block_of != nullptr && is_copied(vm, term) ? plain_words(vm, term) : 0;
+  if (plain != 0) {
+    u64 at = block_of->hp;
+    if (plain * 8 <= block_of->limit - at) {
+      block_of->hp += plain * 8;
+    } else {
+      at = acquire(plain);
+    }
+    return at == 0 ? kNone : plain_copy(vm, term, at);
+  }
+  u64 shared = 0;
+  const Term copy = copy_term(vm, term, bytebufs, shared, acquire);
   if (fragments != 0) vm.at<Fragment>(fragments)->shared = shared;
   return copy;
 }

@@ -64,7 +64,9 @@ enum class Bytebufs : u8 { Copied, Refused };
 Term copy_to_literals(Vm& vm, Term term);
 /// The copy into fragments of its own, for messages: the first fragment is stored in `fragments` (0: none was needed). kNone when memory
 /// is exhausted, kUnbound when it contains a bytebuf that is refused.
-Term copy_to_fragment(Vm& vm, Term term, u64& fragments, Bytebufs bytebufs = Bytebufs::Copied);
+/// With `block_of`, a process that waits: what is plain (copy.h) goes to the free part of its block if it fits there, at its `hp`.
+Term copy_to_fragment(Vm& vm, Term term, u64& fragments, Bytebufs bytebufs = Bytebufs::Copied,
+                      Process* block_of = nullptr);
 
 void fragments_release(Vm& vm, u64 first);
 /// A process takes over the fragments of a message.

@@ -90,7 +90,8 @@ struct Fragment {
   u64 shared;  // shared binaries of a message: first object of the list
 };
 
-/// A message waiting in a mailbox; its term lies in its own fragments, in literals, or is immediate.
+/// A message waiting in a mailbox; its term lies in its own fragments, in literals, or is immediate. That of one of the first
+/// kMessagesInBlockMax may lie in the receiver's heap instead: then it has no fragments, and the collector moves it.
 struct Message {
   u64 next;
   Term term;
@@ -99,6 +100,7 @@ struct Message {
   Term from;
   u64 mark;
 };
+constexpr u64 kMessagesInBlockMax = 8;
 
 /// Parked: a call it began outside the machine is under way.
 enum class Status : u8 { Free, Runnable, Running, Waiting, Parked, Suspended, Exiting };

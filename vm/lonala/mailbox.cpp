@@ -20,17 +20,19 @@ void message_free(Vm& vm, u64 offset) {
 }
 
 Sent message_send(Vm& vm, Process& to, Term term, Bytebufs bytebufs, Acknowledge acknowledge) {
+  // What lies in the receiver's own block needs no fragment, and is there when the receiver looks at it.
+  const bool waits = to.status == Status::Waiting && to.mailbox_count < kMessagesInBlockMax;
+  const u64 hp = to.hp;
   u64 fragments = 0;
-  const Term copy = copy_to_fragment(vm, term, fragments, bytebufs);
+  const Term copy = copy_to_fragment(vm, term, fragments, bytebufs, waits ? &to : nullptr);
   if (copy == kUnbound) return Sent::Refused;
   const u64 offset = block_acquire(vm, sizeof(Message), PageUse::Table);
   if (copy == kNone || offset == 0) {
     if (fragments != 0) fragments_release(vm, fragments);
     return Sent::NoMemory;
   }
-  if (fragments != 0) {
-    charge(vm, (vm.at<Fragment>(fragments)->hp - fragments - sizeof(Fragment)) / 8 / kWordsPerReduction);
-  }
+  const u64 bytes = fragments == 0 ? to.hp - hp : vm.at<Fragment>(fragments)->hp - fragments - sizeof(Fragment);
+  charge(vm, bytes / 8 / kWordsPerReduction);
   *vm.at<Message>(offset) = {0, copy, fragments, acknowledge.ref, acknowledge.from, 0};
   if (to.mailbox_last != 0) {
     vm.at<Message>(to.mailbox_last)->next = offset;

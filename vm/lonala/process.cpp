@@ -153,7 +153,8 @@ void process_end(Vm& vm, Process& process, Term reason) {
         Process* running = vm.process;
         vm.process = &process;
         message_send(vm, *other, make_tuple(vm, {keyword(vm, Atom::Down), relation.ref, process.pid, reason}));
-        if (PLANTED("lonala.down-overtakes") && other->mailbox_first != other->mailbox_last) {
+        if (PLANTED("lonala.down-overtakes") && other->mailbox_first != other->mailbox_last &&
+            other->mailbox_count <= kMessagesInBlockMax) {
           u64 before = other->mailbox_first;
           while (vm.at<Message>(before)->next != other->mailbox_last) before = vm.at<Message>(before)->next;
           vm.at<Message>(before)->next = 0;
