@@ -131,6 +131,14 @@ class Scratch {
     count_ += 1;
     return true;
   }
+  /// Pushes all of an array, or nothing.
+  void push_all(const T* from, u64 count) {
+    while (capacity_ - count_ < count) {
+      if (!grow()) return;
+    }
+    for (u64 i = 0; i < count; ++i) data_[count_ + i] = from[i];
+    count_ += count;
+  }
   T& back() { return data_[count_ - 1]; }
   void pop() { count_ -= 1; }
   void shrink(u64 count) { count_ = count; }
@@ -143,6 +151,7 @@ class Scratch {
 
  private:
   bool grow() {
+    if (failed_) return false;  // what is dropped costs nothing
     const u64 bytes = block_capacity(capacity_ == 0 ? 16 * sizeof(T) : capacity_ * 2 * sizeof(T));
     const u64 offset = block_acquire(vm_, bytes, PageUse::Table);
     if (offset == 0) {
@@ -169,9 +178,7 @@ class Scratch {
 class Text {
  public:
   explicit Text(Vm& vm) : bytes_(vm) {}
-  void add(std::string_view text) {
-    for (const char c : text) bytes_.push(c);
-  }
+  void add(std::string_view text) { bytes_.push_all(text.data(), text.size()); }
   void add(char c) { bytes_.push(c); }
   void add_number(u64 value);
   void add_code_point(u32 code_point);

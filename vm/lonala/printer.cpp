@@ -29,7 +29,7 @@ class Printer {
 
   void run(Term term) {
     value(term);
-    while (!items_.empty() && !items_.failed()) {
+    while (!items_.empty() && !items_.failed() && !out_.failed()) {
       const Item item = items_.back();
       items_.pop();
       switch (item.what) {
@@ -157,22 +157,23 @@ class Printer {
 
   void string(Term term) {
     out_.add('"');
-    for (const char c : string_text(vm_, term)) {
-      const u32 code = static_cast<u8>(c);
-      switch (c) {
+    const std::string_view text = string_text(vm_, term);
+    u64 plain = 0;  // from here on nothing needs an escape
+    for (u64 i = 0; i < text.size(); ++i) {
+      const u32 code = static_cast<u8>(text[i]);
+      if (code >= 32 && code != '"' && code != '\\' && code != 127) continue;
+      out_.add(text.substr(plain, i - plain));
+      plain = i + 1;
+      switch (text[i]) {
         case '\n': out_.add("\\n"); break;
         case '\r': out_.add("\\r"); break;
         case '\t': out_.add("\\t"); break;
         case '"': out_.add("\\\""); break;
         case '\\': out_.add("\\\\"); break;
-        default:
-          if (code < 32 || code == 127) {
-            control(code);
-          } else {
-            out_.add(c);
-          }
+        default: control(code);
       }
     }
+    out_.add(text.substr(plain));
     out_.add('"');
   }
 
@@ -181,10 +182,9 @@ class Printer {
     out_.add("#bytes[");
     bool first = true;
     for (const u8 byte : binary_bytes(vm_, term)) {
-      out_.add(first ? "0x" : " 0x");
+      const char text[] = {' ', '0', 'x', kHex[byte >> 4], kHex[byte & 15]};
+      out_.add(std::string_view(text + first, sizeof(text) - first));
       first = false;
-      out_.add(kHex[byte >> 4]);
-      out_.add(kHex[byte & 15]);
     }
     out_.add(']');
   }
