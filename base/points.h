@@ -61,7 +61,14 @@ T tunable(u32 point, T usual, std::initializer_list<T> extremes) {
 
 }  // namespace base
 
+#ifdef ORRERY_POINTS_OUT  // for the one executable that shows what unarmed points cost (bench/points_bench.cpp)
+#define NUDGE(name) (static_cast<void>(::base::point_number(name, ::base::PointForm::Nudge)), false)
+#define TUNABLE(name, usual, ...)                                             \
+  (static_cast<void>(::base::point_number(name, ::base::PointForm::Tunable)), \
+   std::remove_cvref_t<decltype(usual)>{usual})
+#else
 #define NUDGE(name) (::base::nudge(::base::point_number(name, ::base::PointForm::Nudge)))
 #define TUNABLE(name, usual, ...)                                                                                \
   (::base::tunable<std::remove_cvref_t<decltype(usual)>>(::base::point_number(name, ::base::PointForm::Tunable), \
                                                          usual, {__VA_ARGS__}))
+#endif

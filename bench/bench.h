@@ -91,5 +91,6 @@ void world_group(Session& session);
 void shell_group(Session& session);
 void campaign_group(Session& session);
 void record_group(Session& session);
+void points_group(Session& session);
 
 }  // namespace bench

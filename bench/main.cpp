@@ -16,7 +16,7 @@ using bench::Row;
 constexpr const char* kUsage =
     "usage: orrery_bench [--quick] [--only GROUP] [--json FILE] [--bars]\n"
     "  --quick       one small round of each: shows that all of it runs\n"
-    "  --only GROUP  groups whose name begins so: ipc sched process revoke scale world shell campaign record\n"
+    "  --only GROUP  groups whose name begins so: ipc sched process revoke scale world shell campaign record points\n"
     "  --json FILE   the figures with all samples, '-' for standard output instead of the table\n"
     "  --bars        exit status 9 when a figure misses its bar\n";
 
@@ -109,6 +109,7 @@ int main(int argc, char** argv) {
   bench::shell_group(session);
   bench::campaign_group(session);
   bench::record_group(session);
+  bench::points_group(session);
   if (session.rows().empty()) return usage("nothing measured: no group begins so, or it was left out");
 
   const nlohmann::json json = to_json(session.rows(), options);

@@ -14,8 +14,10 @@
 #include <boost/context/detail/fcontext.hpp>
 
 #include <atomic>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 
 #include "bench/bench.h"
 #include "kernel-model/machine.h"
@@ -141,6 +143,20 @@ double posix_spawn_ns(u64 rounds) {
   }
   return (now_ns() - start) / static_cast<double>(rounds);
 }
+
+std::string command_path(const std::string& name) {
+  char path[PATH_MAX];
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+  const std::string self(path, length < 0 ? 0 : static_cast<std::size_t>(length));
+  return self.substr(0, self.rfind('/') + 1) + name;
+}
+
+HostFile::HostFile(const std::string& suffix, const std::string& text)
+    : path_("/tmp/orrery-bench-" + std::to_string(getpid()) + suffix) {
+  std::ofstream(path_) << text;
+}
+
+HostFile::~HostFile() { std::remove(path_.c_str()); }
 
 double run_command_used_ns(const std::vector<std::string>& words, const std::string& input) {
   std::FILE* const script = std::tmpfile();

@@ -22,6 +22,22 @@ double posix_spawn_ns(u64 rounds);
 /// of what it waited for, ns; -1 when it cannot be started or does not exit with 0.
 double run_command_used_ns(const std::vector<std::string>& words, const std::string& input);
 
+/// A command of this build: it lies beside the benchmark.
+std::string command_path(const std::string& name);
+
+/// A file of the host that goes with its owner.
+class HostFile {
+ public:
+  HostFile(const std::string& suffix, const std::string& text);
+  ~HostFile();
+  HostFile(const HostFile&) = delete;
+  HostFile& operator=(const HostFile&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
 /// Runs `measure` in a child process and returns its figure, so that memory it leaves behind disturbs no other.
 double in_child(double (*measure)(u64 argument), u64 argument);
 /// Resident memory of this process, in MiB.

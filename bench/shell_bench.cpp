@@ -1,10 +1,6 @@
 // bench/shell_bench.cpp — the whole system as a user meets it: one process of the `orrery` command from start to exit,
 // against the host's own shell with the same script.
-#include <climits>
 #include <cstdio>
-#include <cstdlib>
-
-#include <unistd.h>
 
 #include "bench/bench.h"
 #include "bench/peers.h"
@@ -14,14 +10,9 @@ namespace bench {
 namespace {
 
 /// The `orrery` beside this executable.
-std::string orrery_path() {
-  char path[PATH_MAX];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
-  const std::string self(path, length < 0 ? 0 : static_cast<std::size_t>(length));
-  return self.substr(0, self.rfind('/') + 1) + "orrery";
+double guest_ms(const std::string& script) {
+  return run_command_used_ns({command_path("orrery"), "run", "-"}, script) / 1e6;
 }
-
-double guest_ms(const std::string& script) { return run_command_used_ns({orrery_path(), "run", "-"}, script) / 1e6; }
 double host_ms(const std::string& script) { return run_command_used_ns({"/bin/sh"}, script) / 1e6; }
 
 std::string repeated(const std::string& line, u64 count) {
@@ -35,7 +26,7 @@ std::string repeated(const std::string& line, u64 count) {
 void shell_group(Session& session) {
   if (!session.group("shell")) return;
   if (guest_ms("") < 0) {
-    std::fprintf(stderr, "shell: left out, %s does not run an empty script\n", orrery_path().c_str());
+    std::fprintf(stderr, "shell: left out, %s does not run an empty script\n", command_path("orrery").c_str());
     return;
   }
   session.measure({.name = "boot, empty script, halt", .unit = "ms", .run = [] { return guest_ms(""); }, .bar = 10},
