@@ -166,6 +166,15 @@ const std::string& MachineOptions::image_of(u32 index) const {
   return shapes.empty() || shapes[index].image.empty() ? image : shapes[index].image;
 }
 
+/// Once: a machine that is booted for many runs has read them when the first of these begins.
+void Machine::read_services() {
+  if (has_services_) return;
+  std::vector<std::string_view> images = {options_.image};
+  for (const NodeShape& shape : options_.shapes) images.push_back(shape.image);
+  services_ = services_of(images);
+  has_services_ = true;
+}
+
 void Machine::set_faults(WorldConfig& config) {
   const FaultSetup& setup = options_.schedule.faults;
   if (setup.empty()) return;
@@ -182,9 +191,7 @@ void Machine::set_faults(WorldConfig& config) {
               return std::tie(left.fault, left.target, left.opportunity) <
                      std::tie(right.fault, right.target, right.opportunity);
             });
-  std::vector<std::string_view> images = {options_.image};
-  for (const NodeShape& shape : options_.shapes) images.push_back(shape.image);
-  services_ = services_of(images);
+  read_services();
   config.faults = {.rules = fault_rules_,
                    .overrides = fault_overrides_,
                    .services = services_.services,
@@ -320,6 +327,7 @@ std::string Machine::changed_image() const {
 }
 
 std::string Machine::start() {
+  if (options_.is_shared) read_services();
   std::vector<NodeConfig> nodes;
   for (u32 i = 0; i < options_.node_count(); ++i) shapes_.push_back(options_.shape(i));
   for (u32 i = 0; i < shapes_.size(); ++i) {

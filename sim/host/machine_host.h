@@ -138,6 +138,7 @@ class Machine {
   void set_faults(WorldConfig& config);
   void make_pilot();
   std::string make_disks(std::vector<DiskConfig>& configs);
+  void read_services();
 
   MachineOptions options_;
   std::vector<Override> overrides_;
@@ -145,6 +146,7 @@ class Machine {
   std::vector<FaultRule> fault_rules_;
   std::vector<FaultOverride> fault_overrides_;
   ServiceNames services_;
+  bool has_services_ = false;
   std::function<void(u64 actor)> on_step_;
   u64 forced_used_ = 0;
   std::vector<NodeShape> shapes_;  // of the world's nodes: what it reads lies here

@@ -69,6 +69,8 @@ class ScenarioCase final : public Case {
   bool shares_boot_ = false;
   std::unique_ptr<Runner> booted_;
   std::string booted_key_;
+  std::unique_ptr<Runner>
+      spent_;  // of the process's one run behind a shared boot: it ends with the process, not before
   std::vector<std::string> notes_;
   bool has_goldens_ = false;
   std::string excuse_;               // expected; empty: none

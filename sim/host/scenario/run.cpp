@@ -642,9 +642,9 @@ void ScenarioCase::boot(const RunSetup& setup) {
 RunReport ScenarioCase::run(const RunSetup& setup) {
   if (!mistakes_.empty()) return refused_report(mistakes_[0]);
   if (booted_ && booted_key_ == boot_key(setup)) {
-    const std::unique_ptr<Runner> runner = std::move(booted_);
-    RunReport report = runner->go_on_as(setup);
-    notes_ = runner->notes();
+    spent_ = std::move(booted_);
+    RunReport report = spent_->go_on_as(setup);
+    notes_ = spent_->notes();
     return report;
   }
   Runner runner({sources_, entries_, image_, images_, observer, plan_id_, digests, blesses}, setup, boot_seed(setup));
