@@ -249,10 +249,10 @@ void spare(FaultClass fault, const std::string& target, u64 opportunity, FaultSe
 
 namespace {
 
-u64 classes_of(const std::vector<std::string>& patterns) {
-  u64 classes = 0;
+FaultSet classes_of(const std::vector<std::string>& patterns) {
+  FaultSet classes = 0;
   for (const std::string& pattern : patterns) {
-    for (const FaultClass fault : classes_like(pattern)) classes |= u64{1} << static_cast<u32>(fault);
+    for (const FaultClass fault : classes_like(pattern)) classes |= set_of(fault);
   }
   return classes;
 }
@@ -274,11 +274,11 @@ std::string add_swarm(u64 seed, const std::vector<std::string>& allow, const std
 }
 
 std::string text_of_swarm(u64 seed, const std::vector<std::string>& allow, const std::vector<std::string>& forbid) {
-  const u64 allowed = classes_of(allow) & ~classes_of(forbid);
+  const FaultSet allowed = classes_of(allow) & ~classes_of(forbid);
   const Swarm swarm = draw_swarm(seed, allowed);
   std::string text;
   for (u32 i = 0; i < kFaultClasses; ++i) {
-    if ((allowed >> i & 1) == 0) continue;
+    if (!has(allowed, static_cast<FaultClass>(i))) continue;
     const u32 intensity = swarm.intensity[i];
     text += (text.empty() ? "" : " ") + std::string(name_of(static_cast<FaultClass>(i))) + "=" +
             (intensity == 0 ? "off" : std::to_string(intensity));

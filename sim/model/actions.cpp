@@ -234,6 +234,7 @@ ActionResult<> World::set_disk(u32 disk, const DiskSettings& settings) {
   TRY(disk_for_action(disk));
   if (!disks_.is_allowed(disk, settings)) return ActionError{Code::BadDisk, 0, disk};
   disks_.set(disk, settings);
+  if (faults_ != nullptr) distort_disk(disk);
   emit(0, now_,
        {.kind = EventKind::HostCommand,
         .object = disk + 1,

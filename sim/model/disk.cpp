@@ -162,6 +162,8 @@ Disks::Refusal Disks::submit(u32 index, u32 thread_id, DiskModel::Command comman
                                .b = command.sector << 16 | command.sectors,
                                .c = data.empty() ? 0 : base::digest_of(data).high});
   schedule(disk, request, now);
+  if (world_.has_faults()) [[unlikely]]
+    struck_submit(disk, request, now);
   push(disk, place, request.ends, request.event);
   return Refusal::None;
 }
@@ -210,7 +212,9 @@ void Disks::deliver(const QueueEntry& entry) {
   const u32 place = static_cast<u32>(entry.argument);
   DiskRequest& request = disk.model.request(place);
   request.entry = kNoEntry;
-  if (request.state == State::Flying) return finish(disk, place, entry.time);
+  if (request.state == State::Flying) {
+    return request.times_out ? answer_early(disk, place, entry.time) : finish(disk, place, entry.time);
+  }
   disk.model.land(place);
   world_.emit(disk.node, entry.time,
               {.kind = EventKind::DiskComplete,
@@ -219,7 +223,20 @@ void Disks::deliver(const QueueEntry& entry) {
                .a = request.tag,
                .b = request.sector << 16},
               request.event);
-  disk.model.release(place);
+  if (!request.waits) disk.model.release(place);
+}
+
+/// A request is answered with Timeout, and what it writes lands later.
+void Disks::answer_early(Disk& disk, u32 place, u64 now) {
+  DiskRequest& request = disk.model.request(place);
+  if (writes(request.op)) {
+    disk.model.delay(place, BlockStatus::Timeout);
+    push(disk, place, now + request.late_ns, request.event);
+  } else {
+    disk.model.complete(place, {}, {.fails = BlockStatus::Timeout});
+  }
+  tell_done(disk, request, 0, now);
+  wait_for_driver(disk, place, now);
 }
 
 void Disks::finish(Disk& disk, u32 place, u64 now) {
@@ -229,7 +246,10 @@ void Disks::finish(Disk& disk, u32 place, u64 now) {
   if (request.op == BlockOp::Read && request.status == BlockStatus::Ok) {
     out = {kernel.ram() + request.address, bytes_of(disk, request)};
   }
-  const u32 durable = disk.model.complete(place, out, {});
+  DiskTwist twist;
+  if (world_.has_faults()) [[unlikely]]
+    twist = struck(disk, request, now);
+  const u32 durable = disk.model.complete(place, out, twist);
   const bool is_ok = request.status == BlockStatus::Ok;
   const bool hardens = request.op == BlockOp::Flush ||
                        (writes(request.op) && (request.flags & (port::kBlockFua | port::kBlockPreflush)) != 0);
@@ -269,6 +289,7 @@ void Disks::tell_flush(const Disk& disk, const DiskRequest& request, u64 durable
 void Disks::wait_for_driver(Disk& disk, u32 place, u64 now) {
   disk.done[(disk.done_head + disk.done_count) % kDiskDepthMax] = static_cast<u8>(place);
   disk.done_count += 1;
+  disk.model.request(place).waits = true;
   node_of(disk).devices().completions_wait(disk.port, true, now);
 }
 
@@ -278,6 +299,7 @@ std::optional<DiskRequest> Disks::take(u32 index) {
   const u32 place = disk.done[disk.done_head];
   disk.done_head = (disk.done_head + 1) % kDiskDepthMax;
   disk.done_count -= 1;
+  disk.model.request(place).waits = false;
   const DiskRequest request = disk.model.request(place);
   // What was answered early keeps its place until it has landed.
   if (request.state == State::Done) disk.model.release(place);
@@ -311,7 +333,7 @@ void Disks::abandon_all(Disk& disk, BlockStatus status, u64 now) {
     const bool was_late = request.state == State::Late;
     disk.model.abandon(next, status, landed(disk, request, now));
     if (was_late) {
-      disk.model.release(next);
+      if (!request.waits) disk.model.release(next);
     } else {
       tell_done(disk, request, 0, now);
       wait_for_driver(disk, next, now);
@@ -342,7 +364,10 @@ void Disks::power_on(u32 node, u64 now) {
 /// The cache is gone, and with it the choice of what has reached the medium.
 void Disks::lose_power(Disk& disk, u64 now) {
   disk.has_power = false;
-  const DiskModel::Cut cut = disk.model.cut(disk.cuts, disk.cut_count, {});
+  DiskCutTwist twist;
+  if (world_.has_faults()) [[unlikely]]
+    twist = struck_cut(disk, now);
+  const DiskModel::Cut cut = disk.model.cut(disk.cuts, disk.cut_count, twist);
   world_.trace().fold_draw(disk.node, kStreamCut, disk.cut_count, cut.outcome.high);
   disk.cut_count += 1;
   world_.emit(disk.node, now,

@@ -98,6 +98,17 @@ class Disks {
   void power_cut(u32 node, u64 now);
   /// It stopped and its disks have power: they forget what it asked for, and keep what they have.
   void node_reset(u32 node, u64 now);
+  // ── Faults (faults/disks.cpp) ────────────────────────────────────────────────────────────────────────────
+  struct Distortion {
+    DiskSettings settings;
+    bool is_full = false;
+    bool is_read_only = false;
+    u64 noise = 0;  // what was never written reads as noise of this
+  };
+  /// The disk behaves so until it is set or distorted again.
+  void distort(u32 disk, const Distortion& distortion);
+  /// All damage is gone.
+  void mend(u32 disk) { disks_[disk].model.mend(); }
   /// Of everything that a state digest has of disks.
   void fold(base::D128& digest) const;
 
@@ -115,6 +126,10 @@ class Disks {
   void wait_for_driver(Disk& disk, u32 request, u64 now);
   void abandon_all(Disk& disk, port::BlockStatus status, u64 now);
   void lose_power(Disk& disk, u64 now);
+  void answer_early(Disk& disk, u32 request, u64 now);
+  void struck_submit(Disk& disk, DiskRequest& request, u64 now);
+  DiskTwist struck(Disk& disk, const DiskRequest& request, u64 now);
+  DiskCutTwist struck_cut(Disk& disk, u64 now);
 
   World& world_;
   std::span<Disk> disks_;

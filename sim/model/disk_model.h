@@ -60,6 +60,9 @@ struct DiskRequest {
   u64 ends = 0;
   u64 event = 0;        // sequence of disk.submit
   u32 entry = ~u32{0};  // in the queue
+  u64 late_ns = 0;      // faults: after its answer it takes effect so much later
+  bool times_out = false;
+  bool waits = false;  // its completion was not taken yet
 };
 
 /// What is wrong with a unit, until it is written again.

@@ -262,6 +262,10 @@ class World {
   void distort_link(u32 link);
   void tell_link(u32 link);
   void heal_links();
+  void fault_disk(u32 index, const FaultHit& hit);
+  void undo_disk(const Faults::Stream& stream);
+  void distort_disk(u32 disk);
+  void heal_disks();
   bool is_healed(const Node& node) const { return (healed_ >> node.index() & 1) != 0; }
   void heal(Node& node);
   u64 fault_poke(Node& node, u32 target, u64 now);

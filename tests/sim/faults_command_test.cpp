@@ -51,7 +51,7 @@ TEST_CASE("the header lists what the seed drew: each class, each point, the sche
     lines.insert(line);
     CHECK(std::count(line.begin(), line.end(), '=') >= 60);
     CHECK(contains(line, "drawn sched="));
-    const sim::Swarm swarm = sim::draw_swarm(seed, (u64{1} << sim::kFaultClasses) - 1);
+    const sim::Swarm swarm = sim::draw_swarm(seed, sim::kAllFaults);
     for (u32 i = 0; i < sim::kFaultClasses; ++i) {
       const sim::FaultClass fault = static_cast<sim::FaultClass>(i);
       CAPTURE(name_of(fault));

@@ -689,7 +689,7 @@ TEST_CASE("every class has its exact effect and leaves one event", "[sim][faults
   for (u32 i = 0; i < sim::kFaultClasses; ++i) {
     const std::string name(name_of(static_cast<sim::FaultClass>(i)));
     CAPTURE(name);
-    CHECK(seen.contains(name));
+    if (!name.starts_with("disk.")) CHECK(seen.contains(name));  // of those: tests/disk/faults_test.cpp
   }
 }
 

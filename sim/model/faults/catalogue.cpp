@@ -31,8 +31,8 @@ constexpr base::Ratio kRatios[kIntensityMax + 1] = {{0, 1}, {1, 10'000}, {1, 1'0
 constexpr u32 kPerMinute[kIntensityMax + 1] = {0, 1, 3, 10, 30};
 constexpr std::string_view kOwes[] = {"mask", "detect", "loss", "outside"};
 constexpr std::string_view kPhases[] = {"warmup", "safety", "healing", "liveness"};
-constexpr std::string_view kTargets[] = {"core",   "timer", "line",  "console", "device",
-                                         "thread", "node",  "point", "link",    "path"};
+constexpr std::string_view kTargets[] = {"core", "timer", "line", "console", "device", "thread",
+                                         "node", "point", "link", "path",    "disk"};
 
 }  // namespace
 

@@ -64,6 +64,7 @@ void write_target(base::Writer& out, const FaultTarget& target, std::string_view
     case TargetKind::Point:
     case TargetKind::Link:
     case TargetKind::Path:
+    case TargetKind::Disk:
     case TargetKind::Thread: break;
   }
   out.character('/');
@@ -77,8 +78,8 @@ void write_target(base::Writer& out, const FaultTarget& target, std::string_view
 
 /// Names class and target in the table; never 0.
 u64 id_of(FaultClass fault, const FaultTarget& target) {
-  const bool is_whole =
-      target.kind == TargetKind::Point || target.kind == TargetKind::Link || target.kind == TargetKind::Path;
+  const bool is_whole = target.kind == TargetKind::Point || target.kind == TargetKind::Link ||
+                        target.kind == TargetKind::Path || target.kind == TargetKind::Disk;
   if (is_whole) return (static_cast<u64>(fault) + 1) << 48 | target.index;  // whichever node comes to it
   if (target.kind != TargetKind::Thread) {
     return (static_cast<u64>(fault) + 1) << 48 | u64{static_cast<u8>(target.kind)} << 40 | u64{target.node} << 24 |
@@ -106,13 +107,13 @@ Faults::Faults(const FaultPlan& plan, const Memory& memory, World& world)
   ASSERT(memory.streams.size() == kFaultStreamsMax && memory.table.size() == kFaultTableSize);
   ASSERT(plan.rules.size() <= kFaultRulesMax);
   for (const FaultRule& rule : plan_.rules) {
-    if (applies(rule)) on_ |= u64{1} << static_cast<u32>(rule.fault);
+    if (applies(rule)) on_ |= set_of(rule.fault);
   }
   u32 at = 0;
   for (u32 fault = 0; fault < kFaultClasses; ++fault) {
     overrides_of_[fault] = at;
     for (; at < plan_.overrides.size() && static_cast<u32>(plan_.overrides[at].fault) == fault; ++at)
-      on_ |= u64{1} << fault;
+      on_ |= set_of(static_cast<FaultClass>(fault));
   }
   overrides_of_[kFaultClasses] = at;
   ASSERT(at == plan_.overrides.size());  // sorted by class
@@ -138,6 +139,7 @@ Faults::Stream* Faults::find(FaultClass fault, const FaultTarget& target) {
   switch (target.kind) {
     case TargetKind::Point: text.text(base::kPoints[target.index].name); break;
     case TargetKind::Link: text.text(world_.links().at(target.index).name); break;
+    case TargetKind::Disk: text.text(world_.disks().at(target.index).name); break;
     case TargetKind::Path: world_.links().write_path(text, target.index); break;
     default: write_target(text, target, world_.nodes()[target.node - 1].name()); break;
   }
@@ -292,6 +294,7 @@ Ledger::Admission Faults::admit(const Stream& stream, FaultHit& hit, u64 now) co
       if (stream.fault == FaultClass::NodeLost) admission.excuse = "it never returns, and a node may be down";
       return admission;
     }
+    case FaultClass::DiskLyingFlush: return {{}, false, "a disk that lies about its flushes keeps no promise"};
     case FaultClass::ClockFreeze: hit.backward = true; [[fallthrough]];
     case FaultClass::ClockSkew:
     case FaultClass::ClockStep:
@@ -409,6 +412,11 @@ void Faults::each_timed_target(FaultClass fault, Visit visit) {
       case TargetKind::Node: visit({TargetKind::Node, node.number()}); break;
       case TargetKind::Link:
       case TargetKind::Path: break;  // below: they are no node's
+      case TargetKind::Disk:
+        for (u32 port = 0; port < world_.disks().port_count(node.index()); ++port) {
+          visit({TargetKind::Disk, node.number(), world_.disks().disk_of(node.index(), port)});
+        }
+        break;
       case TargetKind::Timer:
       case TargetKind::Device:
       case TargetKind::Point:
@@ -482,7 +490,7 @@ bool Faults::inject(const Injection& injection, u64 now) {
     });
     if (struck == nullptr) return false;
   }
-  on_ |= u64{1} << static_cast<u32>(injection.fault);
+  on_ |= set_of(injection.fault);
   injections_[injection_count_] = injection;
   injection_count_ += 1;
   if (is_timed) {

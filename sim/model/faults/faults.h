@@ -32,7 +32,7 @@ struct FaultTarget {
   u32 node = 0;  // number
   u32 index =
       0;  // of the core or line; of a device its place in kDeviceTable, of a point in base::kPoints; of a link or path
-          // as Links counts them
+          // as Links counts them, of a disk as Disks does
   const kernel::Tcb* thread = nullptr;  // TargetKind::Thread
 };
 
@@ -99,7 +99,7 @@ class Faults {
   Faults(const FaultPlan& plan, const Memory& memory, World& world);
 
   /// Whether any rule or override is about the class.
-  bool on(FaultClass fault) const { return (on_ >> static_cast<u32>(fault) & 1) != 0; }
+  bool on(FaultClass fault) const { return has(on_, fault); }
 
   /// The next opportunity of the class at the target: what happens, or nothing.
   std::optional<FaultHit> opportunity(FaultClass fault, const FaultTarget& target, u64 now);
@@ -163,12 +163,11 @@ class Faults {
   u32 injection_count_ = 0;
   Phase phase_ = Phase::Safety;
   u64 armed_points_ = 0;
-  u64 on_ = 0;
+  FaultSet on_ = 0;
   u32 stream_count_ = 0;
   u32 timed_count_ = 0;
   u32 queued_ = 0;
   u32 overrides_of_[kFaultClasses + 1] = {};  // where those of a class begin
 };
-static_assert(kFaultClasses <= 64);
 
 }  // namespace sim

@@ -346,6 +346,11 @@ void World::fault_strike(Node& node, const QueueEntry& entry) {
     case FaultClass::NetQueue:
     case FaultClass::NetMtu:
     case FaultClass::NetFlap: return fault_link(index, *hit);
+    case FaultClass::DiskSlow:
+    case FaultClass::DiskFull:
+    case FaultClass::DiskWriteProtect:
+    case FaultClass::DiskGarbage:
+    case FaultClass::DiskUnplug: return fault_disk(index, *hit);
     default: UNREACHABLE("no class by the minute");
   }
 }
@@ -417,6 +422,9 @@ void World::fault_undo(const QueueEntry& entry) {
     case FaultClass::NetQueue:
     case FaultClass::NetMtu:
     case FaultClass::NetFlap: return undo_link(stream);
+    case FaultClass::DiskSlow:
+    case FaultClass::DiskFull:
+    case FaultClass::DiskUnplug: return undo_disk(stream);
     default: UNREACHABLE("a class that ends by itself");
   }
 }
@@ -428,6 +436,7 @@ void World::set_phase(Phase phase, u64 core) {
   if (phase != Phase::Healing) return;
   healed_ = core;
   heal_links();
+  heal_disks();
   for (Node& node : nodes_) {
     if (is_healed(node)) heal(node);
   }

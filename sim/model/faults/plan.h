@@ -16,8 +16,8 @@ enum class Owes : u8 {
 };
 /// How often a class strikes: by a ratio of its opportunities, or so many times a virtual minute.
 enum class Coin : u8 { Opportunity, Minute };
-/// What a class strikes, as its target is written: `1/core0`, `1/core0` or `1/irq2`, `1/irq1`, `1/console`, `1/dev`, `1`, `heap.dirty`, `lan`, `lan:1→2`.
-enum class TargetKind : u8 { Core, Timer, Line, Console, Device, Thread, Node, Point, Link, Path };
+/// What a class strikes, as its target is written: `1/core0`, `1/core0` or `1/irq2`, `1/irq1`, `1/console`, `1/dev`, `1`, `heap.dirty`, `lan`, `lan:1→2`, `d0`.
+enum class TargetKind : u8 { Core, Timer, Line, Console, Device, Thread, Node, Point, Link, Path, Disk };
 enum class KnobUnit : u8 { Time, Bytes, Count };
 
 struct FaultKnob {
@@ -50,6 +50,13 @@ constexpr u32 kFaultClasses = 0
 #include "sim/model/faults/catalogue.def"
     ;
 // clang-format on
+
+/// A set of classes: bit i for class i.
+using FaultSet = unsigned __int128;
+static_assert(kFaultClasses < 128);
+constexpr FaultSet kAllFaults = (FaultSet{1} << kFaultClasses) - 1;
+constexpr FaultSet set_of(FaultClass fault) { return FaultSet{1} << static_cast<u32>(fault); }
+constexpr bool has(FaultSet set, FaultClass fault) { return (set >> static_cast<u32>(fault) & 1) != 0; }
 
 const FaultInfo& info_of(FaultClass fault);
 inline std::string_view name_of(FaultClass fault) { return info_of(fault).name; }

@@ -13,6 +13,6 @@ struct Swarm {
 
 /// `allowed`: bit i for class i. A function of the seed and the names of the classes: one that is added, or not allowed,
 /// changes no other's draw (the single class apart).
-Swarm draw_swarm(u64 seed, u64 allowed);
+Swarm draw_swarm(u64 seed, FaultSet allowed);
 
 }  // namespace sim
