@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -40,6 +41,8 @@ class Live {
   u64 paced_now() const { return base_virtual_ + (uv_hrtime() - base_wall_) / 1000 * speed_permille_; }
   void advance();
   u64 arrival();
+  /// The stamp of what enters at `time`: never before that of what entered already, or no replay could repeat it.
+  u64 stamp(u64 time) { return stamped_ = std::max(stamped_, world().input_time(time)); }
   void sleep_until(u64 virtual_ns);
   void on_input();
   void type(base::Bytes bytes);
@@ -56,6 +59,7 @@ class Live {
   u64 speed_permille_;
   u64 base_wall_ = 0;
   u64 base_virtual_ = 0;
+  u64 stamped_ = 0;
   uv_loop_t loop_ = {};
   uv_timer_t timer_ = {};
   uv_idle_t behind_ = {};
@@ -133,7 +137,7 @@ u64 Live::arrival() {
 }
 
 void Live::type(base::Bytes bytes) {
-  const u64 time = world().input_time(arrival());
+  const u64 time = stamp(arrival());
   while (!bytes.empty()) {
     const u64 taken = world().console_input(kNode, bytes, time);
     if (taken == 0) break;  // 64 KiB typed ahead and not yet read: as a terminal line would, drop the rest
@@ -168,7 +172,7 @@ void Live::hang_up() {
   if (hung_up_) return;
   hung_up_ = true;
   uv_poll_stop(&input_);
-  world().console_hangup(kNode, world().input_time(world().now()));
+  world().console_hangup(kNode, stamp(world().now()));
   outcome_ = machine_.run(world().now() + kFarewellNs);
   stop(outcome_ == Outcome::Ended ? static_cast<int>(world().status()) : kTerminated);
 }
@@ -177,7 +181,7 @@ void Live::on_signal(int signal) {
   switch (signal) {
     case SIGWINCH: {
       const TerminalSize size = terminal_size();
-      world().console_size(kNode, size.columns, size.rows, world().input_time(arrival()));
+      world().console_size(kNode, size.columns, size.rows, stamp(arrival()));
       return advance();
     }
     case SIGHUP: return hang_up();
