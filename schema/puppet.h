@@ -25,6 +25,7 @@ enum class Order : u8 {
   MakeDirectory = 12,  // path
   Sleep = 13,          // ns
   Run = 14,            // command line → status, output
+  Sync = 15,           // descriptor
 };
 constexpr u64 kAppend = 1;
 constexpr u64 kExclusive = 2;

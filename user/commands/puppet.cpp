@@ -83,6 +83,7 @@ class Puppet {
         TRY(process_.seek(fd, static_cast<i64>(order.number()), Whence::Start));
         break;
       }
+      case Order::Sync: TRY(process_.sync(static_cast<Fd>(order.number()))); break;
       case Order::Close: TRY(process_.close(static_cast<Fd>(order.number()))); break;
       case Order::ReadFile: {
         const base::String text = TRY(process_.read_file(order.text(), kTextMax));

@@ -25,6 +25,9 @@ constexpr u32 kRepeatsMax = 3;
 constexpr u8 kReadable = 1;       // of File.poll
 constexpr u32 kPassedBytes = 48;  // of one descriptor in the text a child gets
 
+/// Whether what is at an offset stays there: then a request that names it may be made again, and a read gives all of it.
+bool is_addressed(Kind kind) { return kind == Kind::File || kind == Kind::BlockNode; }
+
 bool names_console(std::string_view path) {
   const std::string_view last = fs::last_name(path);
   return last == "cons" || last == "tty";
@@ -83,7 +86,7 @@ Result<typename Method::Reply> FileTable::ask(Fd fd, const typename Method::Requ
     if (untouched) continue;
     const Descriptor& open = descriptors_[fd];
     const bool at_known_place =
-        repeat == Repeat::AtKnownPlace && open.kind == Kind::File && (open.flags & schema::file::kOpenAppend) == 0;
+        repeat == Repeat::AtKnownPlace && is_addressed(open.kind) && (open.flags & schema::file::kOpenAppend) == 0;
     if (PLANTED("client.retry-append")) continue;
     if (repeat != Repeat::Always && !at_known_place) return reply;
   }
@@ -105,7 +108,7 @@ Result<void> FileTable::reopen(Fd fd) {
   const u32 slot = slot_of_descriptor(fd);
   Names::remove_slot(slot);
   sys::invoke(kSlotCNode, sys::Invoke::CNodeMove, {slot, kSlotDepth, kSlotReceive, kSlotDepth}, {kSlotCNode});
-  if (open.kind == Kind::File && open.position != 0) {
+  if (is_addressed(open.kind) && open.position != 0) {
     TRY(ask_slot<File::Seek>(slot, {.offset = static_cast<i64>(open.position)}));
   }
   return {};
@@ -209,7 +212,7 @@ Result<u64> FileTable::read(Fd fd, u64 offset, base::MutableBytes out) {
       offset += bytes;
     }
     if (bytes < count) break;
-    if (open->kind == Kind::File) continue;
+    if (is_addressed(open->kind)) continue;
     if (open->kind != Kind::Device || open->is_console) break;
     const Result<u8> more = ready(fd, kReadable);
     if (!more.ok() || *more == 0) break;
@@ -222,7 +225,7 @@ Result<void> FileTable::write(Fd fd, u64 offset, base::Bytes data) {
   if (data.empty()) return {};
   // What goes into a pipe or to a device stays in one piece as far as it would.
   u32 piece = fs::kInlineBytesMax;
-  if (open->kind == Kind::File && (open->flags & schema::file::kOpenAppend) == 0)
+  if (is_addressed(open->kind) && (open->flags & schema::file::kOpenAppend) == 0)
     piece = TUNABLE("file.write-bytes", piece, 64, 512);
   while (!data.empty()) {
     const base::Bytes part = data.first(std::min<u64>(data.size(), piece));

@@ -82,7 +82,8 @@ DevFs::DevFs(Process& process, const Windows& windows, std::string_view drivers)
   sysstat_ = add(kRootId, "sysstat", Kind::Control, 0444);
   cpu_ = add(kRootId, "cpu", Kind::Control, 0444);
   reboot_ = add(kRootId, "reboot", Kind::Control, 0200);
-  add(kRootId, "link", Kind::Directory, 0755);  // where the drivers of links are mounted
+  add(kRootId, "disk", Kind::Directory, 0755);  // where the drivers of disks and of links are mounted
+  add(kRootId, "link", Kind::Directory, 0755);
   add(kRootId, "fd", Kind::Link, 0777, "/fd");
   add(kRootId, "stdin", Kind::Link, 0777, "/fd/0");
   add(kRootId, "stdout", Kind::Link, 0777, "/fd/1");
