@@ -102,6 +102,14 @@ TEST_CASE("an invariant that is looked at now and then is filed under the event 
   CHECK(contains(once.out, "FAILED  invariant kernel.untyped  root  at "));
 }
 
+TEST_CASE("a driver that acknowledges, keeps or leaves out what it should not is reported", "[planted][disk]") {
+  const std::string shows = "always nothing-wrong";
+  for (const char* bug :
+       {"disk.ahead-kept", "disk.edges-unread", "disk.last-sector", "disk.sync-unflushed", "disk.write-unawaited"}) {
+    check(bug, "scenarios/disk-log.lua", "--seeds 1..2 --sched fair", shows);
+  }
+}
+
 TEST_CASE("results of a build with a bug are of another model, which says so", "[planted][campaign]") {
   const std::string clean = temporary("clean.db");
   const std::string bugged = temporary("bugged.db");

@@ -76,7 +76,7 @@ TEST_CASE("every function of the reference is used in an example that holds", "[
     const std::string handle = scenario::handle_of(call.type);
     return (handle.empty() ? "" : handle + ":") + call.name;
   };
-  for (const char* name : {"files.lua", "actions.lua", "judges.lua"}) {
+  for (const char* name : {"files.lua", "actions.lua", "disks.lua", "judges.lua"}) {
     CAPTURE(name);
     ScenarioCase made(kExamples + name, user::native_entries(), image());
     made.observer.called = [&](const scenario::Call& call) { called.insert(name_of_call(call)); };

@@ -90,7 +90,9 @@ int back_text(lua_State* state, int, lua_KContext) {
   return 1;
 }
 
-constexpr const char* kKinds[] = {"file", "directory", "link", "pipe", "device", "control"};
+// As file.capnp numbers them.
+constexpr const char* kKinds[] = {"file",    "directory", "link", "pipe",   "control",
+                                  "service", "device",    "pipe", "socket", "block device"};
 const char* kind_text(u64 kind) { return kind < std::size(kKinds) ? kKinds[kind] : "other"; }
 
 int back_list(lua_State* state, int, lua_KContext) {
@@ -222,6 +224,9 @@ int file_seek(lua_State* state) {
   return give(state, Draft(Order::Seek).number(Program::object_at(state, 1)->index).number(static_cast<u64>(offset)),
               back_done);
 }
+int file_sync(lua_State* state) {
+  return give(state, Draft(Order::Sync).number(Program::object_at(state, 1)->index), back_done);
+}
 int file_close(lua_State* state) {
   return give(state, Draft(Order::Close).number(Program::object_at(state, 1)->index), back_done);
 }
@@ -309,6 +314,7 @@ constexpr Call kCalls[] = {
     {ObjectType::File, "read", "[bytes]", "one read; \"\" at the end", kClient, file_read},
     {ObjectType::File, "write", "text", "all of it", kClient, file_write},
     {ObjectType::File, "seek", "offset", "from the start", kClient, file_seek},
+    {ObjectType::File, "sync", "", "what was written to it survives a loss of power from now on", kClient, file_sync},
     {ObjectType::File, "close", "", "gives the descriptor back", kClient, file_close},
 };
 

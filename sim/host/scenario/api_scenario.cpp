@@ -7,6 +7,7 @@
 #include "sim/host/nearest.h"
 #include "sim/host/scenario/program.h"
 #include "sim/model/config.h"
+#include "sim/model/disk.h"
 #include "sim/model/link.h"
 
 namespace sim::host::scenario {
@@ -20,6 +21,8 @@ constexpr u64 kNameBytesMax = 31;  // of nodes, links and clients: they become n
 constexpr u64 kClientsMax = 256;
 
 constexpr const char* kNoStorage = "comes with storage: not in this version";
+constexpr const char* kDiskCaches[] = {"none", "ordered", "volatile"};
+constexpr u64 kDiskGrain = 4096;  // sizes are multiples of it
 constexpr const char* kNoNetwork = "comes with the network: not in this version";
 
 std::string quoted(const std::string& text) { return "\"" + text + "\""; }
@@ -173,6 +176,24 @@ void check_services(Fields& fields) {
   }
 }
 
+/// The node that is declared next has these disks, and nobody else.
+void take_disks(lua_State* state, NodePlan& node) {
+  Program& program = Program::of(state);
+  Plan& plan = program.plan;
+  const std::string subject = "node " + quoted(node.name) + ": disks: ";
+  if (node.disks.size() > kNodeDisksMax) program.mistake(state, subject + "a node has at most 4 disks");
+  for (const u32 index : node.disks) {
+    DiskPlan& disk = plan.disks[index];
+    const bool is_twice = disk.node == plan.nodes.size();
+    if (disk.node != ~u32{0}) {
+      program.mistake(state, subject + quoted(disk.name) +
+                                 (is_twice ? " stands there twice" : " is in node " + plan.nodes[disk.node].name));
+    } else {
+      disk.node = static_cast<u32>(plan.nodes.size());
+    }
+  }
+}
+
 int declare_node(lua_State* state) {
   Program& program = Program::of(state);
   Plan& plan = program.plan;
@@ -186,7 +207,7 @@ int declare_node(lua_State* state) {
   for (i64& bytes : node.memory.values) bytes -= bytes % static_cast<i64>(kernel::kRamBytesMultiple);
   fields.quantity("boots_at", Unit::Duration, 0, kDayNs, node.boots_at);
   fields.texts("tags", node.tags);
-  fields.refuse("disks", (std::string("a disk ") + kNoStorage).c_str());
+  fields.objects("disks", ObjectType::Disk, node.disks);
   fields.refuse(
       "image",
       "another image for a node comes later: not in this version; n:file(path, text) adds to the one there is");
@@ -203,15 +224,73 @@ int declare_node(lua_State* state) {
     program.mistake(state, "node " + quoted(node.name) + ": a world has at most 64 nodes");
     return unknown_object(state);
   }
+  take_disks(state, node);
   plan.nodes.push_back(std::move(node));
   program.push_object(state, ObjectType::Node, static_cast<u32>(plan.nodes.size() - 1));
   return 1;
 }
 
+/// What a disk holds at the start, as far as there is something.
+void take_image(lua_State* state, Fields& fields, DiskPlan& disk) {
+  Sources& sources = Program::of(state).sources();
+  fields.text("from", disk.from);
+  if (disk.from.empty()) return;
+  if (const std::string wrong = add_source(sources, disk.from, kDiskImageBytesMax); !wrong.empty()) {
+    disk.from.clear();
+    return fields.mistake("from", wrong);
+  }
+  const u64 bytes = sources.find(disk.from)->text.size();
+  const i64 whole = static_cast<i64>((bytes + kDiskGrain - 1) / kDiskGrain * kDiskGrain);
+  if (!fields.has("size")) disk.size = Quantity::fixed(Unit::Size, std::max(whole, static_cast<i64>(kDiskGrain)));
+  for (const i64 size : disk.size.values) {
+    if (size >= whole) continue;
+    return fields.mistake("size", text_of(size, Unit::Size) + " is less than " + disk.from + " has");
+  }
+}
+
 int declare_disk(lua_State* state) {
-  Program::of(state).mistake(state, "disk " + quoted(lua_isstring(state, 2) != 0 ? lua_tostring(state, 2) : "?") +
-                                        ": disks come with storage: not in this version");
-  return unknown_object(state);
+  Program& program = Program::of(state);
+  Plan& plan = program.plan;
+  DiskPlan disk;
+  if (!take_name(state, 2, "disk", plan.disks, disk.name)) return unknown_object(state);
+  disk.where = program.where(state);
+  Fields fields(state, 3, "disk " + quoted(disk.name));
+  fields.quantity("size", Unit::Size, static_cast<i64>(kDiskGrain), static_cast<i64>(kDiskBytesMax), disk.size);
+  for (const i64 bytes : disk.size.values) {
+    if (bytes % static_cast<i64>(kDiskGrain) == 0 || disk.size.kind == Quantity::Kind::Range) continue;
+    fields.mistake("size", text_of(bytes, Unit::Size) + " is no multiple of 4KiB");
+    break;
+  }
+  take_image(state, fields, disk);
+  fields.quantity("latency", Unit::Duration, 0, static_cast<i64>(kDiskLatencyNsMax), disk.latency);
+  fields.quantity("bandwidth", Unit::Rate, 8000, static_cast<i64>(kDiskBytesPerSecondMax) * 8, disk.bandwidth);
+  fields.quantity("queue", Unit::Count, 1, kDiskDepthMax, disk.queue);
+  fields.quantity("channels", Unit::Count, 1, kDiskChannelsMax, disk.channels);
+  fields.quantity("cache_size", Unit::Size, 0, kDiskCacheBytesMax, disk.cache_size);
+  fields.text("cache", disk.cache);
+  const std::vector<std::string> caches(std::begin(kDiskCaches), std::end(kDiskCaches));
+  if (std::find(caches.begin(), caches.end(), disk.cache) == caches.end()) {
+    const std::string meant = did_you_mean(disk.cache, caches);
+    fields.mistake("cache", "'" + disk.cache + "' is no kind of cache" +
+                                (meant.empty() ? "; there are none, ordered and volatile" : meant));
+  }
+  for (const auto& [name, value] : {std::pair{"sector", &disk.sector}, std::pair{"atomic", &disk.atomic}}) {
+    fields.count(name, 512, 4096, *value);
+    if (*value != 512 && *value != 4096) fields.mistake(name, "512 or 4096 bytes are needed");
+  }
+  if (disk.atomic < disk.sector) fields.mistake("atomic", "what is written whole is at least a sector");
+  for (const char* later : {"format", "files", "copies"}) {
+    fields.refuse(later,
+                  "a file system comes with fxfs: not in this version; from = \"FILE\" gives the disk its bytes");
+  }
+  fields.finish();
+  if (plan.disks.size() >= kDisksMax) {
+    program.mistake(state, "disk " + quoted(disk.name) + ": a world has at most 64 disks");
+    return unknown_object(state);
+  }
+  plan.disks.push_back(std::move(disk));
+  program.push_object(state, ObjectType::Disk, static_cast<u32>(plan.disks.size() - 1));
+  return 1;
 }
 
 int declare_mount(lua_State* state) {
@@ -466,9 +545,12 @@ constexpr Call kCalls[] = {
     {ObjectType::Scenario, "costs", "{syscall=…, …}", "what the kernel's work costs, in ns", kDeclare, declare_costs},
     {ObjectType::Scenario, "quantum", "time", "how long a thread runs before others of its level", kDeclare,
      declare_quantum},
-    {ObjectType::Scenario, "node", "name, {cores, memory, services, clock={skew, drift}, boots_at, tags}",
+    {ObjectType::Scenario, "node", "name, {cores, memory, disks, services, clock={skew, drift}, boots_at, tags}",
      "a node; numbers may be range(…) or one_of {…}", kDeclare, declare_node},
-    {ObjectType::Scenario, "disk", "name, {…}", "refused: disks come with storage", kDeclare, declare_disk},
+    {ObjectType::Scenario, "disk",
+     "name, {size, from, latency, bandwidth, cache, cache_size, sector, atomic, queue, channels}",
+     "a disk for one node, which sees it as /dev/disk/NAME; `from` is a file of its first bytes", kDeclare,
+     declare_disk},
     {ObjectType::Scenario, "link", "name, {joins, latency, jitter, bandwidth, queue, mtu}",
      "a network link; nodes see it as /dev/link/NAME", kDeclare, declare_link},
     {ObjectType::Scenario, "rack", "name, {nodes}", "nodes that fail together", kDeclare, declare_rack},

@@ -1,9 +1,11 @@
 // sim/host/scenario/api_world.cpp — what callbacks do to the world, and what they see of it.
 #include <algorithm>
+#include <optional>
 
 #include "base/glob.h"
 #include "sim/host/nearest.h"
 #include "sim/host/scenario/program.h"
+#include "sim/model/disk.h"
 
 namespace sim::host::scenario {
 namespace {
@@ -194,9 +196,10 @@ std::string target_of(lua_State* state, int index) {
   switch (object->type) {
     case ObjectType::Node: return program.plan.nodes[object->index].name;
     case ObjectType::Link: return program.plan.links[object->index].name;
+    case ObjectType::Disk: return program.plan.disks[object->index].name;
     case ObjectType::Process:
     case ObjectType::Service: return program.plan.nodes[object->index].name + "/" + program.names[object->extra];
-    default: luaL_argerror(state, index, "a node, a process, a link or the text of a target is needed");
+    default: luaL_argerror(state, index, "a node, a process, a link, a disk or the text of a target is needed");
   }
   return {};
 }
@@ -303,6 +306,70 @@ int link_slow(lua_State* state) {
   return done(state, stage_of(state).set_latency(self_index(state), static_cast<u64>(ns)));
 }
 
+// ── Disks ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+int disk_name(lua_State* state) {
+  lua_pushstring(state, Program::of(state).plan.disks[self_index(state)].name.c_str());
+  return 1;
+}
+int disk_plug(lua_State* state) { return done(state, stage_of(state).set_plugged(self_index(state), true)); }
+int disk_unplug(lua_State* state) { return done(state, stage_of(state).set_plugged(self_index(state), false)); }
+int disk_is_plugged(lua_State* state) {
+  lua_pushboolean(state, stage_of(state).disk_state(self_index(state)).is_plugged ? 1 : 0);
+  return 1;
+}
+int disk_state(lua_State* state) {
+  const Stage::DiskState now = stage_of(state).disk_state(self_index(state));
+  lua_createtable(state, 0, 8);
+  struct Flag {
+    const char* name;
+    bool value;
+  };
+  for (const Flag& flag : {Flag{"plugged", now.is_plugged}, Flag{"read_only", now.is_read_only}}) {
+    lua_pushboolean(state, flag.value ? 1 : 0);
+    lua_setfield(state, -2, flag.name);
+  }
+  struct Number {
+    const char* name;
+    u64 value;
+  };
+  for (const Number& number :
+       {Number{"epoch", now.epoch}, Number{"latency", now.latency_ns}, Number{"bandwidth", now.bits_per_second},
+        Number{"cached", now.cached}, Number{"in_flight", now.in_flight}, Number{"reads", now.reads},
+        Number{"writes", now.writes}, Number{"flushes", now.flushes}}) {
+    lua_pushinteger(state, static_cast<lua_Integer>(number.value));
+    lua_setfield(state, -2, number.name);
+  }
+  return 1;
+}
+/// The quantity behind a key of the table at 2, if it is there.
+std::optional<u64> setting(lua_State* state, const char* key, Unit unit, i64 least, i64 most) {
+  std::optional<u64> value;
+  if (lua_getfield(state, 2, key) != LUA_TNIL) {
+    Quantity quantity;
+    const std::string wrong = parse_quantity(state, -1, unit, least, most, quantity);
+    if (!wrong.empty()) luaL_error(state, "slow: %s: %s", key, wrong.c_str());
+    value = static_cast<u64>(quantity.draw(Sandbox::of(state).random()));
+  }
+  lua_pop(state, 1);
+  return value;
+}
+int disk_slow(lua_State* state) {
+  luaL_checktype(state, 2, LUA_TTABLE);
+  lua_pushnil(state);
+  while (lua_next(state, 2) != 0) {
+    lua_pop(state, 1);
+    const std::string_view key = lua_type(state, -1) == LUA_TSTRING ? lua_tostring(state, -1) : "?";
+    if (key != "latency" && key != "bandwidth") {
+      const std::string name(key);
+      return luaL_error(state, "slow: a disk has no '%s' to slow; latency and bandwidth are", name.c_str());
+    }
+  }
+  const auto latency = setting(state, "latency", Unit::Duration, 0, static_cast<i64>(kDiskLatencyNsMax));
+  const auto bandwidth = setting(state, "bandwidth", Unit::Rate, 8000, static_cast<i64>(kDiskBytesPerSecondMax) * 8);
+  return done(state, stage_of(state).slow_disk(self_index(state), latency, bandwidth));
+}
+
 int rack_crash(lua_State* state) {
   for (const u32 node : Program::of(state).plan.racks[self_index(state)].nodes) {
     if (!stage_of(state).is_up(node)) continue;
@@ -381,6 +448,15 @@ constexpr Call kCalls[] = {
     {ObjectType::Link, "state", "", "{up, latency, jitter, bandwidth, queue, mtu}: ns, bits a second, bytes", kSee,
      link_state},
     {ObjectType::Link, "is_up", "", "whether it has a carrier", kSee, link_is_up},
+    {ObjectType::Disk, "name", ".", "the disk's name", kSeeOrClient, disk_name},
+    {ObjectType::Disk, "unplug", "", "pulls it out, in the middle of what it does", kAct, disk_unplug},
+    {ObjectType::Disk, "plug", "", "puts it back; what was open on it stays closed", kAct, disk_plug},
+    {ObjectType::Disk, "slow", "{latency, bandwidth}", "has these from now on", kAct, disk_slow},
+    {ObjectType::Disk, "state", "",
+     "{plugged, read_only, epoch, latency, bandwidth, cached, in_flight, reads, writes, flushes}: ns, bits a second, "
+     "units",
+     kSee, disk_state},
+    {ObjectType::Disk, "is_plugged", "", "whether it is there", kSee, disk_is_plugged},
     {ObjectType::Rack, "crash", "", "cuts the power of all its nodes", kAct, rack_crash},
     {ObjectType::Rack, "boot", "", "switches all its nodes on", kAct, rack_boot},
     {ObjectType::World, "now", "", "virtual time since the start, ns", kSeeOrClient, world_now},
@@ -406,10 +482,10 @@ constexpr Call kCalls[] = {
     {ObjectType::World, "kill", "process, or node, thread", "the same as process:kill()", kAct, world_kill},
     {ObjectType::World, "hang", "process", "the same as process:hang()", kAct, world_hang},
     {ObjectType::World, "trap", "process", "the same as process:trap()", kAct, world_trap},
-    {ObjectType::World, "slow", "link, time, or node, factor, time", "the same as link:slow(time), node:slow(…)", kAct,
-     world_slow},
-    {ObjectType::World, "plug", "link", "the same as link:up()", kAct, world_plug},
-    {ObjectType::World, "unplug", "link", "the same as link:down()", kAct, world_unplug},
+    {ObjectType::World, "slow", "link, time, or node, factor, time, or disk, {…}",
+     "the same as link:slow(time), node:slow(…), disk:slow({…})", kAct, world_slow},
+    {ObjectType::World, "plug", "link or disk", "the same as link:up(), disk:plug()", kAct, world_plug},
+    {ObjectType::World, "unplug", "link or disk", "the same as link:down(), disk:unplug()", kAct, world_unplug},
     {ObjectType::World, "sleep", "time", "goes on with the callback later", kAct, world_sleep},
     {ObjectType::World, "note", "text", "a note beside the run", kSee, world_note},
     {ObjectType::Console, "type", "text", "keys; \"\\3\" is Ctrl-C", kAct, console_type},

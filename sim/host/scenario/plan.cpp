@@ -39,6 +39,14 @@ void add_nodes(const Plan& plan, std::string& out) {
            ", jitter " + link.jitter.text() + ", bandwidth " + link.bandwidth.text() + ", queue " + link.queue.text() +
            ", mtu " + link.mtu.text() + "\n";
   }
+  for (const DiskPlan& disk : plan.disks) {
+    out += "disk " + disk.name + ": in " + plan.nodes[disk.node].name + ", size " + disk.size.text() + ", sectors of " +
+           std::to_string(disk.sector) + ", written whole " + std::to_string(disk.atomic) + ", latency " +
+           disk.latency.text() + ", bandwidth " + disk.bandwidth.text() + ", queue " + disk.queue.text() +
+           ", channels " + disk.channels.text() + ", cache " + disk.cache;
+    if (disk.cache != "none") out += " of " + disk.cache_size.text();
+    out += (disk.from.empty() ? ", blank" : ", from " + disk.from) + "\n";
+  }
   for (const RackPlan& rack : plan.racks) out += "rack " + rack.name + ": " + names_of(rack.nodes, plan) + "\n";
 }
 

@@ -25,6 +25,7 @@ struct NodePlan {
   Quantity drift = Quantity::fixed(Unit::Number, 0);  // ppm
   Quantity boots_at = Quantity::fixed(Unit::Duration, 0);
   std::vector<std::string> tags;
+  std::vector<u32> disks;                                     // indices
   std::vector<std::pair<std::string, std::string>> files;     // path, text: added to the boot image
   std::vector<std::pair<std::string, std::string>> services;  // name, manifest
   bool has_console = false;
@@ -41,6 +42,22 @@ struct LinkPlan {
   Quantity bandwidth = Quantity::fixed(Unit::Rate, 1'000'000'000);
   Quantity queue = Quantity::fixed(Unit::Size, i64{256} << 10);
   Quantity mtu = Quantity::fixed(Unit::Count, 1500);
+};
+
+struct DiskPlan {
+  std::string name;
+  Where where;
+  u32 node = ~u32{0};  // index of who has it
+  Quantity size = Quantity::fixed(Unit::Size, i64{16} << 20);
+  Quantity latency = Quantity::fixed(Unit::Duration, 80'000);
+  Quantity bandwidth = Quantity::fixed(Unit::Rate, 4'000'000'000);
+  Quantity queue = Quantity::fixed(Unit::Count, 32);
+  Quantity channels = Quantity::fixed(Unit::Count, 1);
+  Quantity cache_size = Quantity::fixed(Unit::Size, i64{1} << 20);
+  std::string cache = "volatile";
+  u64 sector = 512;
+  u64 atomic = 4096;
+  std::string from;  // a file beside the scenario, one of its sources; empty: a blank disk
 };
 
 struct RackPlan {
@@ -124,6 +141,7 @@ struct Plan {
   std::vector<std::pair<std::string, i64>> costs;
   std::vector<NodePlan> nodes;
   std::vector<LinkPlan> links;
+  std::vector<DiskPlan> disks;
   std::vector<RackPlan> racks;
   std::vector<ClientPlan> clients;
   std::vector<TriggerPlan> triggers;

@@ -29,6 +29,7 @@ constexpr TypeName kTypes[] = {
     {ObjectType::Scenario, "s", "scenario"},
     {ObjectType::Node, "n", "node"},
     {ObjectType::Link, "link", "link"},
+    {ObjectType::Disk, "d", "disk"},
     {ObjectType::Rack, "rack", "rack"},
     {ObjectType::Client, "me", "client"},
     {ObjectType::World, "w", "world"},
@@ -130,6 +131,7 @@ int text_of_object(lua_State* state) {
   std::string text = text_of(object.type);
   if (object.type == ObjectType::Node) text += " " + plan.nodes[object.index].name;
   if (object.type == ObjectType::Link) text += " " + plan.links[object.index].name;
+  if (object.type == ObjectType::Disk) text += " " + plan.disks[object.index].name;
   if (object.type == ObjectType::Client) text += " " + plan.clients[object.index].name;
   if (object.type == ObjectType::History) text += " " + plan.histories[object.index].name;
   lua_pushlstring(state, text.data(), text.size());
@@ -215,24 +217,30 @@ std::string open_sources(const std::string& path, Sources& out) {
 
 // ── Program ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+std::string add_source(Sources& sources, const std::string& name, u64 bytes_max) {
+  const std::filesystem::path path(name);
+  const std::string subject = "'" + name + "'";
+  const bool outside = path.is_absolute() || std::find(path.begin(), path.end(), "..") != path.end();
+  if (outside) return subject + ": only files below the scenario's folder can be used";
+  if (sources.find(name) != nullptr) return {};
+  if (sources.is_whole) return subject + " is not in the recording";
+  Sources::File file{name, {}};
+  if (!read_file((std::filesystem::path(sources.folder) / path).string(), file.text)) {
+    return subject + " cannot be read";
+  }
+  if (file.text.size() > bytes_max || sources.files.size() >= 64) {
+    return subject + ": a scenario has at most 64 files of " + std::to_string(bytes_max >> 20) + " MiB";
+  }
+  sources.files.push_back(std::move(file));
+  return {};
+}
+
 int use_file(lua_State* state) {
   Program& program = Program::of(state);
   const std::string name = luaL_checkstring(state, 1);
-  const std::filesystem::path path(name);
-  const bool outside = path.is_absolute() || std::find(path.begin(), path.end(), "..") != path.end();
-  if (outside) return luaL_error(state, "use: '%s': only files below the scenario's folder can be used", name.c_str());
   Sources& sources = program.sources_;
-  if (sources.find(name) == nullptr) {
-    if (sources.is_whole) return luaL_error(state, "use: '%s' is not in the recording", name.c_str());
-    Sources::File file{name, {}};
-    if (!read_file((std::filesystem::path(sources.folder) / path).string(), file.text)) {
-      return luaL_error(state, "use: '%s' cannot be read", name.c_str());
-    }
-    if (file.text.size() > kSourceBytesMax || sources.files.size() >= 64) {
-      return luaL_error(state, "use: '%s': a scenario has at most 64 files of 1 MiB", name.c_str());
-    }
-    sources.files.push_back(std::move(file));
-  }
+  if (const std::string wrong = add_source(sources, name, kSourceBytesMax); !wrong.empty())
+    return luaL_error(state, "use: %s", wrong.c_str());
   const std::string text = sources.find(name)->text;
   if (const std::string error = program.box_.load(text, name); !error.empty())
     return luaL_error(state, "%s", error.c_str());
@@ -279,6 +287,12 @@ void Program::check_texts() {
   std::vector<SourceNames> texts;
   std::set<std::string> assigned;
   for (const Sources::File& file : sources_.files) {
+    const bool is_image = std::any_of(plan.disks.begin(), plan.disks.end(),
+                                      [&file](const DiskPlan& disk) { return disk.from == file.name; });
+    if (is_image) {
+      texts.emplace_back();
+      continue;
+    }
     const bool compiles = box_.load(file.text, file.name).empty();
     if (compiles) lua_pop(box_.state(), 1);
     texts.push_back(compiles ? read_names(file.text) : SourceNames{});
@@ -342,6 +356,10 @@ void Program::run_file() {
   check_texts();
   if (mistakes.empty() && plan.name.empty()) {
     mistakes.push_back({{first.name, 1}, "nothing is declared: a file begins with local s = scenario(\"name\", {…})"});
+  }
+  for (const DiskPlan& disk : plan.disks) {
+    if (disk.node != ~u32{0} || mistakes.size() >= kMistakesMax) continue;
+    mistake(disk.where, "disk \"" + disk.name + "\": no node has it: s:node(name, { disks = { … } })");
   }
   if (mistakes.empty() && plan.nodes.empty()) {
     mistakes.push_back({plan.where, "scenario \"" + plan.name + "\": no node is declared: s:node(\"a\", {…})"});

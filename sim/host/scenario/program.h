@@ -16,6 +16,7 @@ namespace sim::host::scenario {
 
 constexpr u64 kMistakesMax = 20;
 constexpr u64 kSourceBytesMax = u64{1} << 20;
+constexpr u64 kDiskImageBytesMax = u64{16} << 20;  // recordings of the scenario hold it
 
 struct Mistake {
   Where where;
@@ -51,6 +52,7 @@ enum class ObjectType : u8 {
   Scenario,
   Node,
   Link,
+  Disk,
   Rack,
   Client,
   World,
@@ -85,6 +87,8 @@ std::vector<Call> all_calls();
 const char* handle_of(ObjectType type);
 
 int use_file(lua_State* state);  // the API's `use`
+/// Puts a file of the scenario's folder that is no Lua among its sources. Empty, or what is wrong.
+std::string add_source(Sources& sources, const std::string& name, u64 bytes_max);
 
 class Program {
  public:

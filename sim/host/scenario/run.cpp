@@ -82,6 +82,30 @@ u64 Runner::draw(const std::string& key, const Quantity& quantity) {
   return static_cast<u64>(value);
 }
 
+DiskShape Runner::draw_disk(const DiskPlan& disk) {
+  const std::string key = "disk " + disk.name;
+  DiskShape shape;
+  shape.name = disk.name;
+  shape.node = disk.node + 1;
+  const u64 bytes = draw(key + " size", disk.size);
+  shape.bytes = bytes - bytes % 4096;
+  shape.sector_bytes = static_cast<u32>(disk.sector);
+  shape.atomic_bytes = static_cast<u32>(disk.atomic);
+  shape.settings.latency_ns = draw(key + " latency", disk.latency);
+  shape.settings.bytes_per_second = draw(key + " bandwidth", disk.bandwidth) / 8;
+  shape.settings.queue_depth = static_cast<u32>(draw(key + " queue", disk.queue));
+  shape.settings.channels = static_cast<u32>(draw(key + " channels", disk.channels));
+  shape.settings.cache_bytes = static_cast<u32>(draw(key + " cache_size", disk.cache_size));
+  shape.settings.cache = disk.cache == "none"      ? DiskCache::None
+                         : disk.cache == "ordered" ? DiskCache::Ordered
+                                                   : DiskCache::Volatile;
+  if (!disk.from.empty()) {
+    shape.image = disk.from;
+    shape.content = std::make_shared<const std::string>(input_.sources.find(disk.from)->text);
+  }
+  return shape;
+}
+
 MachineOptions Runner::draw() {
   const Plan& plan = program_->plan;
   MachineOptions options;
@@ -119,6 +143,7 @@ MachineOptions Runner::draw() {
     shape.settings.mtu = static_cast<u32>(draw(key + " mtu", link.mtu));
     options.links.push_back(std::move(shape));
   }
+  for (const DiskPlan& disk : plan.disks) options.disks.push_back(draw_disk(disk));
   return options;
 }
 

@@ -75,6 +75,7 @@ class Runner final : public Stage {
   std::vector<std::string> services(u32 node) override;
   bool link_is_up(u32 link) override;
   LinkState link_state(u32 link) override;
+  DiskState disk_state(u32 disk) override;
   std::string last_event(const std::string& filter, std::optional<base::Event>& out) override;
   std::string console_text(u32 node) override { return consoles_[node].text; }
   std::string crash(u32 node) override;
@@ -86,6 +87,8 @@ class Runner final : public Stage {
   std::string drift(u32 node, i64 ppm) override;
   std::string set_link(u32 link, bool up) override;
   std::string set_latency(u32 link, u64 ns) override;
+  std::string set_plugged(u32 disk, bool plugged) override;
+  std::string slow_disk(u32 disk, std::optional<u64> latency_ns, std::optional<u64> bits_per_second) override;
   std::string partition(const std::vector<std::vector<u32>>& groups) override;
   std::string heal() override;
   std::string quiet(bool on) override;
@@ -147,6 +150,7 @@ class Runner final : public Stage {
   std::string read_whole(Schedule& whole);
   void listen_to_choices();
   MachineOptions draw();
+  DiskShape draw_disk(const DiskPlan& disk);
   std::string add_faults(Schedule& schedule);
   void declare_properties();
   void add_property(const PropertyPlan& property);

@@ -1,4 +1,4 @@
-// sim/host/scenario/runner_links.cpp — links between nodes, as callbacks see and change them.
+// sim/host/scenario/runner_links.cpp — links between nodes and disks in them, as callbacks see and change them.
 #include "sim/host/scenario/runner.h"
 
 namespace sim::host::scenario {
@@ -47,5 +47,33 @@ std::string Runner::partition(const std::vector<std::vector<u32>>& groups) {
 }
 
 std::string Runner::heal() { return refusal(machine_->world().heal()); }
+
+// ── Disks ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+Stage::DiskState Runner::disk_state(u32 disk) {
+  const Disk& now = machine_->world().disks().at(disk);
+  return {.is_plugged = now.is_plugged,
+          .is_read_only = now.is_read_only,
+          .epoch = now.media_epoch,
+          .latency_ns = now.settings.latency_ns,
+          .bits_per_second = now.settings.bytes_per_second * 8,
+          .cached = now.model.cached(),
+          .in_flight = now.model.flying(),
+          .reads = now.reads,
+          .writes = now.writes,
+          .flushes = now.flushes};
+}
+
+std::string Runner::set_plugged(u32 disk, bool plugged) {
+  World& world = machine_->world();
+  return refusal(plugged ? world.plug(disk) : world.unplug(disk));
+}
+
+std::string Runner::slow_disk(u32 disk, std::optional<u64> latency_ns, std::optional<u64> bits_per_second) {
+  DiskSettings settings = machine_->world().disks().at(disk).settings;
+  settings.latency_ns = latency_ns.value_or(settings.latency_ns);
+  if (bits_per_second) settings.bytes_per_second = *bits_per_second / 8;
+  return refusal(machine_->world().set_disk(disk, settings));
+}
 
 }  // namespace sim::host::scenario

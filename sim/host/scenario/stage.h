@@ -41,6 +41,19 @@ class Stage {
     u64 mtu = 0;
   };
   virtual LinkState link_state(u32 link) = 0;
+  struct DiskState {
+    bool is_plugged = true;
+    bool is_read_only = false;
+    u64 epoch = 0;
+    u64 latency_ns = 0;
+    u64 bits_per_second = 0;
+    u64 cached = 0;     // units that a power cut may lose
+    u64 in_flight = 0;  // requests, as are those below
+    u64 reads = 0;
+    u64 writes = 0;
+    u64 flushes = 0;
+  };
+  virtual DiskState disk_state(u32 disk) = 0;
   /// The newest event that the filter passes, of the last 65 536; none: nothing. What is wrong with the filter otherwise.
   virtual void push_event(lua_State* state, const base::Event& event) = 0;
   virtual std::string last_event(const std::string& filter, std::optional<base::Event>& out) = 0;
@@ -56,6 +69,8 @@ class Stage {
   virtual std::string drift(u32 node, i64 ppm) = 0;
   virtual std::string set_link(u32 link, bool up) = 0;
   virtual std::string set_latency(u32 link, u64 ns) = 0;
+  virtual std::string set_plugged(u32 disk, bool plugged) = 0;
+  virtual std::string slow_disk(u32 disk, std::optional<u64> latency_ns, std::optional<u64> bits_per_second) = 0;
   virtual std::string partition(const std::vector<std::vector<u32>>& groups) = 0;
   virtual std::string heal() = 0;
   /// Faults pause, or go on; in the safety phase only.
