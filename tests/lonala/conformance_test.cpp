@@ -1,6 +1,6 @@
 // Runs the conformance files tests/lonala/*.lt: forms with the result each must have. `--- NAME` begins a behaviour on a fresh machine.
 // After a form: `=> TEXT` printed text, `== FORM` equal value, `~> PATTERN` matches, `!! :kind [PATTERN]` error, `<< "text"` output.
-// After the name: `@memory n`, the MiB that the machine is granted.
+// After the name: `@memory n`, the MiB that the machine is granted; `@schedule`, what it shows depends on who runs when.
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -22,6 +22,7 @@ struct Block {
   std::string file;
   std::string name;
   u64 memory = kMemoryDefault;
+  bool schedule = false;
   std::vector<std::pair<u32, std::string>> lines;
 };
 
@@ -37,7 +38,9 @@ std::vector<Block> read_blocks() {
     std::string line;
     for (u32 number = 1; std::getline(in, line); ++number) {
       if (line.starts_with("--- ")) {
-        blocks.push_back({path.filename().string(), line.substr(4), kMemoryDefault, {}});
+        blocks.push_back({path.filename().string(), line.substr(4), kMemoryDefault, false, {}});
+      } else if (line == "@schedule") {
+        blocks.back().schedule = true;
       } else if (line.starts_with("@memory ")) {
         blocks.back().memory = std::stoull(line.substr(8)) << 20;
       } else if (!blocks.empty() && blocks.back().file == path.filename().string()) {
@@ -107,7 +110,9 @@ std::string run_block(const Block& block, lonala::MachineOptions options) {
 
 std::string run_all(lonala::MachineOptions options) {
   std::string failures;
+  const bool own_schedule = options.preempt_early == 0 && options.steal_order == 0;
   for (const Block& block : read_blocks()) {
+    if (block.schedule && !own_schedule) continue;
     const std::string wrong = run_block(block, options);
     if (!wrong.empty()) failures += "--- " + block.name + "\n" + wrong + "\n";
   }
@@ -120,4 +125,19 @@ TEST_CASE("every conformance file holds", "[vm][lonala][conformance]") { CHECK(r
 
 TEST_CASE("every conformance file holds when each function entry collects", "[vm][lonala][conformance][gc]") {
   CHECK(run_all({.gc_stress = true}) == "");
+}
+
+TEST_CASE("every conformance file holds when slices end early", "[vm][lonala][conformance][scheduler]") {
+  for (u64 seed = 1; seed <= 2; ++seed) {
+    CAPTURE(seed);
+    CHECK(run_all({.preempt_early = seed}) == "");
+  }
+}
+
+TEST_CASE("every conformance file holds whichever process that is ready runs next",
+          "[vm][lonala][conformance][scheduler]") {
+  for (u64 seed = 1; seed <= 2; ++seed) {
+    CAPTURE(seed);
+    CHECK(run_all({.steal_order = seed}) == "");
+  }
 }

@@ -4,6 +4,7 @@
 
 #include "vm/lonala/collections/map.h"
 #include "vm/lonala/collections/vector.h"
+#include "vm/lonala/equality.h"
 #include "vm/lonala/interpreter.h"
 #include "vm/lonala/mailbox.h"
 #include "vm/lonala/namespaces.h"
@@ -25,7 +26,18 @@ int ordered(Vm& vm, Term a, Term b, NativeId native, bool& ok) {
 Term arithmetic(Vm& vm, number::Operation operation, NativeId native, Term a, Term b) {
   const Term window[2] = {b, a};
   vm.native = static_cast<u32>(native);
-  return number::arithmetic(vm, operation, a, b, Args{window + 1, 2});
+  vm.stops = vm.process->nested == 0;
+  const Term value = number::arithmetic_in_steps(vm, operation, a, b, Args{window + 1, 2});
+  vm.stops = false;
+  return value;
+}
+
+Term equal_in_code(Vm& vm, Term a, Term b) {
+  vm.native = static_cast<u32>(NativeId::Equal);
+  vm.stops = vm.process->nested == 0;
+  const Term same = equal_in_steps(vm, a, b);
+  vm.stops = false;
+  return same;
 }
 
 /// An instruction whose native may have been redefined: calls the var's present value.

@@ -17,6 +17,8 @@ Term switch_key_slow(const Vm& vm, Term value);
 int ordered(Vm& vm, Term a, Term b, NativeId native, bool& ok);
 /// The value of an arithmetic instruction whose operands or result are no small integers; kRaised for a wrong type.
 Term arithmetic(Vm& vm, number::Operation operation, NativeId native, Term a, Term b);
+/// `=` for an instruction: true, false, or kRaised if it has stopped (work.h).
+Term equal_in_code(Vm& vm, Term a, Term b);
 /// An instruction whose native may have been redefined: calls the var's present value.
 Term call_redefined(Vm& vm, NativeId native, std::initializer_list<Term> args);
 /// Calls of collections and keywords: kNone if the head is none of them.

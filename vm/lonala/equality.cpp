@@ -103,16 +103,6 @@ template <class T>
 int order_of(T a, T b) {
   return a == b ? 0 : a < b ? -1 : 1;
 }
-int compare_bytes(const void* a, u64 a_size, const void* b, u64 b_size) {
-  const int order = memcmp(a, b, std::min(a_size, b_size));
-  return order != 0 ? sign_of(order) : order_of(a_size, b_size);
-}
-
-/// A comparison of two terms still to be done; or, with a rank, a result that applies if all before it were equal.
-struct Work {
-  Term a;
-  Term b;
-};
 
 bool is_nan(Vm& vm, Term term) { return number::compare(vm, term, term) == 2; }
 
@@ -128,129 +118,243 @@ int compare_numbers(Vm& vm, Term a, Term b) {
   return order_of(inexact(a), inexact(b));
 }
 
+/// The smallest key in which they differ decides, then the value of the smallest key with another value.
+int compare_maps(Vm& vm, Term a, Term b) {
+  int order = order_of(map_count(vm, a), map_count(vm, b));
+  if (order != 0) return order;
+  Term key_a = kNone;
+  Term key_b = kNone;
+  map_each(vm, a, [&](Term key, Term) {
+    if (map_get(vm, b, key) == kNone && (key_a == kNone || compare(vm, key, key_a) < 0)) key_a = key;
+  });
+  map_each(vm, b, [&](Term key, Term) {
+    if (map_get(vm, a, key) == kNone && (key_b == kNone || compare(vm, key, key_b) < 0)) key_b = key;
+  });
+  if (key_a != kNone && key_b != kNone) return compare(vm, key_a, key_b);
+  Term least = kNone;
+  map_each(vm, a, [&](Term key, Term value) {
+    if (least != kNone && compare(vm, key, least) > 0) return;
+    const int here = compare(vm, value, map_get(vm, b, key));
+    if (here == 0) return;
+    least = key;
+    order = here;
+  });
+  return order;
+}
+
+/// Of the header of a map or set: whether it is a hash trie.
+bool is_trie(u64 word) { return type_of_header(word) == Type::HashMap || type_of_header(word) == Type::HashSet; }
+
+// Flags of two terms.
+constexpr u64 kItself = 1;  // a NaN equals itself
+constexpr u64 kNodes = 2;   // they are nodes of maps
+constexpr u64 kBytesPerStep = 4096;
+static_assert(kBytesPerStep / kBytesPerReduction <= kStepReductions);
+
+/// The part of a text of `size` bytes that is compared now, of those that two have in common.
+base::Bytes part_of(base::Bytes bytes, u64 common, u64 part) {
+  const u64 from = std::min(part * kBytesPerStep, common);
+  return bytes.subspan(from, std::min(kBytesPerStep, common - from));
+}
+
+base::Bytes bytes_of(const Vm& vm, Rank rank, Term term) {
+  return rank == Rank::String ? base::bytes_of(string_text(vm, term)) : binary_bytes(vm, term);
+}
+
 }  // namespace
 
-bool equal(Vm& vm, Term first, Term second, NaN nan) {
-  if (first == second && tag_of(first) != Tag::Boxed && tag_of(first) != Tag::Tuple && tag_of(first) != Tag::Pair &&
-      !is_immediate(first, Immediate::F32)) {
-    return true;
-  }
-  Scratch<Work> work(vm);
-  Visited visited(vm);
-  Term a = first;
-  Term b = second;
+Term EqualWork::run(Vm& vm, bool stops) {
+  const Term different = same == kTrue ? kFalse : kTrue;
+  Scratch<TwoTerms> later(vm, kept[0]);
   for (;;) {
-    visited.words += 1;
-    const Rank rank = rank_of(vm, a);
-    if (rank != rank_of(vm, b)) return false;
-    switch (rank) {
-      case Rank::Nil:
-      case Rank::False:
-      case Rank::True: break;
-      case Rank::Number:
-        if (!number::equal(vm, a, b)) {
-          if (nan == NaN::EqualsNothing || !is_nan(vm, a) || !is_nan(vm, b)) return false;
+    const Term a = now.a;
+    const Term b = now.b;
+    const u64 part = now.part;
+    const u64 flags = now.flags;
+    bool ready = false;
+    const auto next = [&](Term x, Term y, u64 with) {
+      now = {x, y, 0, with};
+      ready = true;
+    };
+    // Behind this part of `count` others follow.
+    const auto parts = [&](u64 count) {
+      if (part + 1 < count) later.push({a, b, part + 1, flags});
+    };
+    // `=` of the whole does not ask for `=` of its keys: a NaN inside a key equals itself.
+    const auto entry = [&](Term x_key, Term x, Term y_key, Term y) {
+      if (x_key == y_key) return next(x, y, flags & ~kNodes);
+      later.push({x, y, 0, flags & ~kNodes});
+      next(x_key, y_key, kItself);
+    };
+    if ((flags & kNodes) != 0) {
+      const u64* x = vm.object(a);
+      const u64* y = vm.object(b);
+      const u64 from = type_of_header(x[0]) == Type::MapNode ? 2 : 1;
+      // Equal maps have equal shapes, whatever their history.
+      if (x[0] != y[0] || (from == 2 && x[1] != y[1])) return different;
+      const Term left = x[from + part];
+      const Term right = y[from + part];
+      if (is_pair(left) != is_pair(right)) return different;
+      parts(words_of_header(x[0]) + 1 - from);
+      if (is_pair(left)) {
+        entry(head(vm, left), tail(vm, left), head(vm, right), tail(vm, right));
+      } else {
+        next(left, right, flags);
+      }
+    } else {
+      const Rank rank = rank_of(vm, a);
+      if (rank != rank_of(vm, b)) return different;
+      switch (rank) {
+        case Rank::Nil:
+        case Rank::False:
+        case Rank::True: break;
+        case Rank::Number:
+          if (!number::equal(vm, a, b)) {
+            if ((flags & kItself) == 0 || !is_nan(vm, a) || !is_nan(vm, b)) return different;
+          }
+          break;
+        case Rank::Symbol:
+          if (plain_symbol(vm, a) != plain_symbol(vm, b)) return different;
+          break;
+        case Rank::List:
+          if (a == b && (flags & kItself) != 0) break;
+          if (is_pair(a) != is_pair(b)) return different;
+          if (!is_pair(a)) break;
+          later.push({tail(vm, a), tail(vm, b), 0, flags});
+          next(head(vm, a), head(vm, b), flags);
+          break;
+        case Rank::Tuple: {
+          const u64 count = tuple_count(vm, a);
+          if (count != tuple_count(vm, b)) return different;
+          if (count == 0) break;
+          parts(count);
+          next(tuple_at(vm, a, part), tuple_at(vm, b, part), flags);
+          break;
         }
-        break;
-      case Rank::String:
-        if (string_text(vm, a) != string_text(vm, b)) return false;
-        break;
-      case Rank::Symbol:
-        if (plain_symbol(vm, a) != plain_symbol(vm, b)) return false;
-        break;
-      case Rank::List:
-        if (a == b && nan == NaN::EqualsItself) break;
-        if (is_pair(a) != is_pair(b)) return false;
-        if (!is_pair(a)) break;
-        work.push({tail(vm, a), tail(vm, b)});
-        work.push({head(vm, a), head(vm, b)});
-        break;
-      case Rank::Tuple: {
-        const u64 count = tuple_count(vm, a);
-        if (count != tuple_count(vm, b)) return false;
-        for (u64 i = count; i > 0; --i) work.push({tuple_at(vm, a, i - 1), tuple_at(vm, b, i - 1)});
-        break;
-      }
-      case Rank::Vector: {
-        const u64 count = vector_count(vm, a);
-        if (count != vector_count(vm, b)) return false;
-        for (u64 i = count; i > 0; --i) work.push({vector_at(vm, a, i - 1), vector_at(vm, b, i - 1)});
-        break;
-      }
-      case Rank::Map:
-      case Rank::Set: {
-        if (map_count(vm, a) != map_count(vm, b)) return false;
-        bool same = true;
-        map_each(vm, a, [&](Term key, Term value) {
-          const Term other = same ? map_get(vm, b, key) : kNone;
-          same = same && other != kNone && work.push({value, other});
-          // `=` of the whole follows `=` of its keys, so a NaN inside a key still equals nothing.
-        });
-        if (!same) return false;
-        break;
-      }
-      case Rank::Binary: {
-        const base::Bytes x = binary_bytes(vm, a);
-        const base::Bytes y = binary_bytes(vm, b);
-        if (x.size() != y.size() || (!x.empty() && memcmp(x.data(), y.data(), x.size()) != 0)) return false;
-        break;
-      }
-      case Rank::Paddr:
-      case Rank::Vaddr:
-        if (vm.object(a)[1] != vm.object(b)[1]) return false;
-        break;
-      case Rank::Function:
-      case Rank::RealmId:
-        if (a == b) break;
-        if (tag_of(a) != Tag::Boxed || tag_of(b) != Tag::Boxed) return false;
-        {
+        case Rank::Vector: {
+          const u64 count = vector_count(vm, a);
+          if (count != vector_count(vm, b)) return different;
+          if (count == 0) break;
+          parts(count);
+          next(vector_at(vm, a, part), vector_at(vm, b, part), flags);
+          break;
+        }
+        case Rank::Map:
+        case Rank::Set: {
+          const u64 count = map_count(vm, a);
+          if (count != map_count(vm, b)) return different;
+          if (count == 0) break;
           const u64* x = vm.object(a);
           const u64* y = vm.object(b);
-          const u64 count = words_of_header(x[0]) - (flags_of_header(x[0]) & kHasMeta);
-          if (count != words_of_header(y[0]) - (flags_of_header(y[0]) & kHasMeta) || x[1] != y[1]) return false;
-          for (u64 i = 2; i <= count; ++i) work.push({x[i], y[i]});
+          if (is_trie(x[0]) != is_trie(y[0])) return different;
+          if (is_trie(x[0])) {
+            next(x[2], y[2], flags | kNodes);
+            break;
+          }
+          parts(count);
+          entry(x[1 + 2 * part], x[2 + 2 * part], y[1 + 2 * part], y[2 + 2 * part]);
+          break;
         }
-        break;
-      case Rank::Char:
-      case Rank::Keyword:
-      case Rank::Pid:
-      case Rank::Ref:
-      case Rank::Handle:
-      case Rank::Namespace:
-      case Rank::Var:
-        if (a != b) return false;
-        break;
+        case Rank::String:
+        case Rank::Binary: {
+          const base::Bytes x = bytes_of(vm, rank, a);
+          const base::Bytes y = bytes_of(vm, rank, b);
+          if (x.size() != y.size()) return different;
+          const base::Bytes piece = part_of(x, x.size(), part);
+          if (!piece.empty() && memcmp(piece.data(), part_of(y, y.size(), part).data(), piece.size()) != 0)
+            return different;
+          words += piece.size() / kBytesPerReduction * kWordsPerReduction;
+          parts((x.size() + kBytesPerStep - 1) / kBytesPerStep);
+          break;
+        }
+        case Rank::Paddr:
+        case Rank::Vaddr:
+          if (vm.object(a)[1] != vm.object(b)[1]) return different;
+          break;
+        case Rank::Function:
+        case Rank::RealmId:
+          if (a == b) break;
+          if (tag_of(a) != Tag::Boxed || tag_of(b) != Tag::Boxed) return different;
+          {
+            const u64* x = vm.object(a);
+            const u64* y = vm.object(b);
+            const u64 count = words_of_header(x[0]) - (flags_of_header(x[0]) & kHasMeta);
+            if (count != words_of_header(y[0]) - (flags_of_header(y[0]) & kHasMeta) || x[1] != y[1]) return different;
+            for (u64 i = 2; i <= count; ++i) later.push({x[i], y[i], 0, flags});
+          }
+          break;
+        case Rank::Char:
+        case Rank::Keyword:
+        case Rank::Pid:
+        case Rank::Ref:
+        case Rank::Handle:
+        case Rank::Namespace:
+        case Rank::Var:
+          if (a != b) return different;
+          break;
+      }
     }
-    if (work.failed()) return false;  // the process is out of memory
-    if (work.empty()) return true;
-    a = work.back().a;
-    b = work.back().b;
-    work.pop();
+    if (later.failed()) return different;  // the process is out of memory
+    if (!ready) {
+      if (later.empty()) {
+        goes_on(vm, words, false);
+        return same;
+      }
+      now = later.back();
+      later.pop();
+    }
+    words += now.part == 0;
+    if (!goes_on(vm, words, stops)) return kNone;
   }
 }
 
-int compare(Vm& vm, Term first, Term second) {
-  Scratch<Work> work(vm);
-  Visited visited(vm);
-  Term a = first;
-  Term b = second;
+namespace {
+
+/// Whether a word says that two terms are equal.
+bool equal_words(Term a, Term b) {
+  const Tag tag = tag_of(a);
+  return a == b && tag != Tag::Boxed && tag != Tag::Tuple && tag != Tag::Pair && !is_immediate(a, Immediate::F32);
+}
+
+}  // namespace
+
+bool equal(Vm& vm, Term a, Term b, NaN nan) {
+  if (equal_words(a, b)) return true;
+  EqualWork work{{}, {a, b, 0, nan == NaN::EqualsItself ? kItself : 0}, 1, kTrue};
+  return work_do_at_once(vm, work) == kTrue;
+}
+
+Term equal_in_steps(Vm& vm, Term a, Term b, Wanted wanted) {
+  const Term same = boolean(wanted == Wanted::Equal);
+  if (equal_words(a, b)) return same;
+  EqualWork work{{}, {a, b, 0, 0}, 1, same};
+  return work_do(vm, work);
+}
+
+Term Comparison::run(Vm& vm, Kept& kept, bool stops) {
+  Scratch<TwoTerms> later(vm, kept);
   for (;;) {
-    visited.words += 1;
+    const Term a = now.a;
+    const Term b = now.b;
+    const u64 part = now.part;
+    bool ready = false;
+    // Part `part` of two that have x and y of them; when one has no more, that decides.
+    const auto parts = [&](u64 x, u64 y, auto at) {
+      if (part == std::min(x, y)) return order_of(x, y);
+      later.push({a, b, part + 1, 0});
+      now = {at(a), at(b), 0, 0};
+      ready = true;
+      return 0;
+    };
     const Rank rank = rank_of(vm, a);
     const Rank other = rank_of(vm, b);
-    if (rank != other) return rank < other ? -1 : 1;
+    if (rank != other) return small(rank < other ? -1 : 1);
     int order = 0;
     switch (rank) {
       case Rank::Nil:
       case Rank::False:
       case Rank::True: break;
       case Rank::Number: order = compare_numbers(vm, a, b); break;
-      case Rank::String: {
-        const std::string_view x = string_text(vm, a);
-        const std::string_view y = string_text(vm, b);
-        order = compare_bytes(x.data(), x.size(), y.data(), y.size());  // UTF-8 keeps the order of code points
-        break;
-      }
       case Rank::Symbol:
       case Rank::Keyword: {
         const NameRecord& x = name_record(vm, rank == Rank::Symbol ? plain_symbol(vm, a) : a);
@@ -263,56 +367,35 @@ int compare(Vm& vm, Term first, Term second) {
         if (!is_pair(a) || !is_pair(b)) {
           order = order_of(is_pair(a), is_pair(b));
         } else {
-          work.push({tail(vm, a), tail(vm, b)});
-          work.push({head(vm, a), head(vm, b)});
+          later.push({tail(vm, a), tail(vm, b), 0, 0});
+          now = {head(vm, a), head(vm, b), 0, 0};
+          ready = true;
         }
         break;
       case Rank::Tuple:
-      case Rank::Vector: {
-        const bool tuple = rank == Rank::Tuple;
-        const u64 x = tuple ? tuple_count(vm, a) : vector_count(vm, a);
-        const u64 y = tuple ? tuple_count(vm, b) : vector_count(vm, b);
-        work.push({small(static_cast<i64>(x)), small(static_cast<i64>(y))});
-        for (u64 i = std::min(x, y); i > 0; --i) {
-          if (tuple) {
-            work.push({tuple_at(vm, a, i - 1), tuple_at(vm, b, i - 1)});
-          } else {
-            work.push({vector_at(vm, a, i - 1), vector_at(vm, b, i - 1)});
-          }
-        }
+        order = parts(tuple_count(vm, a), tuple_count(vm, b), [&](Term tuple) { return tuple_at(vm, tuple, part); });
         break;
-      }
+      case Rank::Vector:
+        order =
+            parts(vector_count(vm, a), vector_count(vm, b), [&](Term vector) { return vector_at(vm, vector, part); });
+        break;
       case Rank::Map:
-      case Rank::Set: {
-        order = order_of(map_count(vm, a), map_count(vm, b));
-        if (order != 0) break;
-        // The smallest key in which they differ decides, then the value of the smallest key with another value.
-        Term key_a = kNone;
-        Term key_b = kNone;
-        map_each(vm, a, [&](Term key, Term) {
-          if (map_get(vm, b, key) == kNone && (key_a == kNone || compare(vm, key, key_a) < 0)) key_a = key;
-        });
-        map_each(vm, b, [&](Term key, Term) {
-          if (map_get(vm, a, key) == kNone && (key_b == kNone || compare(vm, key, key_b) < 0)) key_b = key;
-        });
-        if (key_a != kNone && key_b != kNone) {
-          order = compare(vm, key_a, key_b);
-          break;
-        }
-        Term least = kNone;
-        map_each(vm, a, [&](Term key, Term value) {
-          if (least != kNone && compare(vm, key, least) > 0) return;
-          const int here = compare(vm, value, map_get(vm, b, key));
-          if (here == 0) return;
-          least = key;
-          order = here;
-        });
-        break;
-      }
+      case Rank::Set: order = compare_maps(vm, a, b); break;
+      case Rank::String:
       case Rank::Binary: {
-        const base::Bytes x = binary_bytes(vm, a);
-        const base::Bytes y = binary_bytes(vm, b);
-        order = compare_bytes(x.data(), x.size(), y.data(), y.size());
+        const base::Bytes x = bytes_of(vm, rank, a);
+        const base::Bytes y = bytes_of(vm, rank, b);
+        const u64 common = std::min(x.size(), y.size());
+        const base::Bytes piece = part_of(x, common, part);
+        // UTF-8 keeps the order of code points.
+        if (!piece.empty()) order = sign_of(memcmp(piece.data(), part_of(y, common, part).data(), piece.size()));
+        words += piece.size() / kBytesPerReduction * kWordsPerReduction;
+        if (order != 0) break;
+        if ((part + 1) * kBytesPerStep < common) {
+          later.push({a, b, part + 1, 0});
+        } else {
+          order = order_of(x.size(), y.size());
+        }
         break;
       }
       case Rank::Paddr:
@@ -328,7 +411,7 @@ int compare(Vm& vm, Term first, Term second) {
           order = order_of(x[1], y[1]);
           const u64 count = words_of_header(x[0]) - (flags_of_header(x[0]) & kHasMeta);
           if (order == 0) order = order_of(count, words_of_header(y[0]) - (flags_of_header(y[0]) & kHasMeta));
-          for (u64 i = count; order == 0 && i >= 2; --i) work.push({x[i], y[i]});
+          for (u64 i = count; order == 0 && i >= 2; --i) later.push({x[i], y[i], 0, 0});
         }
         break;
       case Rank::Char:
@@ -338,12 +421,28 @@ int compare(Vm& vm, Term first, Term second) {
       case Rank::Namespace:
       case Rank::Var: order = order_of(a, b); break;
     }
-    if (order != 0) return order;
-    if (work.empty() || work.failed()) return 0;
-    a = work.back().a;
-    b = work.back().b;
-    work.pop();
+    if (order != 0 || later.failed() || (!ready && later.empty())) {
+      goes_on(vm, words, false);
+      later.shrink(0);
+      return small(order);
+    }
+    if (!ready) {
+      now = later.back();
+      later.pop();
+    }
+    words += now.part == 0;
+    if (!goes_on(vm, words, stops)) return kNone;
   }
+}
+
+int compare(Vm& vm, Term a, Term b) {
+  CompareWork work{{}, {{a, b, 0, 0}, 1}};
+  return static_cast<int>(small_value(work_do_at_once(vm, work)));
+}
+
+Term compare_in_steps(Vm& vm, Term a, Term b) {
+  CompareWork work{{}, {{a, b, 0, 0}, 1}};
+  return work_do(vm, work);
 }
 
 namespace {

@@ -115,15 +115,34 @@ inline void hold_fuel(Process& process) {
 
 // ── Work lists of C++ code, outside the heap ─────────────────────────────────────────────────────────────────
 
+/// The memory of an array between two calls that work with it (work.h); zeroes: none yet.
+struct Kept {
+  u64 offset;
+  u64 count;
+  u64 bytes;
+};
+
 /// A growing array for the duration of one call. `failed()` once memory ran out; later pushes are dropped.
 template <class T>
 class Scratch {
  public:
   explicit Scratch(Vm& vm) : vm_(vm) {}
+  /// Goes on with what was kept, and keeps it again at the end.
+  Scratch(Vm& vm, Kept& kept)
+      : vm_(vm),
+        kept_(&kept),
+        data_(kept.offset == 0 ? nullptr : vm.at<T>(kept.offset)),
+        offset_(kept.offset),
+        count_(kept.count),
+        capacity_(kept.bytes / sizeof(T)) {}
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   ~Scratch() {
-    if (offset_ != 0) block_release(vm_, offset_, capacity_ * sizeof(T), PageUse::Table);
+    if (kept_ != nullptr) {
+      *kept_ = {offset_, count_, capacity_ * sizeof(T)};
+    } else if (offset_ != 0) {
+      block_release(vm_, offset_, capacity_ * sizeof(T), PageUse::Table);
+    }
   }
   bool push(const T& value) {
     if (count_ == capacity_ && !grow()) return false;
@@ -142,6 +161,17 @@ class Scratch {
   T& back() { return data_[count_ - 1]; }
   void pop() { count_ -= 1; }
   void shrink(u64 count) { count_ = count; }
+  /// Room for exactly `count`, whose contents are still to be written; only while it is empty. False: no memory.
+  bool make_room(u64 count) {
+    const u64 bytes = block_capacity(count * sizeof(T));
+    offset_ = block_acquire(vm_, bytes, PageUse::Table);
+    failed_ = offset_ == 0;
+    if (failed_) return false;
+    data_ = vm_.at<T>(offset_);
+    count_ = count;
+    capacity_ = bytes / sizeof(T);
+    return true;
+  }
   T& operator[](u64 i) { return data_[i]; }
   const T& operator[](u64 i) const { return data_[i]; }
   u64 size() const { return count_; }
@@ -167,6 +197,7 @@ class Scratch {
     return true;
   }
   Vm& vm_;
+  Kept* kept_ = nullptr;
   T* data_ = nullptr;
   u64 offset_ = 0;
   u64 count_ = 0;

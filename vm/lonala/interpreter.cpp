@@ -12,6 +12,7 @@
 #include "vm/lonala/interpreter_steps.h"
 #include "vm/lonala/mailbox.h"
 #include "vm/lonala/namespaces.h"
+#include "vm/lonala/work.h"
 
 #include "base/enforce.h"
 
@@ -44,6 +45,7 @@ Stop interpret(Vm& vm) {
   if ((process.flags & kAtReceive) != 0) {
     process.flags &= static_cast<u8>(~kAtReceive);
     pc = vm.at<u32>(process.code);
+    if (AT_WORK()) goto work_goes_on;
     NEXT();
   }
   if (process.code == 0) {  // a fresh call: function in register 1, arguments behind it
@@ -225,8 +227,39 @@ pay:  // a native has used up the slice, or parks: the process goes on behind th
   process.marks |= kAtReturn;
   return Stop::Slice;
 
+work_goes_on:  // of a native that had stopped in the middle: what it gives goes where it would have gone
+  value = work_go_on(vm);
+  if ((process.marks & kInCall) != 0) {
+    process.marks &= static_cast<u16>(~kInCall);
+    goto native_done;
+  }
+  switch (static_cast<Op>(*pc & 0xFF)) {
+    case Op::Call:
+    case Op::CallVar:
+    case Op::Native: goto called_native;
+    case Op::JumpNotEqual:
+    case Op::JumpNotSame:
+    case Op::JumpNotEqualSmall:
+    case Op::JumpNotSmall: goto guarded_not;
+    case Op::JumpEqual:
+    case Op::JumpEqualSmall: goto guarded_jump;
+    case Op::JumpNotEqualConstant: goto compared_constant;
+    default: goto arithmetic_done;
+  }
+
+stop_at_work:  // a native has stopped in the middle
+  SAVE();
+  process.code = vm.offset(pc);
+  process.flags |= kAtReceive;
+  return Stop::Slice;
+
 raised_in_call : {  // in a frame whose own code has not begun: the error is the caller's
   const Term link = bp[255];
+  if (AT_WORK()) {
+    process.marks |= kInCall;
+    pc = vm.at<u32>(link_code(link)) - 1;
+    goto stop_at_work;
+  }
   pc = reinterpret_cast<const u32*>(base + link_code(link)) - 1;
   if (link_words(link) == 0) {
     SAVE();
@@ -235,6 +268,7 @@ raised_in_call : {  // in a frame whose own code has not begun: the error is the
   bp += link_words(link);
 }
 raised : {
+  if (AT_WORK()) goto stop_at_work;
   SAVE();
   process.code = vm.offset(pc);  // where it happened, for who asks
   u64 frame = process.frame;
@@ -563,10 +597,12 @@ L_JumpNotWord:
   BRANCH(bp[A()] == (u64{pc[2]} << 32 | pc[1]), 4);
 L_JumpNotEqualConstant : {
   SAVE();
-  const bool same = equal(vm, bp[A()], u64{pc[2]} << 32 | pc[1]);
-  RELOAD();
-  BRANCH(same, 4);
+  value = equal_in_code(vm, bp[A()], u64{pc[2]} << 32 | pc[1]);
 }
+compared_constant:
+  RELOAD();
+  if (__builtin_expect(value == kRaised, 0)) goto raised;
+  BRANCH(value == kTrue, 4);
 L_Switch:
   pc = switch_target(pc, switch_key(vm, bp[A()]));
   NEXT();

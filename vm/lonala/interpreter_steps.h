@@ -38,6 +38,8 @@
 // Whether a native parks the process, or natives have taken more than is left of the slice.
 #define PARKED() ((process.marks & kParked) != 0)
 #define OWES() (__builtin_expect(fuel < 0, 0) && (fuel + process.fuel_held < 0 || PARKED()))
+// Whether a native has stopped in the middle of its work.
+#define AT_WORK() __builtin_expect((process.marks & kAtWork) != 0, 0)
 #define JUMP_BY(place) pc += (place) + static_cast<i32>(pc[place])
 // Ends of instructions: a branch of `words` words whose jump is its last one, and a value for register A.
 #define BRANCH(holds, words) \
@@ -84,9 +86,10 @@
     const Term y = (right);                                                   \
     if (__builtin_expect(((x | y) & 7) == 0, 1)) BRANCH((x == y) goes_on, 2); \
     SAVE();                                                                   \
-    const bool same = equal(vm, x, y);                                        \
+    value = equal_in_code(vm, x, y);                                          \
     RELOAD();                                                                 \
-    BRANCH(same goes_on, 2);                                                  \
+    if (__builtin_expect(value == kRaised, 0)) goto raised;                   \
+    BRANCH((value == kTrue) goes_on, 2);                                      \
   }
 #define EMPTY(label, goes_on)                                                        \
   L_##label : {                                                                      \

@@ -176,6 +176,8 @@ constexpr u16 kQuiet = 256;      // its crash is somebody's business already: no
 constexpr u16 kOverLimit = 8;    // more is live than its :max-heap-size
 constexpr u16 kAtReturn = 16;    // with kAtReceive: it goes on behind a call
 constexpr u16 kParked = 32;      // and what that call gives is still to come
+constexpr u16 kAtWork = 64;      // a native has stopped in the middle of its work (work.h)
+constexpr u16 kInCall = 128;     // with kAtWork: a frame has been set up for it
 
 /// A name that a process is registered under.
 struct NameHeld {
@@ -204,6 +206,7 @@ struct RareRecord {
   Term staged;       // map variable → [value meta undefined?]
   Term made;         // map [namespace name] → variable that it has made
   Term expected;     // list of [namespace name version]
+  u64 work;          // with kAtWork: how far the native has come
 };
 constexpr u64 kFullsweepAfter = 65535;
 constexpr u64 kBinaryLimitBytes = u64{256} << 10;
@@ -299,6 +302,11 @@ struct Root {
   u64 column_zero;  // the last byte of output was a line feed
   u64 collections;
   u64 slice_collections;  // by the running process since its slice began
+  u64 slice;              // reductions of the present slice
+  u64 early_seed;         // > 0: slices end early, after a number of reductions drawn from it
+  u64 early_drawn;
+  u64 order_seed;  // > 0: which of the processes of a priority runs next is drawn from it
+  u64 order_drawn;
   u64 trace_digest[2];
   u64 sink[64];  // where small objects go when memory is exhausted
 };
@@ -335,6 +343,13 @@ struct Ports {
   ~Ports() = default;
 };
 
+/// What the running native has made: its heap when this was last looked at.
+struct MadeCount {
+  u64 block;  // 0: it does not count
+  u64 words;
+  u64 left;  // not charged yet
+};
+
 /// The handle: made anew wherever the machine is entered.
 struct Vm {
   u8* base = nullptr;
@@ -342,6 +357,8 @@ struct Vm {
   Process* process = nullptr;  // the running one
   Ports* ports = nullptr;
   u32 native = 0;  // the native that runs, for error reports
+  MadeCount made{};
+  bool stops = false;  // it may stop in the middle of its work: whoever called it can wait
 
   u64* words(u64 offset) const { return reinterpret_cast<u64*>(base + offset); }
   template <class T>

@@ -15,6 +15,7 @@
 #include "vm/lonala/timers.h"
 #include "vm/lonala/transactions.h"
 #include "vm/lonala/tracing.h"
+#include "vm/lonala/work.h"
 
 #include "base/enforce.h"
 
@@ -123,6 +124,7 @@ void process_end(Vm& vm, Process& process, Term reason) {
   if (process.status == Status::Runnable && &process != vm.process) queue_remove(vm, process);
   process.status = Status::Exiting;
   call_cancel(vm, process);
+  work_drop(vm, process);
   trace(vm, kTraceExit, process.pid, reason);
   // The reason may lie in the heap of this process or of the sender: it stays valid until the end of this function.
   vm.root->reserve_open += 1;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "vm/lonala/atoms.h"
+#include "vm/lonala/code.h"
 #include "vm/lonala/code_memory.h"
 #include "vm/lonala/interpreter.h"
 #include "vm/lonala/mailbox.h"
@@ -10,6 +12,7 @@
 #include "vm/lonala/timers.h"
 #include "vm/lonala/values.h"
 #include "vm/lonala/tracing.h"
+#include "vm/lonala/work.h"
 
 #include "base/enforce.h"
 
@@ -18,17 +21,37 @@ namespace {
 
 constexpr u32 kPassedOverMax = 64;  // slices in a row that may pass over a waiting lower priority
 
+constexpr u64 kDrawnMax = 64;  // processes at the front of a queue among which the next one is drawn
+
+/// A number below `bound`, drawn from a seed.
+u64 draw(u64 seed, u64& drawn, u64 bound) {
+  drawn += 1;
+  return splitmix(splitmix(seed) + drawn) % bound;
+}
+
 Process* dequeue_at(Vm& vm, u32 priority) {
   Root& root = *vm.root;
-  RunQueue& queue = root.ready[priority];
-  Process* process = vm.at<Process>(queue.first);
-  queue.first = process->queue_next;
-  if (queue.first == 0) {
-    queue.last = 0;
-    root.ready_bits[priority / 64] &= ~(u64{1} << priority % 64);
+  u64 at = root.ready[priority].first;
+  if (root.order_seed != 0) {
+    u64 waiting = 0;
+    for (u64 i = at; i != 0 && waiting < kDrawnMax; i = vm.at<Process>(i)->queue_next) waiting += 1;
+    for (u64 skip = draw(root.order_seed, root.order_drawn, waiting); skip > 0; --skip) {
+      at = vm.at<Process>(at)->queue_next;
+    }
   }
-  root.ready_count -= 1;
-  return process;
+  queue_remove(vm, *vm.at<Process>(at));
+  return vm.at<Process>(at);
+}
+
+/// Reductions of the slice that begins. An early end leaves enough for the entry at which the last slice ended.
+u64 slice_reductions(Vm& vm, const Process& process) {
+  Root& root = *vm.root;
+  if (root.early_seed == 0) return kSliceReductions;
+  constexpr u64 kMost[] = {1, 2, 3, 5, 20, 100, 500, kSliceReductions};
+  const u64 most = kMost[draw(root.early_seed, root.early_drawn, std::size(kMost))];
+  const u64 drawn = 1 + draw(root.early_seed, root.early_drawn, most);
+  const bool at_entry = process.code != 0 && (process.flags & kAtReceive) == 0;
+  return at_entry ? std::max<u64>(drawn, vm.at<FunctionHeader>(process.code)->cost) : drawn;
 }
 
 /// The highest priority below `limit` at which a process waits, or -1.
@@ -146,8 +169,9 @@ Pause run(Vm& vm, u64 reductions) {
     vm.process = process;
     process->status = Status::Running;
     // Work beyond the last slice, of a native or a collection, is paid for before it goes on.
-    constexpr i64 kSlice = static_cast<i64>(kSliceReductions);
-    process->fuel = kSlice + std::min<i64>(process->fuel, 0);
+    root.slice = slice_reductions(vm, *process);
+    const i64 slice = static_cast<i64>(root.slice);
+    process->fuel = slice + std::min<i64>(process->fuel, 0);
     process->fuel_held = 0;
     const bool pays_only = process->fuel < 0;
     root.slice_collections = 0;
@@ -160,11 +184,13 @@ Pause run(Vm& vm, u64 reductions) {
     if (!pays_only) process->flags &= static_cast<u8>(~kSignalled);
     const i64 left = process->fuel + process->fuel_held;
     const bool goes_on = stop == Stop::Slice || stop == Stop::Waiting;
-    const u64 spent = left >= kSlice ? 1 : static_cast<u64>(kSlice - (goes_on ? std::max<i64>(left, 0) : left));
+    // A turn counts as one at least, but one that came to nothing was none of the process's work.
+    const u64 worked = left >= slice ? 0 : static_cast<u64>(slice - (goes_on ? std::max<i64>(left, 0) : left));
+    const u64 spent = std::max<u64>(worked, 1);
     process->fuel = std::min<i64>(left, 0);
     process->fuel_held = 0;
     used += spent;
-    process->reductions += spent;
+    process->reductions += stop == Stop::Slice ? worked : spent;
     root.now_ns += spent * root.reduction_ns;
     trace(vm, kTraceSlice, process->pid, small(static_cast<i64>(spent)));
     const bool session = process->pid == root.session;
@@ -186,6 +212,7 @@ Pause run(Vm& vm, u64 reductions) {
         break;
       case Stop::Ended:
         process_stop_waiting(vm, *process);
+        work_drop(vm, *process);
         if (session) {
           process->status = Status::Suspended;
           process->marks |= kFormFailed;

@@ -175,6 +175,8 @@ Vm machine_create(u8* grant, u64 bytes, Ports& ports, MachineOptions options) {
   enter_user(vm);
   code_memory_begin(vm);
   vm.root->gc_stress = options.gc_stress;
+  vm.root->early_seed = options.preempt_early;
+  vm.root->order_seed = options.steal_order;
   vm.root->trace = options.trace;
   return vm;
 }

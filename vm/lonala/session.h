@@ -15,7 +15,10 @@ struct MachineOptions {
   u64 reduction_ns = 8;    // virtual time of a reduction
   u64 now_ns = 0;          // of the machine's clock when it begins
   u64 seed = 0;            // of lona.random
-  u32 trace = 0;           // bits of TraceClass, once the library is there
+  // For tests, once the library is there. Results of confluent programs must not depend on them.
+  u64 preempt_early = 0;  // > 0: a seed; slices end after fewer reductions, most after 1 to 5
+  u64 steal_order = 0;    // > 0: a seed; which of the processes of a priority runs next is drawn
+  u32 trace = 0;          // bits of TraceClass, once the library is there
 };
 
 /// Lays out the machine in `grant` (zeroed) and loads the library. `vm.root` is null when the grant is too small or the library fails;

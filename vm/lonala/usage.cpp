@@ -2,6 +2,7 @@
 
 #include "vm/lonala/namespaces.h"
 #include "vm/lonala/transactions.h"
+#include "vm/lonala/work.h"
 
 #include "base/enforce.h"
 
@@ -38,7 +39,7 @@ Held process_held(const Vm& vm, const Process& process) {
   for (u64 at = process.names; at != 0; at = vm.at<NameHeld>(at)->next) held.tables += block_capacity(sizeof(NameHeld));
   if (process.rare == 0) return held;
   const RareRecord& rare = *vm.at<RareRecord>(process.rare);
-  held.tables += block_capacity(sizeof(RareRecord));
+  held.tables += block_capacity(sizeof(RareRecord)) + work_bytes(vm, process);
   if (rare.old_low != 0) held.heap += block_capacity(rare.old_end - rare.old_low);
   return held;
 }

@@ -176,27 +176,31 @@ Term vector_put(Vm& vm, Term vector, u64 index, Term value) {
   return close(vm, trie);
 }
 
-Term make_vector(Vm& vm, const Term* elements, u64 count, Term meta) {
-  if (count <= kWidth) return make_node(vm, Type::Vector, elements, count, meta);
-  // Leaves, then the levels above them, each a row of nodes.
-  Scratch<Term> row(vm);
-  const u64 tail_start = (count - 1) / kWidth * kWidth;
-  for (u64 i = 0; i < tail_start; i += kWidth) {
-    row.push(make_node(vm, Type::VectorNode, elements + i, kWidth, kNil));
-  }
+Term vector_leaf(Vm& vm, const Term* elements) { return make_node(vm, Type::VectorNode, elements, kWidth, kNil); }
+
+Term make_vector(Vm& vm, Scratch<Term>& leaves, const Term* tail, u64 tail_count, Term meta) {
+  if (leaves.empty()) return make_node(vm, Type::Vector, tail, tail_count, meta);
+  const u64 count = leaves.size() * kWidth + tail_count;
+  // The levels above the leaves, each a row of nodes.
   u32 shift = 0;
   do {
     u64 out = 0;
-    for (u64 i = 0; i < row.size(); i += kWidth) {
-      row[out] = make_node(vm, Type::VectorNode, row.data() + i, std::min(kWidth, row.size() - i), kNil);
+    for (u64 i = 0; i < leaves.size(); i += kWidth) {
+      leaves[out] = make_node(vm, Type::VectorNode, leaves.data() + i, std::min(kWidth, leaves.size() - i), kNil);
       out += 1;
     }
-    row.shrink(out);
+    leaves.shrink(out);
     shift += 5;
-  } while (row.size() > 1);
-  if (row.failed() || heap_failed(vm)) return raise_oom(vm, count);
-  const Term tail = make_node(vm, Type::VectorNode, elements + tail_start, count - tail_start, kNil);
-  return close(vm, {count, shift, row[0], tail, meta});
+  } while (leaves.size() > 1);
+  if (leaves.failed() || heap_failed(vm)) return raise_oom(vm, count);
+  return close(vm, {count, shift, leaves[0], make_node(vm, Type::VectorNode, tail, tail_count, kNil), meta});
+}
+
+Term make_vector(Vm& vm, const Term* elements, u64 count, Term meta) {
+  Scratch<Term> leaves(vm);
+  u64 done = 0;
+  for (; count - done > kWidth; done += kWidth) leaves.push(vector_leaf(vm, elements + done));
+  return make_vector(vm, leaves, elements + done, count - done, meta);
 }
 
 }  // namespace lonala

@@ -65,12 +65,6 @@ bool gather(Vm& vm, Term collection, Scratch<Term>& out) {
   return true;
 }
 
-Term tuple_from(Vm& vm, const Term* elements, u64 count) {
-  const Term tuple = make_object(vm, Type::Tuple, count);
-  if (tuple != kRaised) std::copy(elements, elements + count, vm.object(tuple) + 1);
-  return tuple;
-}
-
 }  // namespace
 
 Term native_TypeOf(Vm& vm, Args args) {
@@ -296,40 +290,6 @@ Term native_ConcatVec(Vm& vm, Args args) {
   const Term meta = vector_meta(vm, args[0]);
   const Term joined = rope_join(vm, args[0], args[1]);
   return vector_meta(vm, joined) == meta ? joined : vector_with_meta(vm, joined, meta);
-}
-
-/// Merge sort, bottom up: stable, O(n log n).
-Term native_Sort(Vm& vm, Args args) {
-  const Term x = args[0];
-  if (!is_list(x) && !is_tuple(x) && !is_vector(vm, x) && x != kNil) return raise_type(vm, args, Atom::List);
-  Scratch<Term> elements(vm);
-  if (!gather(vm, x, elements)) return kRaised;
-  Scratch<Term> other(vm);
-  for (u64 i = 0; i < elements.size(); ++i) other.push(elements[i]);
-  if (other.failed()) return raise_oom(vm, elements.size());
-  Visited visited(vm);
-  Term* from = elements.data();
-  Term* to = other.data();
-  const u64 count = elements.size();
-  for (u64 width = 1; width < count; width *= 2) {
-    for (u64 start = 0; start < count; start += 2 * width) {
-      u64 left = start;
-      const u64 middle = std::min(start + width, count);
-      u64 right = middle;
-      const u64 end = std::min(start + 2 * width, count);
-      for (u64 out = start; out < end; ++out) {
-        const bool take_left = left < middle && (right >= end || compare(vm, from[left], from[right]) <= 0);
-        visited.words += 2;
-        to[out] = take_left ? from[left++] : from[right++];
-      }
-    }
-    std::swap(from, to);
-  }
-  if (is_tuple(x)) return tuple_from(vm, from, count);
-  if (is_vector(vm, x)) return make_vector(vm, from, count);
-  Term list = kEmptyList;
-  for (u64 i = count; i > 0 && !heap_failed(vm); --i) list = make_pair(vm, from[i - 1], list);
-  return list;
 }
 
 Term native_ListOf(Vm& vm, Args args) {

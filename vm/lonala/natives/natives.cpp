@@ -5,6 +5,7 @@
 #include "vm/lonala/collections/map.h"
 #include "vm/lonala/collections/vector.h"
 #include "vm/lonala/number/number.h"
+#include "vm/lonala/work.h"
 
 #include "base/enforce.h"
 
@@ -72,13 +73,14 @@ Term call_native(Vm& vm, u32 index, Args args) {
   if (count < native.fewest || (native.most >= 0 && count > native.most))
     return raise_args(vm, Atom::ArityMismatch, args);
   Process& process = *vm.process;
-  const u64 block = process.heap_low;
-  const u64 hp = process.hp;
-  const u64 fragment_words = process.fragment_words;
+  const MadeCount outer = vm.made;
+  made_begin(vm, 0);
+  vm.stops = process.nested == 0;
   const Term result = native.run(vm, args);
-  // What it made; compiling may have replaced the block.
-  const u64 made = process.heap_low == block ? (process.hp - hp) / 8 + process.fragment_words - fragment_words : 0;
-  process.fuel -= native.cost + static_cast<i64>(made / kWordsPerReduction);
+  vm.stops = false;
+  process.fuel -= native.cost;
+  made_end(vm);
+  vm.made = outer;
   return result;
 }
 

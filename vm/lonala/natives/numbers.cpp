@@ -28,7 +28,8 @@ Term fold(Vm& vm, Operation operation, Term start, Args args) {
       value = args[0];
       continue;
     }
-    value = number::arithmetic(vm, operation, value, args[i], args);
+    value = args.count == 2 ? number::arithmetic_in_steps(vm, operation, value, args[i], args)
+                            : number::arithmetic(vm, operation, value, args[i], args);
     if (value == kRaised) return value;
   }
   return value;
@@ -155,16 +156,20 @@ COMPARISON(Greater, >)
 COMPARISON(GreaterEqual, >=)
 COMPARISON(NumberEqual, ==)
 Term native_Equal(Vm& vm, Args args) {
+  if (args.count == 2) return equal_in_steps(vm, args[0], args[1]);
   for (u32 i = 0; i + 1 < args.count; ++i) {
     if (!equal(vm, args[i], args[i + 1])) return kFalse;
   }
   return kTrue;
 }
-Term native_NotEqual(Vm& vm, Args args) { return boolean(native_Equal(vm, args) == kFalse); }
+Term native_NotEqual(Vm& vm, Args args) {
+  if (args.count == 2) return equal_in_steps(vm, args[0], args[1], Wanted::Different);
+  return boolean(native_Equal(vm, args) == kFalse);
+}
 Term native_Not(Vm&, Args args) { return boolean(is_falsy(args[0])); }
-#define DIVISION(name, division)                                                           \
-  Term native_##name(Vm& vm, Args args) {                                                  \
-    return number::integer_divide(vm, number::Division::division, args[0], args[1], args); \
+#define DIVISION(name, division)                                                                    \
+  Term native_##name(Vm& vm, Args args) {                                                           \
+    return number::integer_divide_in_steps(vm, number::Division::division, args[0], args[1], args); \
   }
 DIVISION(Quot, Quotient)
 DIVISION(Rem, Remainder)
@@ -404,7 +409,7 @@ Term native_ExactOf(Vm& vm, Args args) {
   return number::exact_of_float(vm, args[0]);
 }
 Term native_NativeEndian(Vm& vm, Args) { return keyword(vm, Atom::Little); }
-Term native_Compare(Vm& vm, Args args) { return small(compare(vm, args[0], args[1])); }
+Term native_Compare(Vm& vm, Args args) { return compare_in_steps(vm, args[0], args[1]); }
 Term native_Hash(Vm& vm, Args args) { return number::make_unsigned(vm, hash(vm, args[0])); }
 Term native_Identical(Vm&, Args args) { return boolean(args[0] == args[1]); }
 

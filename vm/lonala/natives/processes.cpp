@@ -316,7 +316,7 @@ Term native_ProcessInfo(Vm& vm, Args args) {
     names = make_pair(vm, vm.at<NameHeld>(at)->name, names);
   }
   const u64 block_bytes = process->heap_end - process->heap_low;
-  const i64 used = static_cast<i64>(kSliceReductions) - process->fuel - process->fuel_held;
+  const i64 used = static_cast<i64>(vm.root->slice) - process->fuel - process->fuel_held;
   const u64 slice = process == vm.process && used > 0 ? static_cast<u64>(used) : 0;
   const auto bytes = [&](u64 count) { return number::make_unsigned(vm, count); };
   return make_info(vm, {{Atom::Status, keyword(vm, status)},

@@ -5,14 +5,13 @@
 #include <cstring>
 
 #include "vm/lonala/number/binary_float.h"
+#include "vm/lonala/number/long_work.h"
 
 #include "base/enforce.h"
 
 namespace lonala::number {
-namespace {
 
-/// A bignum under construction: takes the object, gives the finished term.
-Term finish(Vm& vm, Term object, u64 count, bool negative, bool marked) {
+Term finish_integer(Vm& vm, Term object, u64 count, bool negative, bool marked) {
   u64* words = vm.object(object);
   count = trimmed(words + 1, count);
   if (!marked) {
@@ -28,6 +27,8 @@ Term finish(Vm& vm, Term object, u64 count, bool negative, bool marked) {
   return object;
 }
 
+namespace {
+
 bool is_float(Kind kind) { return kind == Kind::F32 || kind == Kind::F64; }
 
 Term add_signed(Vm& vm, const Integer& a, const Integer& b, bool flip) {
@@ -39,33 +40,26 @@ Term add_signed(Vm& vm, const Integer& a, const Integer& b, bool flip) {
   u64* out = vm.object(object) + 1;
   if (a.negative == b_negative) {
     add(out, a.magnitude(), b.magnitude());
-    return finish(vm, object, count, a.negative, marked);
+    return finish_integer(vm, object, count, a.negative, marked);
   }
   out[count - 1] = 0;
   if (compare(a.magnitude(), b.magnitude()) >= 0) {
     memset(out, 0, count * 8);
     subtract(out, a.magnitude(), b.magnitude());
-    return finish(vm, object, count, a.negative, marked);
+    return finish_integer(vm, object, count, a.negative, marked);
   }
   memset(out, 0, count * 8);
   subtract(out, b.magnitude(), a.magnitude());
-  return finish(vm, object, count, b_negative, marked);
+  return finish_integer(vm, object, count, b_negative, marked);
 }
 
 Term multiply_signed(Vm& vm, const Integer& a, const Integer& b) {
+  if (std::min(a.count, b.count) >= kKaratsubaLimbsMin) return multiply_long(vm, a, b, Steps::AtOnce);
   const Term object = make_object(vm, Type::Bignum, a.count + b.count);
   if (object == kRaised) return object;
-  u64* out = vm.object(object) + 1;
-  const u64 need = multiply_scratch(a.count, b.count);
-  u64 scratch = 0;
-  if (need != 0) {
-    scratch = block_acquire(vm, need * 8, PageUse::Table);
-    if (scratch == 0) return raise_oom(vm, need);
-  }
   charge(vm, a.count * b.count / kLimbProductsPerReduction);
-  multiply(out, a.magnitude(), b.magnitude(), vm.words(scratch));
-  if (scratch != 0) block_release(vm, scratch, need * 8, PageUse::Table);
-  return finish(vm, object, a.count + b.count, a.negative != b.negative, a.marked || b.marked);
+  multiply_school(vm.object(object) + 1, a.magnitude(), b.magnitude());
+  return finish_integer(vm, object, a.count + b.count, a.negative != b.negative, a.marked || b.marked);
 }
 
 /// Truncating division of integers; b is not zero. Either result may be unwanted.
@@ -87,9 +81,17 @@ bool divide_signed(Vm& vm, const Integer& a, const Integer& b, Term* quotient, T
   charge(vm, (a.count - b.count + 1) * b.count / kLimbProductsPerReduction);
   divide(vm.object(q) + 1, vm.object(r) + 1, a.magnitude(), b.magnitude(), vm.words(work));
   block_release(vm, work, work_limbs * 8, PageUse::Table);
-  if (quotient != nullptr) *quotient = finish(vm, q, a.count - b.count + 1, a.negative != b.negative, marked);
-  if (remainder != nullptr) *remainder = finish(vm, r, b.count, a.negative, marked);
+  if (quotient != nullptr) *quotient = finish_integer(vm, q, a.count - b.count + 1, a.negative != b.negative, marked);
+  if (remainder != nullptr) *remainder = finish_integer(vm, r, b.count, a.negative, marked);
   return true;
+}
+
+/// What is wanted of a truncating division by b.
+Term choose(Vm& vm, Division wanted, const Integer& b, Term quotient, Term rest) {
+  if (wanted == Division::Quotient) return quotient;
+  const Integer r(vm, rest);
+  const bool turns = wanted == Division::Modulo && r.count != 0 && r.negative != b.negative;
+  return turns ? add_signed(vm, r, b, false) : rest;
 }
 
 /// Greatest common divisor of two natural numbers, both not zero, as a term. Euclid on limbs, then on words.
@@ -242,7 +244,7 @@ Term make_integer(Vm& vm, Limbs limbs, bool negative, bool marked) {
   const Term object = make_object(vm, Type::Bignum, limbs.size());
   if (object == kRaised) return object;
   if (!limbs.empty()) memcpy(vm.object(object) + 1, limbs.data(), limbs.size() * 8);
-  return finish(vm, object, limbs.size(), negative, marked);
+  return finish_integer(vm, object, limbs.size(), negative, marked);
 }
 
 Term make_integer(Vm& vm, i64 value) {
@@ -395,16 +397,16 @@ Term integer_divide(Vm& vm, Division division, Term a, Term b, Args args) {
   Term quotient = kRaised;
   Term rest = kRaised;
   if (!divide_signed(vm, i, j, &quotient, &rest)) return kRaised;
-  Term value = division == Division::Quotient ? quotient : rest;
-  if (division == Division::Modulo) {
-    const Integer r(vm, rest);
-    if (r.count != 0 && r.negative != j.negative) {
-      value = add_signed(vm, r, j, false);
-      if (value == kRaised) return value;
-    }
-  }
+  const Term value = choose(vm, division, j, quotient, rest);
+  if (value == kRaised) return value;
   if (i.fixed || j.fixed) return wrap(vm, i.fixed ? i.width : j.width, value);
   return value;
+}
+
+Term finish_division(Vm& vm, Division wanted, const Integer& a, const Integer& b, Term quotient, Term rest) {
+  const bool marked = a.marked || b.marked;
+  const Term whole = finish_integer(vm, quotient, a.count - b.count + 1, a.negative != b.negative, marked);
+  return choose(vm, wanted, b, whole, finish_integer(vm, rest, b.count, a.negative, marked));
 }
 
 int compare(Vm& vm, Term a, Term b) {
@@ -551,7 +553,7 @@ Term shift_left(Vm& vm, Term a, u64 bits) {
   const Term object = make_object(vm, Type::Bignum, count);
   if (object == kRaised) return object;
   shift_left(vm.object(object) + 1, x.magnitude(), bits);
-  return finish(vm, object, count, x.negative, x.marked);
+  return finish_integer(vm, object, count, x.negative, x.marked);
 }
 
 Term shift_right(Vm& vm, Term a, u64 bits) {
@@ -576,7 +578,7 @@ Term shift_right(Vm& vm, Term a, u64 bits) {
       if (out[i] != 0) break;
     }
   }
-  return finish(vm, object, count, x.negative, x.marked);
+  return finish_integer(vm, object, count, x.negative, x.marked);
 }
 
 Term bitwise(Vm& vm, Bitwise operation, Term a, Term b, Args args) {
@@ -615,7 +617,7 @@ Term bitwise(Vm& vm, Bitwise operation, Term a, Term b, Args args) {
       carry = carry != 0 && out[i] == 0;
     }
   }
-  return finish(vm, object, count, negative, x.marked || y.marked);
+  return finish_integer(vm, object, count, negative, x.marked || y.marked);
 }
 
 }  // namespace lonala::number

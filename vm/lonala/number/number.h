@@ -54,9 +54,13 @@ Term make_ratio(Vm& vm, Term numerator, Term denominator);
 
 enum class Operation : u8 { Add, Subtract, Multiply };
 Term arithmetic(Vm& vm, Operation operation, Term a, Term b, Args args);
+/// The same, stopping when the slice is over (work.h).
+Term arithmetic_in_steps(Vm& vm, Operation operation, Term a, Term b, Args args);
 Term divide(Vm& vm, Term a, Term b, Args args);
 enum class Division : u8 { Quotient, Remainder, Modulo };
 Term integer_divide(Vm& vm, Division division, Term a, Term b, Args args);
+/// The same, stopping when the slice is over (work.h).
+Term integer_divide_in_steps(Vm& vm, Division division, Term a, Term b, Args args);
 
 /// Exact order of two numbers; 2 when one is NaN.
 int compare(Vm& vm, Term a, Term b);
