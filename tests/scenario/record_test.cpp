@@ -226,7 +226,7 @@ TEST_CASE("the choices of a scenario's run are written, and repeat it", "[scenar
   CHECK(contains(cli_lab::read_file(choices), "\ncut "));
   CHECK(shell(line + "--overrides " + choices + " 2>/dev/null").out == made);
   CHECK(shell(line + "2>/dev/null").out != made);
-  CHECK(shell(line + "--choices /nonexistent/file 2>&1 >/dev/null").out.starts_with("orrery: /nonexistent/file"));
+  CHECK(contains(shell(line + "--choices /nonexistent/file 2>&1 >/dev/null").out, "orrery: /nonexistent/file"));
 }
 
 TEST_CASE("the verbs take a scenario's recording where its files no longer are", "[scenario][cli][replay]") {

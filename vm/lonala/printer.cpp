@@ -17,7 +17,7 @@ namespace {
 
 /// What is still to be written, innermost last.
 struct Item {
-  enum class What : u8 { Value, Text, Close, List, Tuple, Vector, Bits } what;
+  enum class What : u64 { Value, Text, Close, List, Tuple, Vector, Bits } what;
   const char* text;  // a literal, for Text
   Term term;
   u64 index;
