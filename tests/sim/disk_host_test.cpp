@@ -263,6 +263,27 @@ TEST_CASE("runs with disks are equal under every variant", "[sim][disk][cli][ver
   CHECK(contains(finished.out, "equal     script seed 1   7 variants"));
 }
 
+TEST_CASE("campaigns and the minimiser run scripts with disks, and say so", "[sim][disk][cli]") {
+  const Folder folder;
+  folder.file("image", pattern(5000));
+  folder.file("roll", "store abc\nload\nroll\n");  // ends with a status that the seed draws
+  const std::string disk = " --disk a=64K,image=image";
+  const Finished campaign = folder.orrery("campaign roll --seeds 1..6 --jobs 1" + disk + " 2>&1");
+  CHECK(campaign.code == 1);
+  CHECK(contains(campaign.out, disk));
+  u64 seed = 1;
+  while (seed < 20 && folder.orrery("run roll --seed " + std::to_string(seed) + disk + " 2>/dev/null").code == 0) {
+    seed += 1;
+  }
+  REQUIRE(folder.orrery("run roll --seed " + std::to_string(seed) + disk + " --record r.orrery >/dev/null 2>&1").code ==
+          1);
+  const Finished minimal = folder.orrery("minimise r.orrery --runs 20 --jobs 1 --out m.orrery 2>/dev/null");
+  CHECK(minimal.code == 0);
+  CHECK(contains(minimal.out, "roll"));
+  fs::remove(folder.path + "/image");
+  CHECK(folder.orrery("replay m.orrery >/dev/null 2>&1").code == 0);
+}
+
 TEST_CASE("a recorded run with disks replays with what they held", "[sim][disk][cli][replay]") {
   const Folder folder;
   folder.file("script", "echo a\nwork\nexit 0\n");
@@ -371,16 +392,19 @@ TEST_CASE("a file that others change while it is a disk ends the run as a failur
   const Folder folder;
   folder.file("script", "load\nexit 0\n");
   // The run has opened its image when it opens the pipe that its script comes from; then `change` is made.
-  const auto run = [&](const std::string& change) {
+  const auto run = [&](const std::string& change, const std::string& flags = "") {
     folder.file("image", std::string(u64{2} << 20, 'x'));
-    return shell("cd " + folder.path + " && rm -f pipe && mkfifo pipe && { " + kOrrery +
-                 " run pipe --disk a=4M,image=image > out 2>&1 & } && pid=$! && exec 3> pipe && " + change +
+    return shell("cd " + folder.path + " && rm -f pipe && mkfifo pipe && { " + kOrrery + " run pipe " + flags +
+                 "--disk a=4M,image=image > out 2>&1 & } && pid=$! && exec 3> pipe && " + change +
                  " && cat script >&3 && exec 3>&- && wait $pid; code=$?; cat out; exit $code");
   };
   CHECK(run("true").code == 0);
   const Finished longer = run("printf x >> image");
   CHECK(longer.code == 11);
   CHECK(contains(longer.out, "orrery: limit: host failure: disk a: image: its size changed while the run went on"));
+  const Finished moved = run("mv image other", "--write-back=exit ");
+  CHECK(moved.code == 11);
+  CHECK(contains(moved.out, "orrery: limit: host failure: disk a: image: No such file or directory"));
   const Finished gone = run(": > image");
   CHECK(gone.code == 11);
   CHECK(contains(gone.out, "orrery: limit: host failure: image cannot be read, or became shorter"));

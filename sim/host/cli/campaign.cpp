@@ -70,6 +70,7 @@ void CampaignFlags::add_to(CLI::App& app) {
   app.add_option("--cores", machine.cores);
   app.add_option("--memory", machine.memory);
   app.add_option("--image", machine.image);
+  machine.disks.add_to(app);
   app.add_option("cases", cases)->expected(1, 1000);
   faults.add_to(app);
   app.add_option("--seeds", seeds);
@@ -459,7 +460,7 @@ const Verb kCampaignVerb = {
     "  --events-max N      events after which a run has no verdict (default 50000000)\n"
     "  --run-time-max T    the same in time of the host (default 120s)\n"
     "  --memory-max SIZE   the same in memory of the host (default: no limit)\n"
-    "  --cores N --memory SIZE --image FILE   the world of a script, as in `orrery run`\n"
+    "  --cores N --memory SIZE --image FILE --disk NAME=SIZE[,...]   the world of a script, as in `orrery run`\n"
     "  --out FILE.db       keep the results; runs that are there are not made again (default: not kept)\n"
     "  --html FILE         the result as one page that needs nothing else\n"
     "  --junit FILE        the result for a build server\n"

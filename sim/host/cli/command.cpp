@@ -108,7 +108,7 @@ void MachineFlags::add_to(CLI::App& app) {
   app.add_option("--memory", memory);
   app.add_option("--clock", clock);
   app.add_option("--image", image);
-  app.add_option("--disk", disks.texts)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  disks.add_to(app);
 }
 
 std::string MachineFlags::check() {

@@ -17,7 +17,7 @@ const Verb kDigestVerb = {
     "[--every N] "
     "[--lanes]\n"
     "                     [--only FILTER]\n"
-    "  --seed --cores --memory --image   as for `orrery run`; a recording has its own\n"
+    "  --seed --cores --memory --image --disk   as for `orrery run`; a recording has its own\n"
     "  --from K        first epoch shown (default 1)\n"
     "  --to K          last epoch shown (default: the last)\n"
     "  --every N       only each N-th (default 1); the last is always shown\n"

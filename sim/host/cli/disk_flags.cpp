@@ -1,6 +1,8 @@
 // sim/host/cli/disk_flags.cpp — see disk_flags.h.
 #include "sim/host/cli/disk_flags.h"
 
+#include <CLI/App.hpp>
+
 #include <cstdio>
 
 #include "base/parse.h"
@@ -147,6 +149,10 @@ std::string disk_text(const DiskShape& disk) {
   add("sector", std::to_string(disk.sector_bytes), disk.sector_bytes == usual.sector_bytes);
   add("unit", std::to_string(disk.atomic_bytes), disk.atomic_bytes == usual.atomic_bytes);
   return text;
+}
+
+void DiskFlags::add_to(CLI::App& app) {
+  app.add_option("--disk", texts)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
 std::string DiskFlags::check() {

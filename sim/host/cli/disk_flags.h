@@ -5,6 +5,10 @@
 
 #include "sim/host/machine_host.h"
 
+namespace CLI {
+class App;
+}
+
 namespace sim::host::cli {
 
 /// A line of a verb's help, as the text of a macro: help texts are literals.
@@ -23,6 +27,7 @@ struct DiskFlags {
   std::string write_back;
   std::vector<DiskShape> disks;
 
+  void add_to(CLI::App& app);
   /// Reads the texts into `disks`. Empty, or what is wrong with which.
   std::string check();
   bool writes_back() const { return !write_back.empty(); }

@@ -142,7 +142,8 @@ int read_setup(const MinimiseFlags& flags, RunSetup& setup) {
 const Verb kMinimiseVerb = {
     "minimise", "from a run that fails to the least that still fails in the same way",
     "usage: orrery minimise RECORDING|SCENARIO|SCRIPT [--seed N] [--sched S] [--overrides FILE] [--out FILE.orrery]\n"
-    "  --seed N --cores N --memory SIZE --image FILE   of the run, as in `orrery run` (a recording knows them)\n"
+    "  --seed N --cores N --memory SIZE --image FILE --disk NAME=SIZE[,...]   of the run, as in `orrery run` (a\n"
+    "                      recording knows them)\n"
     "  --sched S           how choices of the schedule are answered in the run that fails\n"
     "  --fault RULE        a class of faults that may strike in it; --swarm P,-Q what its seed draws\n"
     "  --overrides F       a file of choices set otherwise; --override LINE sets one\n"

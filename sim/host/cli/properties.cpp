@@ -76,7 +76,7 @@ const Verb kPropertiesVerb = {
     "never\n"
     "                  were come first. A program tells each of its hits once, so they count programs; the kernel's\n"
     "                  count places passed\n"
-    "  --seed --cores --memory --image   as for `orrery run`\n"
+    "  --seed --cores --memory --image --disk   as for `orrery run`\n"
     "  --until TIME    stop at this virtual time\n"
     "  --never-hit DB  what no run of a campaign reached, from its results\n"
     "  --json          one document, schema orrery.properties/1\n"
