@@ -2,7 +2,7 @@
 # tools/determinism_check.sh [SEED...] — the same script with the same seed must print the same bytes, digest included, in
 # every build: optimised and not, with and without sanitizers, GCC and Clang; and a second time in the same build.
 # Another seed must give another digest, or the digest would prove nothing. Default seeds: 1 7 4711, and 1 to 50 for the
-# scripts that take little time.
+# scripts that take little time. A line `# flags: FLAG...` of a script is for `orrery run`.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 1
 
@@ -36,7 +36,9 @@ trap 'rm -rf "$out"' EXIT
 
 # run BUILD SCRIPT SEED FILE: stdout of one run, with its exit status as the last line.
 run() {
-  timeout "$limit_s" "build/$1/orrery" run "$2" --seed "$3" --digest < /dev/null > "$4" 2> "$4.errors"
+  local flags
+  read -ra flags <<< "$(sed -n 's/^# flags: //p' "$2")"
+  timeout "$limit_s" "build/$1/orrery" run "$2" "${flags[@]}" --seed "$3" --digest < /dev/null > "$4" 2> "$4.errors"
   echo "exit status $?" >> "$4"
   runs=$((runs + 1))
 }

@@ -86,8 +86,14 @@ def digest_of(text):
     return last
 
 
+def flags_of(script):
+    """What its line `# flags: FLAG...` asks for."""
+    with open(script, encoding="utf-8") as file:
+        return [word for line in file if line.startswith("# flags: ") for word in line.split()[2:]]
+
+
 def check_digest(machine, script, seed, cores="1"):
-    flags = [script, "--seed", seed, "--cores", cores, "--digest"]
+    flags = [script, *flags_of(script), "--seed", seed, "--cores", cores, "--digest"]
     status, out, errors = run([ORRERY, "run", *flags])
     require(status == 0, f"the host's run ended with {status}: {errors}")
     expected = digest_of(out)
