@@ -104,8 +104,8 @@ TEST_CASE("an invariant that is looked at now and then is filed under the event 
 
 TEST_CASE("a driver that acknowledges, keeps or leaves out what it should not is reported", "[planted][disk]") {
   const std::string shows = "always nothing-wrong";
-  for (const char* bug :
-       {"disk.ahead-kept", "disk.edges-unread", "disk.last-sector", "disk.sync-unflushed", "disk.write-unawaited"}) {
+  for (const char* bug : {"disk.ahead-kept", "disk.edges-unread", "disk.last-sector", "disk.retry-unread",
+                          "disk.sync-unflushed", "disk.write-unawaited"}) {
     check(bug, "scenarios/disk-log.lua", "--seeds 1..2 --sched fair", shows);
   }
 }

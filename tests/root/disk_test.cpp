@@ -22,12 +22,13 @@ constexpr u64 kLimitNs = 120 * kSecond;
 /// A node that reads this script at its console, and has these disks.
 class Lab {
  public:
-  Lab(const std::string& script, const std::vector<DiskShape>& disks, u64 seed = 1)
+  Lab(const std::string& script, const std::vector<DiskShape>& disks, u64 seed = 1, const std::string& rules = {})
       : machine_({.seed = seed,
                   .image = std::string(base::text_of(user::boot_image())),
                   .console = sim::ConsoleKind::Script,
                   .script = script,
                   .entries = user::native_entries(),
+                  .schedule = schedule_of(rules),
                   .disks = disks}) {
     machine_.on_output = [this](u32, base::Bytes bytes) { output += base::text_of(bytes); };
     REQUIRE(machine_.start() == "");
@@ -59,6 +60,13 @@ class Lab {
   std::string output;
 
  private:
+  static sim::host::Schedule schedule_of(const std::string& rules) {
+    sim::host::Schedule schedule;
+    REQUIRE(sim::host::parse_schedule("orrery-overrides 1\n" + rules, schedule) == "");
+    schedule.on = false;
+    return schedule;
+  }
+
   sim::host::Machine machine_;
 };
 
@@ -205,4 +213,38 @@ TEST_CASE("what was flushed is there after a power cut, whatever else is", "[use
     lost += is_not ? 1 : 0;
   }
   CHECK(lost > 0);  // a cache that keeps everything would test nothing
+}
+
+TEST_CASE("what fails for a moment or is late is done again, and told by nothing but its count",
+          "[user][disk][faults]") {
+  const std::string script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo -n line $i | dd of=" + kData +
+                             " bs=9 seek=$((i * 113)) conv=notrunc 2>/dev/null; done\n" + "cksum " + kData +
+                             "; cut -d ' ' -f 4,5 /dev/disk/root/info | tail -n 1\n";
+  const auto after_sum = [](const std::string& out) { return out.substr(out.find('\n') + 1); };
+  const std::string plain = printed(script, {disk("root")});
+  REQUIRE(after_sum(plain) == "RETRIES=0 RESETS=1\n");
+  for (const char* rule : {"arm disk.transient ratio=1/8\n", "arm disk.timeout ratio=1/8 time=2ms late=3ms\n"}) {
+    CAPTURE(rule);
+    const bool is_timeout = std::string(rule).find("timeout") != std::string::npos;
+    const std::string out = Lab(script, {disk("root")}, 3, rule).end();
+    CHECK(out.substr(0, out.find('\n')) == plain.substr(0, plain.find('\n')));
+    CHECK(after_sum(out).find("RETRIES=0") == std::string::npos);
+    CHECK((after_sum(out).find("RESETS=1\n") == std::string::npos) == is_timeout);
+  }
+}
+
+TEST_CASE("a flush that failed is told to each open of that time, once", "[user][disk][faults]") {
+  const std::string out =
+      Lab(put("kept", 0) + "exec 3< " + kData + " 4< " + kData + "; head -c 2 <&3; head -c 2 <&4\n" +
+              "echo flush > /dev/disk/root/ctl\nhead -c 2 <&3\nhead -c 2 <&4\n" +
+              "head -c 2 <&3; head -c 2 <&4; echo\nexec 5< " + kData + "; head -c 4 <&5; echo\n" +
+              "echo flush > /dev/disk/root/ctl && echo flushed\n",
+          {disk("root")}, 1, "arm disk.failed-flush ratio=1/1 at-most=1 dropped=0\n")
+          .end();
+  CAPTURE(out);
+  u32 told = 0;
+  for (u64 at = 0; (at = out.find("an earlier flush failed", at)) != std::string::npos; ++at) told += 1;
+  CHECK(told == 2);
+  CHECK(out.starts_with("kekefsh: "));
+  CHECK(out.ends_with("\nptpt\nkept\nflushed\n"));
 }

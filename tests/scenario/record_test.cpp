@@ -145,6 +145,40 @@ TEST_CASE("a recording holds the golden files that its run was held against", "[
   CHECK(contains(again.report.finding->details, "the file says \"another\""));
 }
 
+TEST_CASE("a recording holds what the disks of its scenario held at the start, and replays power cuts",
+          "[scenario][replay][disk]") {
+  const std::string text = R"(
+    local s = scenario("kept", { lasts = "300ms", warmup = "200ms" })
+    local d = s:disk("d", { from = "kept.golden", size = "64KiB", latency = range("20us", "90us") })
+    local a = s:node("a", { disks = { d } })
+    local begun = false
+    s:client("c", a, function(me)
+      local file = me:open("/dev/disk/d/data", "rw")
+      local text = file:read(8)
+      print(text)
+      assert(begun or text == "another\n")
+      begun = true
+      while me:running() do
+        file:seek(me:below(60000))
+        file:write(me:unique())
+        me:sleep("1ms")
+      end
+    end)
+    s:every("90ms", function(w) a:crash() w:sleep("5ms") a:boot() end)
+    s:every("70ms", function(w) d:unplug() w:sleep("5ms") d:plug() end)
+  )";
+  const Made made = record({.seed = 2}, text);
+  CAPTURE(made.report.finding ? made.report.finding->details : "");
+  CHECK(made.report.verdict == Verdict::Held);
+  scenario::Recorded recorded = case_of(made.recording);
+  REQUIRE(recorded.error == "");
+  const scenario::Rerun again = scenario::run_again(recorded, made.recording);
+  if (again.replayed.divergence) UNSCOPED_INFO(replay::describe(*again.replayed.divergence));
+  CHECK(!again.replayed.divergence);
+  CHECK(again.replayed.ended);
+  CHECK(text_of(again.report.root) == text_of(made.report.root));
+}
+
 TEST_CASE("a scenario's recording is small and holds no path of the host", "[scenario][replay][privacy]") {
   const Folder folder;
   folder.write("pauses.lua", kPauses);

@@ -9,7 +9,7 @@
 //
 // Rules       B1 nothing is kept here that was not read from the disk: who kills the driver loses nothing.  B2 sync answers Ok only
 //             when a flush that was submitted after the completion of every earlier write succeeded.  B3 a flush that failed is
-//             told to each open of that time, once.  B4 a disk that goes ends what is open; after its return it is opened anew.
+//             told to each open of that time, once, by whatever it asks next: the disk may have dropped what was written.  B4 a disk that goes ends what is open; after its return it is opened anew.
 //             B5 what is read ahead is dropped by whatever may have changed it.
 // Bounds      one request of a client at a time; kAheadBytes are read ahead.
 #include "base/parse.h"
@@ -69,6 +69,7 @@ class DiskFs final : public fs::TextTree, public fs::LoopEvents {
   fs::Result<void> fetch(u64 offset, u64 bytes);
   fs::Result<void> fetch_edges(const Span& span, u64 bytes);
   fs::Result<void> flush();
+  fs::Result<void> tell_failed_flush(fs::OpenFile& open);
   fs::Result<void> change_sectors(BlockOp op, std::string_view line);
 
   Process& process_;
@@ -175,7 +176,15 @@ fs::Result<void> DiskFs::flush() {
   const BlockStatus status = disk_.carry_out(DiskRequest{.op = BlockOp::Flush});
   if (status == BlockStatus::Ok) return {};
   failed_flushes_ += 1;
+  drop_ahead();  // B5
   return disk_error(status, 0);
+}
+
+/// B3
+fs::Result<void> DiskFs::tell_failed_flush(fs::OpenFile& open) {
+  if (open.cookie == failed_flushes_) return {};
+  open.cookie = failed_flushes_;
+  return fs::fail(ErrorCode::IoError, "an earlier flush failed");
 }
 
 // ── The files ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -196,6 +205,7 @@ fs::Result<void> DiskFs::open(fs::OpenFile& open) {
 
 fs::Result<fs::ReadReply> DiskFs::read(fs::OpenFile& open, const fs::ReadRequest& request) {
   if (open.node != data_) return TextTree::read(open, request);
+  TRY(tell_failed_flush(open));
   if (request.offset_bytes >= facts_.bytes()) return fs::ReadReply{};
   const u64 room = std::min<u64>(request.room.size(), fs::kInlineBytesMax);
   const u64 bytes = std::min(room, facts_.bytes() - request.offset_bytes);
@@ -215,6 +225,7 @@ fs::Result<fs::ReadReply> DiskFs::read(fs::OpenFile& open, const fs::ReadRequest
 
 fs::Result<fs::WriteReply> DiskFs::write(fs::OpenFile& open, const fs::WriteRequest& request) {
   if (open.node != data_) return TextTree::write(open, request);
+  TRY(tell_failed_flush(open));
   const u64 size = facts_.bytes() - (PLANTED("disk.last-sector") ? facts_.sector_bytes : 0u);
   if (request.append || request.offset_bytes >= size) return fs::fail(ErrorCode::NoSpaceLeft, disk_.name());
   const u64 bytes = std::min({u64{request.data.size()}, u64{fs::kInlineBytesMax}, size - request.offset_bytes});
@@ -232,11 +243,10 @@ fs::Result<fs::WriteReply> DiskFs::write(fs::OpenFile& open, const fs::WriteRequ
 
 fs::Result<void> DiskFs::sync(fs::OpenFile& open) {
   if (open.node != data_) return {};
+  TRY(tell_failed_flush(open));
   const fs::Result<void> flushed = flush();
-  const bool is_told = open.cookie == failed_flushes_;
   open.cookie = failed_flushes_;
-  if (!flushed.ok() || is_told) return flushed;
-  return fs::fail(ErrorCode::IoError, "an earlier flush failed");  // B3
+  return flushed;
 }
 
 fs::Result<void> DiskFs::text(NodeId node, const Caller&, base::String& out) {
