@@ -82,7 +82,7 @@
   X(BitsRest, "RR-", "j") \
   X(BadMatch, "R--", "") \
   X(ReceiveStart, "R--", "") \
-  X(ReceiveMark, "R--", "") \
+  X(ReceiveMark, "RN-", "") \
   X(ReceiveNext, "R-N", "j") \
   X(ReceiveSkip, "---", "j") \
   X(ReceiveTake, "---", "")

@@ -704,7 +704,7 @@ L_ReceiveStart:
   pc += 1;
   NEXT();
 L_ReceiveMark:
-  receive_mark(vm, process, bp[A()]);
+  receive_mark(vm, process, bp[A()], B() != 0);
   pc += 1;
   NEXT();
 L_ReceiveNext : {

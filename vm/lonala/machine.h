@@ -105,7 +105,8 @@ constexpr u64 kMessagesInBlockMax = 8;
 /// Parked: a call it began outside the machine is under way.
 enum class Status : u8 { Free, Runnable, Running, Waiting, Parked, Suspended, Exiting };
 
-/// A link, a monitor held, or a monitor on this process; a doubly linked list per process, in the order made.
+/// A link, a monitor held, or a monitor on this process; a doubly linked list per process, in the order made. `key` is what it is
+/// found by: of a link the other process, else the ref.
 struct Relation {
   enum class Kind : u64 { Link, Monitoring, MonitoredBy };
   u64 next;
@@ -113,7 +114,8 @@ struct Relation {
   Kind kind;
   Term other;  // pid
   Term ref;
-  u64 unused;
+  Term owner;  // pid
+  Term key() const { return kind == Kind::Link ? other : ref; }
 };
 
 /// Words 0 to 31 of a process: 256 bytes. What is rare hangs off the words at the end.
@@ -275,6 +277,9 @@ struct Root {
   u64 timer_index_capacity;
   u64 timer_index_count;
   u64 timers_made;
+  u64 relation_index;  // open-addressing table, by owner, kind and key, of relations: their offsets; 0 is free
+  u64 relation_index_capacity;
+  u64 relation_index_count;
   u64 now_ns;
   u64 start_ns;
   u64 refs_made;

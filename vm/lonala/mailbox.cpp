@@ -73,7 +73,11 @@ bool ref_made(Vm& vm, Process& process, Term ref) {
   return true;
 }
 
-void receive_mark(const Vm& vm, Process& process, Term ref) {
+void receive_mark(const Vm& vm, Process& process, Term ref, bool none) {
+  if (none) {
+    process.mailbox_save = process.mailbox_last;
+    return;
+  }
   if (process.rare == 0) return;
   const RareRecord& record = *vm.at<RareRecord>(process.rare);
   if (record.marked_ref == ref) process.mailbox_save = record.marked_after;
@@ -123,7 +127,7 @@ void receive_take(Vm& vm, Process& process) {
   if (message.acknowledge != 0) {
     Process* from = process_of(vm, message.from);
     const bool waits =
-        from != nullptr && relation_find(vm, *from, Relation::Kind::Monitoring, kNone, message.acknowledge) != 0;
+        from != nullptr && relation_find(vm, *from, Relation::Kind::Monitoring, message.acknowledge) != 0;
     if (waits) message_send(vm, *from, make_tuple(vm, {keyword(vm, Atom::Taken), message.acknowledge}));
   }
   block_release(vm, taken, sizeof(Message), PageUse::Table);

@@ -20,8 +20,8 @@ void message_free(Vm& vm, u64 offset);
 // Receive, for the interpreter.
 /// Begins one: the deadline is counted from here. kRaised for a wrong timeout.
 Term receive_start(Vm& vm, Process& process, Term timeout);
-/// All its clauses want this ref: what came before the ref was made need not be looked at.
-void receive_mark(const Vm& vm, Process& process, Term ref);
+/// All its clauses want this ref: what came before the ref was made need not be looked at. Or it has none: then nothing need.
+void receive_mark(const Vm& vm, Process& process, Term ref, bool none);
 /// The process has made that ref: what waits in its mailbox now cannot contain it.
 bool ref_made(Vm& vm, Process& process, Term ref);
 /// The next message to look at; kNone: none, wait; kUnbound: the deadline is over.

@@ -144,13 +144,13 @@ void process_end(Vm& vm, Process& process, Term reason) {
     if (other == nullptr || other->status == Status::Exiting) continue;
     switch (relation.kind) {
       case Relation::Kind::Link: {
-        const u64 back = relation_find(vm, *other, Relation::Kind::Link, process.pid, kNone);
+        const u64 back = relation_find(vm, *other, Relation::Kind::Link, process.pid);
         if (back != 0) relation_remove(vm, *other, back);
         signal_exit(vm, *other, process.pid, reason, true);
         break;
       }
       case Relation::Kind::MonitoredBy: {
-        const u64 back = relation_find(vm, *other, Relation::Kind::Monitoring, process.pid, relation.ref);
+        const u64 back = relation_find(vm, *other, Relation::Kind::Monitoring, relation.ref);
         if (back != 0) relation_remove(vm, *other, back);
         Process* running = vm.process;
         vm.process = &process;
@@ -168,7 +168,7 @@ void process_end(Vm& vm, Process& process, Term reason) {
         break;
       }
       case Relation::Kind::Monitoring: {
-        const u64 back = relation_find(vm, *other, Relation::Kind::MonitoredBy, process.pid, relation.ref);
+        const u64 back = relation_find(vm, *other, Relation::Kind::MonitoredBy, relation.ref);
         if (back != 0) relation_remove(vm, *other, back);
         break;
       }

@@ -6,8 +6,8 @@ namespace lonala {
 
 /// Appends to a process's relations; false when memory is exhausted.
 bool relation_add(Vm& vm, Process& process, Relation::Kind kind, Term other, Term ref);
-/// Offset of the first one of a kind with that other process and ref (kNone: any), or 0.
-u64 relation_find(const Vm& vm, const Process& process, Relation::Kind kind, Term other, Term ref);
+/// Offset of a process's relation of a kind with that key, or 0. O(1), like making and removing one.
+u64 relation_find(const Vm& vm, const Process& process, Relation::Kind kind, Term key);
 void relation_remove(Vm& vm, Process& process, u64 offset);
 /// An exit signal with a reason arrives; `linked` when it came by a link, so that `:kill` is an ordinary reason. May end the process,
 /// unless it is the running one: that gets kExiting.

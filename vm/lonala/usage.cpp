@@ -78,8 +78,8 @@ Walked walk(const Vm& vm) {
   });
   const auto words = [](u64 capacity) { return capacity == 0 ? 0 : block_capacity(capacity * 8); };
   walked.tables = words(root.process_capacity) + words(root.timer_capacity) + words(root.timer_index_capacity) +
-                  words(root.function_capacity) + words(root.atoms_by_name.capacity) +
-                  name_table_bytes(root.namespaces) + name_table_bytes(root.names);
+                  words(root.relation_index_capacity) + words(root.function_capacity) +
+                  words(root.atoms_by_name.capacity) + name_table_bytes(root.namespaces) + name_table_bytes(root.names);
   for (u64 i = 0; i < root.timer_count; ++i) {
     const Timer& timer = *vm.at<Timer>(vm.words(root.timers)[i]);
     walked.processes.tables += block_capacity(sizeof(Timer));

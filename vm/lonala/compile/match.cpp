@@ -560,7 +560,8 @@ bool Compiler::receive(Function& f, Term form, u32 to, Place where) {
   if (wanted != kNone && !operand(f, wanted, ref)) return false;
   if (!reserve(f, message)) return false;
   emit(f, encode(Op::ReceiveStart, reg(time)));
-  if (wanted != kNone) emit(f, encode(Op::ReceiveMark, reg(ref)));
+  const bool none_wanted = !is_pair(list) || head(vm_, list) == after;
+  if (none_wanted || wanted != kNone) emit(f, encode(Op::ReceiveMark, reg(none_wanted ? time : ref), none_wanted));
   Label expired;
   // Registers below are terms while it waits.
   before_call(f, message);

@@ -143,7 +143,7 @@ Term native_SendAcknowledged(Vm& vm, Args args) {
 Term native_SendReply(Vm& vm, Args args) {
   if (!pid_argument(vm, args, 0)) return kRaised;
   Process* to = process_of(vm, args[0]);
-  const bool waits = to != nullptr && relation_find(vm, *to, Relation::Kind::Monitoring, kNone, args[1]) != 0;
+  const bool waits = to != nullptr && relation_find(vm, *to, Relation::Kind::Monitoring, args[1]) != 0;
   return waits ? send_message(vm, to, args[2]) : keyword(vm, Atom::Ok);
 }
 Term native_SendAfter(Vm& vm, Args args) {
@@ -171,7 +171,7 @@ Term native_LinkTo(Vm& vm, Args args) {
   if (!pid_argument(vm, args, 0)) return kRaised;
   Process& own = *vm.process;
   const Term ok = keyword(vm, Atom::Ok);
-  if (args[0] == own.pid || relation_find(vm, own, Relation::Kind::Link, args[0], kNone) != 0) return ok;
+  if (args[0] == own.pid || relation_find(vm, own, Relation::Kind::Link, args[0]) != 0) return ok;
   Process* other = process_of(vm, args[0]);
   if (other == nullptr) {
     signal_exit(vm, own, args[0], keyword(vm, Atom::Noproc), true);
@@ -185,10 +185,10 @@ Term native_LinkTo(Vm& vm, Args args) {
 }
 Term native_Unlink(Vm& vm, Args args) {
   if (!pid_argument(vm, args, 0)) return kRaised;
-  const u64 link = relation_find(vm, *vm.process, Relation::Kind::Link, args[0], kNone);
+  const u64 link = relation_find(vm, *vm.process, Relation::Kind::Link, args[0]);
   if (link != 0) relation_remove(vm, *vm.process, link);
   Process* other = process_of(vm, args[0]);
-  const u64 back = other == nullptr ? 0 : relation_find(vm, *other, Relation::Kind::Link, vm.process->pid, kNone);
+  const u64 back = other == nullptr ? 0 : relation_find(vm, *other, Relation::Kind::Link, vm.process->pid);
   if (back != 0) relation_remove(vm, *other, back);
   return keyword(vm, Atom::Ok);
 }
@@ -210,11 +210,11 @@ Term native_MonitorOf(Vm& vm, Args args) {
 Term native_Demonitor(Vm& vm, Args args) {
   if (!is_immediate(args[0], Immediate::Ref)) return raise_type(vm, args, Atom::Ref);
   Process& own = *vm.process;
-  const u64 held = relation_find(vm, own, Relation::Kind::Monitoring, kNone, args[0]);
+  const u64 held = relation_find(vm, own, Relation::Kind::Monitoring, args[0]);
   if (held != 0) {
     Process* other = process_of(vm, vm.at<Relation>(held)->other);
     relation_remove(vm, own, held);
-    const u64 back = other == nullptr ? 0 : relation_find(vm, *other, Relation::Kind::MonitoredBy, own.pid, args[0]);
+    const u64 back = other == nullptr ? 0 : relation_find(vm, *other, Relation::Kind::MonitoredBy, args[0]);
     if (back != 0) relation_remove(vm, *other, back);
   }
   if (args.count == 2 && args[1] == keyword(vm, Atom::Flush)) {
