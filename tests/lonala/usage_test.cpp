@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "tests/lonala/test_machine.h"
+#include "vm/lonala/heap_check.h"
 #include "vm/lonala/usage.h"
 
 namespace {
@@ -69,4 +70,22 @@ TEST_CASE("a block that nobody owns is found", "[vm][lonala][usage]") {
   CHECK(lonala::usage_problem(machine.vm) == "tables: some belong to nobody");
   REQUIRE(lonala::block_acquire(machine.vm, 10'000, lonala::PageUse::Heap) != 0);
   CHECK(lonala::usage_problem(machine.vm) == "heaps: some belong to no process");
+}
+
+TEST_CASE("a reference to where an object was before a collection is found", "[vm][lonala][usage]") {
+  Machine machine({}, u64{64} << 20);
+  REQUIRE(value_of(machine, "(do (garbage-collect :full) :done)") == ":done");
+  lonala::Process& process = *machine.vm.process;
+  const lonala::Term pair = lonala::make_pair(machine.vm, lonala::kNil, lonala::kNil);
+  const lonala::Term pending = process.pending;
+  process.pending = pair;
+  CHECK(lonala::heap_problem(machine.vm, process) == "");
+  process.hp -= 16;  // as if the block ended before it
+  CHECK(lonala::heap_problem(machine.vm, process) == "process: a word leads to no value");
+  process.hp += 16;
+  process.pending = pending;
+  machine.vm.object(pair)[1] = 0xEBEBEBEBEBEBEBEB;  // what a collection leaves behind
+  CHECK(lonala::heap_problem(machine.vm, process) == "block: an object leads to no value");
+  machine.vm.object(pair)[1] = lonala::refer(lonala::offset_of(pair), lonala::Tag::Forward);
+  CHECK(lonala::heap_problem(machine.vm, process) == "block: an object leads to no value");
 }

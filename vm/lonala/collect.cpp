@@ -10,6 +10,7 @@
 #include "vm/lonala/code.h"
 #include "vm/lonala/copy.h"
 #include "vm/lonala/heap.h"
+#include "vm/lonala/heap_check.h"
 #include "vm/lonala/values.h"
 #include "vm/lonala/tracing.h"
 
@@ -410,6 +411,7 @@ bool collect_process(Vm& vm, Process& process, u64 need_bytes, How how) {
   shrink(vm, process, need_bytes);
   if (process.rare != 0) vm.at<RareRecord>(process.rare)->high_water = process.hp;
   process.limit = stack_low(process);
+  if (vm.root->gc_stress != 0) ASSERT(heap_problem(vm, process).empty());
   return (process.marks & kOverLimit) == 0;
 }
 
