@@ -22,7 +22,9 @@ interface Process {
   # The start block: arguments each ended by 0, then `files`, the bytes the parent's runtime left for the child's.
   start     @0 (offset :UInt32) -> (pid :UInt32, parent :UInt32, uid :UInt32, gid :UInt32, umask :UInt16,
                                     argumentBytes :UInt32, totalBytes :UInt32, cwd :Text, data :Data);
-  grow      @1 (bytes :UInt64) -> (bytes :UInt64);       # arena pages behind the last; quota exceeded: out of memory
+  # Arena pages behind the last; quota exceeded: out of memory. A request made again, because its answer was lost, has the
+  # same `number` and is answered the same.
+  grow      @1 (bytes :UInt64, number :UInt32) -> (bytes :UInt64);
   exit      @2 (code :UInt32, closed :Bool);             # closed: the runtime has closed every descriptor
   make      @3 (kind :ObjectKind, slot :UInt16, count :UInt16);   # objects in empty slots of the caller, charged to it
   frame     @4 (slot :UInt16, bits :UInt8) -> (address :UInt64);  # a new Frame (12, 13 or 21), mapped in the caller
@@ -48,11 +50,13 @@ interface Process {
   envNames  @17 (from :UInt32) -> (total :UInt32, names :List(Text));
 
   # ── Processes ──
-  stage     @18 (part :Part, restart :Bool, data :Data);  # text of the next spawn that does not fit into its message
+  # Texts of a spawn that do not fit into its message. Several may be laid out at a time: `set` tells them apart.
+  stage     @18 (part :Part, restart :Bool, data :Data, set :UInt32);
   spawn     @19 (program :Text, flags :UInt32, group :UInt32, priority :UInt8, hold :Bool, realm :Text, cwd :Text,
                  umask :UInt16, arguments :Data, environment :Data, files :Data, copies :List(Copy),
-                 served :Endpoint, devices :List(Text), serve :Bool) -> (pid :UInt32);
+                 served :Endpoint, devices :List(Text), serve :Bool, set :UInt32, number :UInt32) -> (pid :UInt32);
                  # serve: with an endpoint of its own, which others find as the service of that pid
+                 # number: of the spawns with this set; the last one made again is answered the same, and is not done twice
   release   @20 (pid :UInt32);                           # lets a child spawned with `hold` run
   wait      @21 (pid :UInt32, group :UInt32, noHang :Bool, stopped :Bool)
               -> (pid :UInt32, code :UInt32, stopped :Bool, note :UInt8, cause :Text, userNs :UInt64, systemNs :UInt64, realNs :UInt64);
@@ -78,5 +82,6 @@ interface Worker {                           # between the manager and its own w
   # Done with the last job, give the next. The job's process: its CNode is in kSlotGrants. Flush: the request `tag` on the
   # File in `slot`; print: `text` on the File in `slot`; close: every File in the slots from `slot` on; arm: the timer server
   # in `slot` is to signal the process at `due`.
-  next      @0 () -> (kind :JobKind, slot :UInt16, tag :UInt32, text :Text, due :UInt64);
+  # again: the answer to the last one was lost, the job is told once more.
+  next      @0 (again :Bool) -> (kind :JobKind, slot :UInt16, tag :UInt32, text :Text, due :UInt64);
 }

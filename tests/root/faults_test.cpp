@@ -103,6 +103,56 @@ TEST_CASE("the root manager outlives a kernel that refuses it memory now and the
   CHECK(refused > 0);
 }
 
+TEST_CASE("whoever is refused memory is told so, and no session stalls, however often it happens",
+          "[user][root][faults]") {
+  for (const char* ratio : {"1/4", "1/2", "9/10", "1/1"}) {
+    for (u64 seed = 1; seed <= 12; ++seed) {
+      CAPTURE(ratio, seed);
+      const Run struck = run("arm mem.refuse target=1/root ratio=" + std::string(ratio) + " from=5ms\n", seed);
+      CAPTURE(struck.output);
+      CHECK(struck.outcome == sim::Outcome::Ended);
+      CHECK(struck.output.find("out of memory") != std::string::npos);
+      CHECK(struck.output.ends_with("done\n"));
+      CHECK(struck.sound);
+    }
+  }
+}
+
+TEST_CASE("what was refused leaves nothing behind", "[user][root][faults]") {
+  const std::string work =
+      "for i in 1 2 3 4 5 6; do lonala -e '(lona.os/stat \"/\")'; seq 3 | cat; done > /dev/null 2>&1\n";
+  const std::string free = "head -n 2 /proc/meminfo | tail -n 1\n";
+  for (u64 seed = 1; seed <= 4; ++seed) {
+    CAPTURE(seed);
+    // Work, refused in part, and the same without refusals: each kind of it has been done once before.
+    const Run struck = run("arm mem.refuse target=1/root ratio=1/4 from=3s to=7s\n", seed, 1,
+                           work + free + "sleep 8 & sleep 3\n" + work + work + work + "wait\n" + free);
+    CAPTURE(struck.output);
+    REQUIRE(struck.outcome == sim::Outcome::Ended);
+    const std::size_t line = struck.output.find('\n') + 1;
+    constexpr u64 kPagesOfWorker = 16;  // one more may have been needed, and stays
+    const std::string label = "free_pages ";
+    REQUIRE(struck.output.starts_with(label));
+    REQUIRE(struck.output.substr(line).starts_with(label));
+    const u64 before = std::stoull(struck.output.substr(label.size()));
+    const u64 after = std::stoull(struck.output.substr(line + label.size()));
+    CHECK(before - after <= kPagesOfWorker);
+  }
+}
+
+TEST_CASE("a lost answer of the root manager costs no program its memory nor its start", "[user][root][faults]") {
+  for (u64 seed = 1; seed <= 12; ++seed) {
+    for (const char* intensity : {"3", "4"}) {
+      CAPTURE(seed, intensity);
+      const Run struck = run("arm ipc.reply-gone intensity=" + std::string(intensity) + "\n", seed);
+      CAPTURE(struck.output);
+      CHECK(struck.outcome == sim::Outcome::Ended);
+      CHECK(struck.sound);
+      CHECK(struck.output.find("faulted") == std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("every point in the system's code fires within a few runs", "[user][root][faults][simulation.T43]") {
   constexpr u64 kRunsMax = 60;
   std::set<std::string> unhit;

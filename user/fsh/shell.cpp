@@ -55,7 +55,7 @@ Shell::Shell(Process& process)
       main_shell_(process.pid()),
       home_buffer_(process.heap()) {
   for (u32 number = 0; number < kShellFdsMax; ++number) {
-    fds_.actual[number] = number <= kStderr ? static_cast<i32>(number) : FdMap::kClosed;
+    fds_.actual[number] = process_.is_open(number) ? static_cast<i32>(number) : FdMap::kClosed;
   }
   import_environment();
 }

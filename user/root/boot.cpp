@@ -73,7 +73,11 @@ bool map_heap_frame(HeapFrames& frames, SlotPool& slots, UntypedPool& untyped) {
   const BlockId block = untyped.take(kFrameBits, slots);
   if (block == kNoBlock) return false;
   const u32 slot = slots.take();
-  if (slot == 0 || !retype(untyped.slot_of(block), kernel::ObjectType::Frame, kFrameBits, own(slot))) return false;
+  if (slot == 0 || !retype(untyped.slot_of(block), kernel::ObjectType::Frame, kFrameBits, own(slot))) {
+    if (slot != 0) slots.give(slot);
+    untyped.give(block);
+    return false;
+  }
   const FrameMapping mapping{.frame = slot,
                              .vspace = kernel::kRootVSpace,
                              .address = machine::kArenaAddress + frames.mapped_bytes,

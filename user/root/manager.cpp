@@ -68,6 +68,7 @@ void Manager::start(const kernel::BootInfo& boot) {
   tree_answer_.resize(schema::kMessageBytesMax);
   services_.push_back({.name = base::String(memory_, "proc"), .slot = endpoint_, .instance = kInstanceProc});
   services_.push_back({.name = base::String(memory_, "realm"), .slot = endpoint_, .instance = kInstanceRealm});
+  MUST_OK(make_worker());
   log("root: memory and devices are ready");
   const Result<void> started = start_servers(boot);
   if (!started.ok()) log("root: init could not be started");
@@ -84,24 +85,31 @@ Result<void> Manager::start_servers(const kernel::BootInfo& boot) {
   ASSERT(init.pid == 1);
   if (find_program("ramfs") != nullptr) {
     // The first file server, which holds the boot image: init finds it as the service `boot`.
-    const u32 served = slots_.take();
-    if (served == 0) return fs::fail(ErrorCode::OutOfMemory);
-    MUST_OK(retype(small_objects_, kernel::ObjectType::Endpoint, kSmallObjectBits, own(served)));
-    char arguments[48];
+    // Its endpoint goes with it: nobody else can serve what it held, and whoever waits there is told so.
+    const PrivateEndpoint endpoint = TRY(make_private_endpoint());
+    const u32 served = endpoint.slot;
+    char arguments[64];
     base::Writer text(arguments);
     text.text({"ramfs\0--image\0", 14});
     text.number(boot.image_bytes);
     text.character('\0');
+    // Init reads there while the timer server may be down, which it is to start again.
+    if (timer_address_ != 0)
+      text.text(
+          {"--clock\0"
+           "1\0",
+           10});
     ProcessRecord& files = *TRY(spawn(&init, {.program = "ramfs",
                                               .arguments = text.view(),
                                               .flags = kRfNoWait | kRfSession,
                                               .priority = kPriorityServerMax,
                                               .hold = true,
                                               .served = served}));
-    const std::string_view image[] = {"image"};
-    TRY(grant_devices(files, image));
+    const std::string_view grants[] = {"image", "clock"};
+    TRY(grant_devices(files, grants));
     TRY(grant_probe(files));
-    services_.push_back({.name = base::String(memory_, "boot"), .slot = served, .pid = files.pid});
+    services_.push_back(
+        {.name = base::String(memory_, "boot"), .slot = served, .pid = files.pid, .block = endpoint.block});
     release(files);
   }
   release(init);
@@ -154,7 +162,9 @@ void Manager::find_devices(const kernel::BootInfo& boot) {
   }
 }
 
-bool Manager::is_grant_without_device(std::string_view name) { return name == "devices" || name == "image"; }
+bool Manager::is_grant_without_device(std::string_view name) {
+  return name == "devices" || name == "image" || name == "clock";
+}
 
 Result<void> Manager::check_devices(std::span<const std::string_view> names) const {
   for (const std::string_view name : names) {
@@ -185,13 +195,16 @@ Result<void> Manager::grant_devices(ProcessRecord& record, std::span<const std::
       }
       continue;
     }
-    const Device* const device = find_device(names[i]);
+    const bool only_clock = names[i] == "clock";  // the timer to ask, not to drive
+    const Device* const device = find_device(only_clock ? "timer0" : names[i]);
+    if (device == nullptr && only_clock) continue;
     if (device == nullptr) return fs::fail(ErrorCode::NoSuchDevice, names[i]);
     const u32 copied = slots_.take();
     if (copied == 0) return fs::fail(ErrorCode::OutOfMemory);
     MUST_OK(copy(own(copied), own(device->frame), kernel::kRightsAll));
     record.objects.copies.push_back(copied);
     TRY(map_for(record, copied, device_address(i), kernel::kRightRead | kernel::kRightWrite, kernel::kMapDevice));
+    if (only_clock) continue;
     record.keeps_time = record.keeps_time || device->kind == kernel::DeviceKind::Timer;
     if (device->handler != 0) {
       MUST_OK(copy(slot_in(record, kSlotGrants + i), own(device->handler), kernel::kRightsAll));

@@ -228,7 +228,7 @@ class Manager {
 
   // ── workers (workers.cpp) ────────────────────────────────────────────────────────────────────────────────
   void enqueue(const Job& job);
-  Answer worker_asks(Worker& worker);
+  Answer worker_asks(Worker& worker, bool again);
   void worker_faulted(Worker& worker);
   Worker* worker_of(const ProcessRecord& record);
 
@@ -295,6 +295,7 @@ class Manager {
   REQUEST(GetEnv, on_get_env);
   REQUEST(SetEnv, on_set_env);
   REQUEST(Stage, on_stage);
+  StagedTexts& staged_texts(ProcessRecord& record, u32 set);
   REQUEST(Spawn, on_spawn);
   REQUEST(Release, on_release);
   REQUEST(Rfork, on_rfork);
@@ -316,6 +317,9 @@ class Manager {
   u32 take_buffer();
   Result<void> make_tables(ProcessRecord& record, u64 address);
   Result<u32> take_block(ProcessRecord& record, u32 bits);
+  void give_back_block(ProcessRecord& record, u32 memory);
+  Result<u64> add_arena_page(ProcessRecord& record, u64 wanted);
+  bool is_empty(const ProcessRecord& record, u32 slot, u32 count);
   Result<u32> assign_asid(u32 vspace);
   u32 take_object_slots();
   void start_thread_at(const ProcessRecord& record, u32 tcb, const Entry& entry);
@@ -323,6 +327,7 @@ class Manager {
 
   // workers.cpp
   ProcessRecord* record_of(const Job& job);
+  bool make_worker();
   bool take_job(Worker& worker);
   Answer tell_job(const Worker& worker);
   void finish_job(Worker& worker);
@@ -407,6 +412,7 @@ class Manager {
   base::Vector<u32> buffer_frames_;
   base::Vector<u32> free_buffers_;
   u32 buffers_made_ = 0;
+  u32 spare_buffer_frame_ = 0;  // made, and not mapped yet
   base::Vector<AsidPool> asid_pools_;
   base::Vector<Device> devices_;
   base::Vector<u32> image_frames_;

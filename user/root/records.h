@@ -97,12 +97,45 @@ struct ProcessObjects {
   u32 buffer = 0;  // number of its IPC buffer
   u32 asid_pool = 0;
   u64 arena_bytes = 0;
+  u64 untold_bytes = 0;  // of the arena: mapped when the rest of what was asked for could not be
+  // Memory that arena pages are still to be made of, where making them was refused halfway.
+  u32 spare_memory = 0;
+  u32 spare_bits = 0;
+  u32 spare_count = 0;
+  u32 spare_frame = 0;  // made, and not mapped yet
+  // The last answers about the arena: whoever lost one asks again.
+  static constexpr u32 kGrownKept = 4;
+  struct Grown {
+    u32 number = 0;
+    u64 bytes = 0;
+  };
+  Grown grown[kGrownKept];
+  u32 grown_next = 0;
   u64 frames_end = kFramesAddress;  // where the next frame asked for goes
   u64 charged_bytes = 0;
   base::Vector<ThreadObjects> threads;  // beside the first
   base::Vector<BlockId> more;           // arena growth, tables, objects made by request
   base::Vector<u32> more_slots;         // what was made of them
   base::Vector<u32> copies;             // of frames from elsewhere, mapped for it
+};
+
+/// Texts of a spawn to come, laid out piece by piece.
+struct StagedTexts {
+  explicit StagedTexts(base::Allocator& memory) : arguments(memory), environment(memory), files(memory) {}
+  u32 set = 0;
+  base::String arguments;
+  base::String environment;
+  base::String files;
+  u64 bytes() const { return arguments.size() + environment.size() + files.size(); }
+};
+constexpr u64 kStagedBytesMax = 4 * kStartBytesMax;  // of one process
+constexpr u64 kStagedSetsMax = 256;
+
+/// The last spawn of each set of the process: who lost the answer asks again.
+struct Spawned {
+  u32 set = 0;
+  u32 number = 0;
+  u32 pid = 0;
 };
 
 struct EndStatus {
@@ -133,9 +166,8 @@ struct ProcessRecord {
         arguments(memory),
         start(memory),
         cwd(memory),
-        staged_arguments(memory),
-        staged_environment(memory),
-        staged_files(memory),
+        staged(memory),
+        spawned(memory),
         waits(memory) {}
 
   u32 pid;
@@ -180,9 +212,8 @@ struct ProcessRecord {
   base::String arguments;  // each ended by 0
   base::String start;      // what the child's runtime has still to fetch behind the arguments
   base::String cwd;
-  base::String staged_arguments;
-  base::String staged_environment;
-  base::String staged_files;
+  base::Vector<StagedTexts> staged;
+  base::Vector<Spawned> spawned;
   base::Vector<WaitRequest> waits;  // in the order they came
   EndStatus end;
 

@@ -72,7 +72,9 @@ Answer Manager::handle(const sys::Received& received) {
   if (record->state == ProcessState::Ending || record->state == ProcessState::Zombie) return Answer::gone();
   if (schema::interface_of_label(info.label()) == static_cast<u32>(schema::process::Worker::kInterfaceId)) {
     Worker* const worker = worker_of(*record);
-    return worker == nullptr ? failure(ErrorCode::PermissionDenied) : worker_asks(*worker);
+    const auto next = schema::decode<schema::process::Worker::Next::Request>(request_.span());
+    if (worker == nullptr || !next.ok()) return failure(ErrorCode::PermissionDenied);
+    return worker_asks(*worker, next.value().again);
   }
   if (schema::interface_of_label(info.label()) != static_cast<u32>(Process::kInterfaceId)) {
     return failure(ErrorCode::ProtocolError);
@@ -171,7 +173,12 @@ Result<Process::Start::Reply> Manager::on_start(ProcessRecord& record, const Pro
 }
 
 Result<Process::Grow::Reply> Manager::on_grow(ProcessRecord& record, const Process::Grow::Request& request) {
+  ProcessObjects& objects = record.objects;
+  for (const ProcessObjects::Grown& before : objects.grown) {
+    if (request.number != 0 && before.number == request.number) return Process::Grow::Reply{.bytes = before.bytes};
+  }
   const u64 bytes = TRY(grow_arena(record, request.bytes));
+  objects.grown[objects.grown_next++ % ProcessObjects::kGrownKept] = {request.number, bytes};
   return Process::Grow::Reply{.bytes = bytes};
 }
 
@@ -323,17 +330,41 @@ Answer Manager::on_env_names(ProcessRecord& record, base::Bytes body) {
 
 // ── Processes ────────────────────────────────────────────────────────────────────────────────────────────────
 
+/// The process's set of that number, a new one if there is none.
+StagedTexts& Manager::staged_texts(ProcessRecord& record, u32 set) {
+  for (StagedTexts& texts : record.staged) {
+    if (texts.set == set) return texts;
+  }
+  StagedTexts& made = record.staged.emplace_back(memory_);
+  made.set = set;
+  return made;
+}
+
 Result<Process::Stage::Reply> Manager::on_stage(ProcessRecord& record, const Process::Stage::Request& request) {
-  base::String* text = &record.staged_files;
-  if (request.part == schema::process::Part::Arguments) text = &record.staged_arguments;
-  if (request.part == schema::process::Part::Environment) text = &record.staged_environment;
+  if (request.data.size() > kDataBytesMax) return fs::fail(ErrorCode::BadArgument);
+  u64 all = 0;
+  for (const StagedTexts& other : record.staged) all += other.bytes();
+  if (record.staged.size() > kStagedSetsMax) return fs::fail(ErrorCode::OutOfMemory, "too many spawns at once");
+  StagedTexts& texts = staged_texts(record, request.set);
+  base::String* text = &texts.files;
+  if (request.part == schema::process::Part::Arguments) text = &texts.arguments;
+  if (request.part == schema::process::Part::Environment) text = &texts.environment;
+  if (request.restart) all -= text->size();
   if (request.restart) text->clear();
   if (text->size() + request.data.size() > kStartBytesMax) return fs::fail(ErrorCode::BadArgument, "longer than 128K");
+  if (all + request.data.size() > kStagedBytesMax) return fs::fail(ErrorCode::OutOfMemory, "too many spawns at once");
   text->append(base::text_of(request.data));
   return Process::Stage::Reply{};
 }
 
 Result<Process::Spawn::Reply> Manager::on_spawn(ProcessRecord& record, const Process::Spawn::Request& request) {
+  for (Spawned& last : record.spawned) {
+    if (last.set != request.set || request.number == 0) continue;
+    if (last.number == request.number) return Process::Spawn::Reply{.pid = last.pid};
+    last = record.spawned.back();
+    record.spawned.pop_back();
+    break;
+  }
   if ((request.flags & ~kSettableFlags) != 0) return fs::fail(ErrorCode::BadArgument);
   if (!request.devices.empty() && !record.may_grant) return fs::fail(ErrorCode::PermissionDenied);
   constexpr u32 kDevicesMax = kSlotGrantsEnd - kSlotGrants;
@@ -348,12 +379,16 @@ Result<Process::Spawn::Reply> Manager::on_spawn(ProcessRecord& record, const Pro
   }
   // There is always a first argument: without one in the message, all texts have been staged.
   const bool staged = request.arguments.empty();
-  base::String arguments(memory_, staged ? record.staged_arguments.view() : base::text_of(request.arguments));
-  base::String environment(memory_, staged ? record.staged_environment.view() : base::text_of(request.environment));
-  base::String files(memory_, staged ? record.staged_files.view() : base::text_of(request.files));
-  record.staged_arguments.clear();
-  record.staged_environment.clear();
-  record.staged_files.clear();
+  StagedTexts texts(memory_);
+  if (staged) {
+    StagedTexts& kept = staged_texts(record, request.set);
+    texts = std::move(kept);
+    record.staged.erase(static_cast<u64>(&kept - record.staged.begin()));
+  } else {
+    texts.arguments.assign(base::text_of(request.arguments));
+    texts.environment.assign(base::text_of(request.environment));
+    texts.files.assign(base::text_of(request.files));
+  }
   u32 served = 0;
   if (request.served.present && request.serve) return fs::fail(ErrorCode::BadArgument);
   if (request.served.present) served = TRY(keep_received());
@@ -363,9 +398,9 @@ Result<Process::Spawn::Reply> Manager::on_spawn(ProcessRecord& record, const Pro
     served = endpoint.slot;
   }
   const auto spawned = spawn(&record, {.program = request.program,
-                                       .arguments = arguments.view(),
-                                       .environment = environment.view(),
-                                       .files = files.view(),
+                                       .arguments = texts.arguments.view(),
+                                       .environment = texts.environment.view(),
+                                       .files = texts.files.view(),
                                        .cwd = request.cwd,
                                        .realm = request.realm,
                                        .flags = request.flags,
@@ -403,6 +438,7 @@ Result<Process::Spawn::Reply> Manager::on_spawn(ProcessRecord& record, const Pro
     }
   }
   if (!request.hold) release(child);
+  if (record.spawned.size() < kStagedSetsMax) record.spawned.push_back({request.set, request.number, child.pid});
   return Process::Spawn::Reply{.pid = child.pid};
 }
 

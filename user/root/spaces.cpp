@@ -46,13 +46,17 @@ u32 Manager::make_own(ObjectType type, u32 bits) {
 u32 Manager::take_buffer() {
   if (!free_buffers_.empty()) return free_buffers_.take_back();
   if (buffers_made_ == buffer_frames_.size() * kBuffersPerFrame) {
-    const u32 frame = make_own(ObjectType::Frame, kLargeFrameBits);
+    const u32 frame = spare_buffer_frame_ != 0 ? spare_buffer_frame_ : make_own(ObjectType::Frame, kLargeFrameBits);
+    spare_buffer_frame_ = 0;
     if (frame == 0) return kernel::kNoIrq;
     const u64 address = kBuffersAddress + buffer_frames_.size() * kLargeFrameBytes;
     const FrameMapping mapping{.frame = frame, .vspace = kernel::kRootVSpace, .address = address};
     if (map_frame(mapping) != kernel::ResultLabel::None) {
       const u32 table = make_own(ObjectType::PageTable, kernel::kTableBits);
-      if (table == 0) return kernel::kNoIrq;
+      if (table == 0) {
+        spare_buffer_frame_ = frame;
+        return kernel::kNoIrq;
+      }
       MUST_OK(map_table(table, kernel::kRootVSpace, address));
       MUST_OK(map_frame(mapping) == kernel::ResultLabel::None);
     }
@@ -219,12 +223,30 @@ Result<u32> Manager::take_block(ProcessRecord& record, u32 bits) {
   return untyped_.slot_of(block);
 }
 
+/// A block by its slot, of which nothing could be made.
+void Manager::give_back_block(ProcessRecord& record, u32 memory) {
+  base::Vector<BlockId>& blocks = record.objects.more;
+  u64 place = blocks.size();
+  do place -= 1;  // it is there: `take_block` gave it
+  while (untyped_.slot_of(blocks[place]) != memory);
+  const BlockId block = blocks[place];
+  blocks.erase(place);
+  const u64 bytes = untyped_.bytes_of(block);
+  revoke(own(memory));
+  untyped_.give(block);
+  record.objects.charged_bytes -= bytes;
+  refund(*record.realm, &Realm::memory, bytes);
+}
+
 Result<void> Manager::make_tables(ProcessRecord& record, u64 address) {
   const u32 memory = TRY(take_block(record, kernel::kTableBits));
   const u32 table = slots_.take();
-  if (table == 0) return fs::fail(ErrorCode::OutOfMemory);
+  if (table == 0 || !retype(memory, ObjectType::PageTable, kernel::kTableBits, own(table))) {
+    if (table != 0) slots_.give(table);
+    give_back_block(record, memory);
+    return fs::fail(ErrorCode::OutOfMemory);
+  }
   record.objects.more_slots.push_back(table);
-  if (!retype(memory, ObjectType::PageTable, kernel::kTableBits, own(table))) return fs::fail(ErrorCode::OutOfMemory);
   MUST_OK(map_table(table, record.objects.slots + kObjectVSpace, address));
   return {};
 }
@@ -252,33 +274,58 @@ Result<u64> Manager::grow_arena(ProcessRecord& record, u64 bytes) {
   u64 goal = std::max(wanted, std::min(objects.arena_bytes, kArenaGrowthMax));
   const Realm& realm = *record.realm;
   if (realm.memory.limit != kNoLimit && realm.memory.used + goal + kFrameBytes > realm.memory.limit) goal = wanted;
-  u64 grown = 0;
+  u64 grown = objects.untold_bytes;
+  objects.untold_bytes = 0;
   while (grown < goal) {
-    const u64 at = machine::kArenaAddress + objects.arena_bytes;
-    const u64 to_boundary = kLargeFrameBytes - at % kLargeFrameBytes;
-    const bool large = to_boundary == kLargeFrameBytes && goal - grown >= kLargeFrameBytes;
-    u32 bits = kLargeFrameBits;
-    if (!large)
-      bits = std::max(kFrameBits, 63u - static_cast<u32>(__builtin_clzll(std::min(goal - grown, to_boundary))));
-    const Result<u32> block = take_block(record, bits);
-    if (!block.ok()) {
-      if (grown >= wanted) break;
-      return block.take_failure();
+    const Result<u64> page = add_arena_page(record, goal - grown);
+    if (page.ok()) {
+      grown += *page;
+      continue;
     }
-    const u32 frame_bits = large ? kLargeFrameBits : kFrameBits;
-    const u32 count = 1u << (bits - frame_bits);
-    for (u32 i = 0; i < count; ++i) {
-      const u32 slot = slots_.take();
-      if (slot == 0) return fs::fail(ErrorCode::OutOfMemory);
-      objects.more_slots.push_back(slot);
-      if (!retype(block.value(), ObjectType::Frame, frame_bits, own(slot))) return fs::fail(ErrorCode::OutOfMemory);
-      TRY(map_for(record, slot, machine::kArenaAddress + objects.arena_bytes, kernel::kRightRead | kernel::kRightWrite,
-                  kernel::kMapArena));
-      objects.arena_bytes += u64{1} << frame_bits;
-      grown += u64{1} << frame_bits;
-    }
+    if (grown >= wanted) break;
+    objects.untold_bytes = grown;
+    return page.take_failure();
   }
   return grown;
+}
+
+/// One page, of the memory that was taken for some, at most `wanted` bytes at a time; gives its size. Whatever is refused
+/// on the way, what there is so far is used by the next call.
+Result<u64> Manager::add_arena_page(ProcessRecord& record, u64 wanted) {
+  ProcessObjects& objects = record.objects;
+  const u64 at = machine::kArenaAddress + objects.arena_bytes;
+  if (objects.spare_count == 0) {
+    const u64 to_boundary = kLargeFrameBytes - at % kLargeFrameBytes;
+    const bool large = to_boundary == kLargeFrameBytes && wanted >= kLargeFrameBytes;
+    const u32 bits = large
+                         ? kLargeFrameBits
+                         : std::max(kFrameBits, 63u - static_cast<u32>(__builtin_clzll(std::min(wanted, to_boundary))));
+    objects.spare_memory = TRY(take_block(record, bits));
+    objects.spare_bits = large ? kLargeFrameBits : kFrameBits;
+    objects.spare_count = 1u << (bits - objects.spare_bits);
+  }
+  if (objects.spare_frame == 0) {
+    const u32 slot = TRY(take_slot());
+    if (!retype(objects.spare_memory, ObjectType::Frame, objects.spare_bits, own(slot))) {
+      slots_.give(slot);
+      return fs::fail(ErrorCode::OutOfMemory);
+    }
+    objects.more_slots.push_back(slot);
+    objects.spare_frame = slot;
+  }
+  TRY(map_for(record, objects.spare_frame, at, kernel::kRightRead | kernel::kRightWrite, kernel::kMapArena));
+  objects.spare_frame = 0;
+  objects.spare_count -= 1;
+  const u64 bytes = u64{1} << objects.spare_bits;
+  objects.arena_bytes += bytes;
+  return bytes;
+}
+
+bool Manager::is_empty(const ProcessRecord& record, u32 slot, u32 count) {
+  for (u32 i = 0; i < count; ++i) {
+    if (inspect_slot(slot_in(record, slot + i)).type != 0) return false;
+  }
+  return true;
 }
 
 Result<void> Manager::make_by_request(ProcessRecord& record, schema::process::ObjectKind kind, u32 slot, u32 count) {
@@ -289,8 +336,9 @@ Result<void> Manager::make_by_request(ProcessRecord& record, schema::process::Ob
       return fs::fail(ErrorCode::BadArgument);
     }
     const u32 memory = TRY(take_block(record, count + kernel::kSlotBits));
-    if (!retype(memory, ObjectType::CNode, count, slot_in(record, slot))) return fs::fail(ErrorCode::InUse);
-    return {};
+    if (retype(memory, ObjectType::CNode, count, slot_in(record, slot))) return {};
+    give_back_block(record, memory);
+    return fs::fail(is_empty(record, slot, 1) ? ErrorCode::OutOfMemory : ErrorCode::InUse);
   }
   if (slot < kSlotReceive || slot >= kCNodeSlots || count == 0 || count > kCNodeSlots - slot) {
     return fs::fail(ErrorCode::BadArgument);
@@ -303,16 +351,22 @@ Result<void> Manager::make_by_request(ProcessRecord& record, schema::process::Ob
   if (retype(untyped_.slot_of(objects.block), type, 6, into, count)) return {};
   if (!objects.more.empty() && retype(untyped_.slot_of(objects.more.back()), type, 6, into, count)) return {};
   const u32 memory = TRY(take_block(record, std::max<u32>(UntypedPool::kBlockBitsMin, 6 + 9)));
-  if (!retype(memory, type, 6, into, count)) return fs::fail(ErrorCode::InUse);
-  return {};
+  if (retype(memory, type, 6, into, count)) return {};
+  give_back_block(record, memory);
+  return fs::fail(is_empty(record, slot, count) ? ErrorCode::OutOfMemory : ErrorCode::InUse);
 }
 
 Result<u64> Manager::make_frame(ProcessRecord& record, u32 slot, u32 bits) {
   if (bits != 12 && bits != 13 && bits != 21) return fs::fail(ErrorCode::BadArgument);
   if (slot < kSlotReceive || slot >= kCNodeSlots) return fs::fail(ErrorCode::BadArgument);
   const u32 memory = TRY(take_block(record, bits));
-  if (!retype(memory, ObjectType::Frame, bits, slot_in(record, slot))) return fs::fail(ErrorCode::InUse);
-  return map_slot(record, slot, true);
+  if (!retype(memory, ObjectType::Frame, bits, slot_in(record, slot))) {
+    give_back_block(record, memory);
+    return fs::fail(is_empty(record, slot, 1) ? ErrorCode::OutOfMemory : ErrorCode::InUse);
+  }
+  const Result<u64> mapped = map_slot(record, slot, true);
+  if (!mapped.ok()) give_back_block(record, memory);
+  return mapped;
 }
 
 Result<u64> Manager::map_slot(ProcessRecord& record, u32 slot, bool write) {
@@ -325,7 +379,12 @@ Result<u64> Manager::map_slot(ProcessRecord& record, u32 slot, bool write) {
   record.objects.copies.push_back(mapped);
   const u64 address = base::align_up(record.objects.frames_end, kLargeFrameBytes);
   const u8 rights = write ? kernel::kRightRead | kernel::kRightWrite : kernel::kRightRead;
-  TRY(map_for(record, mapped, address, rights, 0));
+  const Result<void> done = map_for(record, mapped, address, rights, 0);
+  if (!done.ok()) {
+    record.objects.copies.pop_back();
+    drop_slot(mapped);
+    return done.take_failure();
+  }
   record.objects.frames_end = address + kLargeFrameBytes;
   return address;
 }

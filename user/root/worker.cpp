@@ -46,8 +46,10 @@ void arm(u32 slot, u64 due_ns) {
 }  // namespace
 
 void worker_main(const u64 (&)[8]) {
-  for (;;) {
-    const auto reply = call<schema::process::Worker::Next>(kSlotRoot, {});
+  for (bool lost = false;;) {
+    const auto reply = call<schema::process::Worker::Next>(kSlotRoot, {.again = lost});
+    lost = !reply.ok() && reply.error() == fs::ErrorCode::ServerRestarted;
+    if (lost) continue;
     ASSERT(reply.ok());
     const schema::process::Worker::Next::Reply job = reply.value();
     switch (job.kind) {

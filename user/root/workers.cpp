@@ -23,7 +23,12 @@ void Manager::enqueue(const Job& job) {
     complete(reply, tell_job(worker));
     return;
   }
-  if (workers_.size() == kWorkersMax) return;
+  make_worker();  // if there can be none, the job waits for one of the workers there are
+}
+
+/// One is there from the start, when nothing can refuse it: what ended processes leave can always be seen to.
+bool Manager::make_worker() {
+  if (workers_.size() == kWorkersMax) return false;
   const u32 index = static_cast<u32>(table_.size());
   ProcessRecord& record =
       *new (memory_.allocate(sizeof(ProcessRecord), alignof(ProcessRecord))) ProcessRecord(memory_, 0, index);
@@ -33,13 +38,14 @@ void Manager::enqueue(const Job& job) {
   if (!make_objects(record, {.number = NativeEntryNumber::Worker}).ok()) {
     record.~ProcessRecord();
     memory_.release(&record, sizeof record);
-    return;  // the job waits for one of the workers there are
+    return false;
   }
   table_.push_back(&record);
   Worker worker;
   worker.record = &record;
   workers_.push_back(worker);
   release(record);
+  return true;
 }
 
 Worker* Manager::worker_of(const ProcessRecord& record) {
@@ -101,7 +107,8 @@ void Manager::finish_job(Worker& worker) {
   if (done.kind == JobKind::Close) reclaim(*record);
 }
 
-Answer Manager::worker_asks(Worker& worker) {
+Answer Manager::worker_asks(Worker& worker, bool again) {
+  if (again && worker.job.pid != 0 && record_of(worker.job) != nullptr) return tell_job(worker);
   finish_job(worker);
   if (take_job(worker)) return tell_job(worker);
   worker.reply = current_reply_;
@@ -118,6 +125,9 @@ void Manager::worker_faulted(Worker& worker) {
   workers_.erase(static_cast<u64>(&worker - workers_.begin()));
   record->~ProcessRecord();
   memory_.release(record, sizeof *record);
+  // Somebody has to do what is left; the memory of the one that is gone has just been given back.
+  constexpr u32 kTriesMax = 1000;
+  for (u32 tries = 0; workers_.empty() && !make_worker(); ++tries) ASSERT(tries < kTriesMax);
 }
 
 }  // namespace user::root

@@ -82,14 +82,34 @@ Result<typename Method::Reply> FileTable::ask(Fd fd, const typename Method::Requ
     if (PLANTED("supervisor.orphan-call") && !untouched) {
       for (;;) sys::wait(kSlotNotification);
     }
-    TRY(reopen(fd));
-    if (untouched) continue;
     const Descriptor& open = descriptors_[fd];
     const bool at_known_place =
         repeat == Repeat::AtKnownPlace && is_addressed(open.kind) && (open.flags & schema::file::kOpenAppend) == 0;
+    if (!untouched && server_is_there(fd)) {
+      // It has done what it was asked to, only its answer is lost: the open is as good as before, and its position, which
+      // others may share, has moved.
+      if constexpr (std::is_same_v<Method, File::Share>) return typename Method::Reply{};
+      bool moves = false;
+      if constexpr (std::is_same_v<Method, File::Read> || std::is_same_v<Method, File::Write>) {
+        moves = request.offset == kAtPosition;
+      }
+      if (repeat == Repeat::Always || (at_known_place && !moves)) continue;
+      return reply;
+    }
+    TRY(reopen(fd));
+    if (untouched) continue;
     if (PLANTED("client.retry-append")) continue;
     if (repeat != Repeat::Always && !at_known_place) return reply;
   }
+}
+
+/// Whether the server that has the file open still runs: its successor would know nothing of it.
+bool FileTable::server_is_there(Fd fd) {
+  for (u32 attempt = 0; attempt <= kRepeatsMax; ++attempt) {
+    const bool answers = ask_slot<File::Stat>(slot_of_descriptor(fd), {}).ok();
+    if (answers || !kernel::MessageInfo{sys::frame().info}.from_kernel()) return answers;
+  }
+  return false;
 }
 
 /// Opens the file again by its id after its server was restarted, and puts the position back.

@@ -53,6 +53,7 @@ class FileTable final : public FileHalf {
   Result<Process::Pipe> pipe();
   Result<Fd> dup(Fd fd, Fd lowest);
   Result<void> dup_to(Fd fd, Fd target);
+  bool is_open(Fd fd) const { return fd < kFdsMax && descriptors_[fd].in_use; }
   bool is_console(Fd fd) const { return fd < kFdsMax && descriptors_[fd].in_use && descriptors_[fd].is_console; }
   Result<void> set_close_on_exec(Fd fd, bool on);
 
@@ -109,6 +110,7 @@ class FileTable final : public FileHalf {
     return reply;
   }
   Result<void> reopen(Fd fd);
+  bool server_is_there(Fd fd);
   Result<Descriptor*> in_use(Fd fd);
   Fd end_of_table() const;
   Result<Fd> lowest_free(Fd lowest) const;

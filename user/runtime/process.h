@@ -159,6 +159,7 @@ class Process {
   Result<Fd> dup(Fd fd, Fd lowest = 0);
   Result<void> dup_to(Fd fd, Fd target);
   bool is_console(Fd fd);
+  bool is_open(Fd fd);
   Result<void> set_close_on_exec(Fd fd, bool on);
   /// The whole file; `bytes_max` bounds it (FileTooLarge).
   Result<base::String> read_file(std::string_view path, u64 bytes_max = 16 << 20);

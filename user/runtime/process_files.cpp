@@ -105,6 +105,7 @@ Result<bool> Process::wait_readable(Fd fd, u64 timeout_ns) {
     if ((TRY(wait_for_signal(state_, kSignalReady, until_ns)) & kSignalReady) != 0) files_of(state_).signal_came();
   }
 }
+bool Process::is_open(Fd fd) { return files_of(state_).is_open(fd); }
 bool Process::is_console(Fd fd) { return files_of(state_).is_console(fd); }
 Result<void> Process::set_close_on_exec(Fd fd, bool on) { return files_of(state_).set_close_on_exec(fd, on); }
 Result<base::String> Process::read_file(std::string_view path, u64 bytes_max) {

@@ -15,14 +15,17 @@ using schema::process::Part;
 constexpr u64 kInlineBytesMax = 4096;  // texts that go with the spawn message itself
 constexpr u64 kStageBytes = 4096;
 constexpr u32 kScriptLevelsMax = 4;
+constexpr u32 kRepeatsMax = 16;  // of a spawn whose answer was lost
 constexpr u64 kHeadBytes = 256;  // of a program file: enough for any `#!` line
 constexpr std::string_view kNativeMark = "#!orrery ";
 
-Result<void> stage(Part part, std::string_view text) {
+/// A thread's texts are its own set: others may be laying out theirs.
+Result<void> stage(u32 set, Part part, std::string_view text) {
   u64 offset = 0;
   do {
     const std::string_view piece = text.substr(offset, kStageBytes);
-    TRY(call<Manager::Stage>(kSlotRoot, {.part = part, .restart = offset == 0, .data = base::bytes_of(piece)}));
+    TRY(call<Manager::Stage>(kSlotRoot,
+                             {.part = part, .restart = offset == 0, .data = base::bytes_of(piece), .set = set}));
     offset += piece.size();
   } while (offset < text.size());
   return {};
@@ -122,30 +125,28 @@ Result<Pid> start_program(ProcessState& state, const StartRequest& request) {
   } texts[] = {{Part::Arguments, arguments.view(), &message.arguments},
                {Part::Environment, environment.view(), &message.environment},
                {Part::Files, files.view(), &message.files}};
-  // The manager keeps one set of staged texts a process.
-  ProcessState& first = state.first == nullptr ? state : *state.first;
-  if (!fits && first.stages) return give_up(Result<void>(fs::fail(ErrorCode::InUse, "another thread spawns")));
-  first.stages = first.stages || !fits;
-  const auto done = [&] { first.stages = first.stages && fits; };
   for (const auto& text : texts) {
     if (fits) {
       *text.field = base::bytes_of(text.text);
       continue;
     }
-    const Result<void> staged = stage(text.part, text.text);
-    if (staged.ok()) continue;
-    done();
-    return give_up(staged);
+    const Result<void> staged = stage(state.number, text.part, text.text);
+    if (!staged.ok()) return give_up(staged);
   }
   message.copies = std::span<const schema::process::Copy>(copies.span());
   message.devices = request.devices;
+  message.set = state.number;
   message.served = {0, request.served != 0};
-  const Result<Manager::Spawn::Reply> reply = request.served == 0
-                                                  ? call<Manager::Spawn>(kSlotRoot, message)
-                                                  : call<Manager::Spawn>(kSlotRoot, message, {request.served});
-  done();
-  if (!reply.ok()) return give_up(reply);
-  return reply.value().pid;
+  message.number = ++state.spawns;
+  for (u32 attempt = 0;; ++attempt) {
+    const Result<Manager::Spawn::Reply> reply = request.served == 0
+                                                    ? call<Manager::Spawn>(kSlotRoot, message)
+                                                    : call<Manager::Spawn>(kSlotRoot, message, {request.served});
+    if (reply.ok()) return reply->pid;
+    // Whether the manager has done it is not known, but to itself.
+    const bool is_lost = reply.error() == ErrorCode::ServerRestarted;
+    if (!is_lost || attempt == kRepeatsMax) return give_up(reply);
+  }
 }
 
 Result<void> release_program(Pid pid) {

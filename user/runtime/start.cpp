@@ -15,8 +15,11 @@ using Manager = schema::process::Process;
 
 constexpr u64 kFirstArenaBytes = 16 << 10;  // what a process is made with; user/root/spaces.cpp
 
+constexpr u32 kRepeatsMax = 16;  // of a request whose answer was lost: it changes nothing the second time
+
 /// More memory behind the heap's end, from the root manager. 0: the realm's quota is spent.
-u64 grow_heap(void*, u64 bytes_min) {
+u64 grow_heap(void* context, u64 bytes_min) {
+  ProcessState& state = *static_cast<ProcessState*>(context);
   // It may come in the middle of laying out a message, so the buffer is put back as it was.
   kernel::IpcBuffer& buffer = sys::buffer();
   constexpr u64 kEnvelopeBytes = 9 * sizeof(u64);
@@ -25,8 +28,14 @@ u64 grow_heap(void*, u64 bytes_min) {
   u64 message[kMessageBytes / sizeof(u64)];
   __builtin_memcpy(envelope, &buffer, sizeof envelope);
   __builtin_memcpy(message, buffer.msg, sizeof message);
-  const auto reply = call<Manager::Grow>(kSlotRoot, {.bytes = bytes_min});
-  const u64 grown = reply.ok() ? reply.value().bytes : 0;
+  state.grows += 1;
+  const Manager::Grow::Request request{.bytes = bytes_min, .number = state.grows};
+  u64 grown = 0;
+  for (u32 attempt = 0; attempt < kRepeatsMax; ++attempt) {
+    const auto reply = call<Manager::Grow>(kSlotRoot, request);
+    if (reply.ok()) grown = reply->bytes;
+    if (reply.ok() || !(reply.error() == ErrorCode::ServerRestarted)) break;
+  }
   __builtin_memcpy(static_cast<void*>(&buffer), envelope, sizeof envelope);
   __builtin_memcpy(buffer.msg, message, sizeof message);
   return grown;
@@ -35,8 +44,10 @@ u64 grow_heap(void*, u64 bytes_min) {
 void fetch_start(ProcessState& state) {
   u32 total = 1;
   u32 argument_bytes = 0;
+  u32 lost = 0;
   for (u32 offset = 0; offset < total;) {
     const auto reply = call<Manager::Start>(kSlotRoot, {.offset = offset});
+    if (!reply.ok() && reply.error() == ErrorCode::ServerRestarted && ++lost <= kRepeatsMax) continue;
     ASSERT(reply.ok());
     const Manager::Start::Reply& start = reply.value();
     if (offset == 0) {
@@ -75,7 +86,7 @@ void fetch_start(ProcessState& state) {
 }  // namespace
 
 Process::State::State(void* region, u64 bytes)
-    : heap(region, bytes, grow_heap), argument_text(heap), args(heap), cwd(heap), inherited(heap) {}
+    : heap(region, bytes, grow_heap, this), argument_text(heap), args(heap), cwd(heap), inherited(heap) {}
 
 void program_main(const u64 (&arguments)[8]) {
   ASSERT(arguments[0] < programs().size());

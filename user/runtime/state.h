@@ -33,7 +33,8 @@ class FileHalf {
 /// says so; `try_allocate` is an ordinary question.
 class ProcessHeap final : public base::Allocator {
  public:
-  ProcessHeap(void* region, u64 bytes, base::Heap::Grow grow) : heap_(region, bytes, grow), shared_(heap_) {}
+  ProcessHeap(void* region, u64 bytes, base::Heap::Grow grow, void* context)
+      : heap_(region, bytes, grow, context), shared_(heap_) {}
   /// Of another thread: the process has one heap.
   explicit ProcessHeap(ProcessHeap& first) : heap_(nullptr, 0), shared_(first.heap_) {}
   void* allocate(u64 bytes, u64 align) override {
@@ -69,7 +70,10 @@ struct Process::State {
   u64 kept_signals = 0;    // kSignalReady, kSignalThread came while nobody waited for it
   bool in_handler = false;
   bool has_work = false;                // kSlotWork is filled
-  bool stages = false;                  // a thread lays out a spawn too long for one message
+  u32 grows = 0;                        // how often the heap has asked for more
+  u32 threads_made = 0;                 // further threads, of the first one's state
+  u32 spawns = 0;                       // by this thread
+  u32 number = 0;                       // of this thread in its process; the first is 0
   bool cancelled = false;               // of a further thread: what it does is not wanted any more
   State* first = nullptr;               // the state of the process's first thread; null: this is it
   kernel::IpcBuffer* shared = nullptr;  // the first thread's buffer, with the words of shared.h

@@ -27,6 +27,7 @@ Process::State::State(State& first_thread)
       parent(first_thread.parent),
       identity(first_thread.identity),
       umask(first_thread.umask),
+      number(++first_thread.threads_made),
       first(&first_thread),
       shared(first_thread.shared),
       argument_text(heap),
