@@ -136,3 +136,98 @@ TEST_CASE("a shell's script ends under every strategy with the kernel's invarian
     }
   }
 }
+
+namespace {
+
+/// A boot while which a fault may strike, by the rules given.
+struct Struck {
+  Run run;
+  u32 strikes = 0;
+};
+Struck boot_struck(const std::string& rules, u64 seed, u32 cores) {
+  sim::host::Schedule schedule;
+  REQUIRE(sim::host::parse_schedule("orrery-overrides 1\nbudget copies-lost=4\n" + rules + "\n", schedule) == "");
+  schedule.on = false;
+  Struck struck;
+  sim::host::Machine machine({.seed = seed,
+                              .cores = cores,
+                              .ram_bytes = u64{64} << 20,
+                              .image = std::string(base::text_of(user::boot_image())),
+                              .console = sim::ConsoleKind::Script,
+                              .script = "sleep 1\ncat /proc/supervisor/log\nls /tmp; echo up; uname | cat\n",
+                              .entries = user::native_entries(),
+                              .schedule = schedule});
+  machine.on_output = [&](u32, base::Bytes bytes) { struck.run.output += base::text_of(bytes); };
+  machine.on_fault = [&](const sim::InjectRecord& record) {
+    struck.strikes += record.outcome != sim::InjectRecord::Outcome::Withheld ? 1 : 0;
+  };
+  REQUIRE(machine.start() == "");
+  struck.run.outcome = machine.world().run(kLimitNs);
+  struck.run.status = machine.world().status();
+  std::vector<u8> scratch((u64{64} << 20) / 16);
+  struck.run.sound = !kernel::check_invariants(machine.world().nodes()[0].kernel(), scratch);
+  return struck;
+}
+
+}  // namespace
+
+TEST_CASE("a service that is killed at any moment of the boot is started again, and the node boots",
+          "[user][root][init][boot][faults]") {
+  // A program is killed where it enters the kernel: up to a hundred times until the shell runs.
+  for (const std::string service : {"timer", "pipe", "dev", "console", "tmp"}) {
+    u32 struck_while_booting = 0;
+    for (u64 entry = 0; entry < 120; entry += entry < 24 ? 1 : 7) {
+      for (const u32 cores : {1u, 2u}) {
+        CAPTURE(service, entry, cores);
+        const Struck struck =
+            boot_struck("fault process.kill 1/" + service + " @" + std::to_string(entry) + " fire", 1, cores);
+        CAPTURE(struck.run.output);
+        REQUIRE(struck.run.outcome == sim::Outcome::Ended);
+        CHECK(struck.run.sound);
+        // A console that dies once it has read what is typed loses that, and what is written just then may not be repeated.
+        const bool loses = service == "console" && entry >= 8;
+        if (loses) {
+          CHECK(struck.run.output.find("no shell") == std::string::npos);
+        } else {
+          CHECK(struck.run.output.ends_with("up\nOrrery\n"));
+        }
+        if (struck.run.output.find(" " + service + " fault note kill\n") != std::string::npos)
+          struck_while_booting += 1;
+      }
+    }
+    CAPTURE(service);
+    CHECK(struck_while_booting >= 16);
+  }
+}
+
+TEST_CASE("a boot on which services die again and again comes up", "[user][root][init][boot][faults]") {
+  u32 strikes = 0;
+  for (u64 seed = 1; seed <= 30; ++seed) {
+    CAPTURE(seed);
+    const std::string ratio = seed % 3 == 0 ? "1/3" : seed % 3 == 1 ? "1/10" : "1/30";
+    std::string rules;
+    for (const std::string service : {"timer", "pipe", "dev", "tmp"}) {
+      rules += "arm process.kill target=1/" + service + " to=1s ratio=" + ratio + "\n";
+    }
+    const Struck struck = boot_struck(rules, seed, 1 + seed % 2);
+    CAPTURE(struck.run.output);
+    REQUIRE(struck.run.outcome == sim::Outcome::Ended);
+    CHECK(struck.run.sound);
+    CHECK(struck.run.output.ends_with("up\nOrrery\n"));
+    strikes += struck.strikes;
+  }
+  CHECK(strikes >= 100);
+}
+
+TEST_CASE("a node whose boot file server dies while it boots says so and halts", "[user][root][init][boot][faults]") {
+  // Nobody can start it again: what it served lay with it.
+  for (u64 entry = 0; entry < 60; ++entry) {
+    CAPTURE(entry);
+    const Struck struck = boot_struck("fault process.kill 1/ramfs @" + std::to_string(entry) + " fire", 1, 1);
+    CAPTURE(struck.run.output);
+    CHECK(struck.run.outcome == sim::Outcome::Ended);
+    const bool is_up = struck.run.output.ends_with("up\nOrrery\n");
+    CHECK((is_up || struck.run.output.find("no shell on console 0") != std::string::npos ||
+           struck.run.output.find("fsh: ls: not found") != std::string::npos));
+  }
+}

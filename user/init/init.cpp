@@ -48,18 +48,22 @@ class Init final : public fs::LoopEvents {
                .signal_count = kSlotSignalsEnd - kSlotSignals},
               *this),
         server_(tree_, loop_, process.heap(),
-                {.sessions_max = kSessions, .parked_max = kReplies - 1, .polls_max = kSlotSignalsEnd - kSlotSignals}) {}
+                {.sessions_max = kSessions, .parked_max = kReplies - 1, .polls_max = kSlotSignalsEnd - kSlotSignals}),
+        manifest_(process.heap()) {}
 
   Result<void> mount_boot();
   Result<void> post_supervisor();
-  void run_manifest();
-  /// Serves for ever; what has ended or is due is seen to whenever a signal comes.
+  void read_manifest();
+  /// Does the manifest and serves for ever; what has ended or is due is seen to whenever a signal comes.
   [[noreturn]] void keep();
 
   void signalled(u64 bits) override;
 
  private:
+  void go_on();
   void look_after();
+  void note_shell();
+  [[noreturn]] void give_up();
   void set_alarm(u64 due_ns);
   Result<void> mount_supervisor(std::string_view path);
   Result<void> step(std::string_view line);
@@ -72,7 +76,14 @@ class Init final : public fs::LoopEvents {
   SupervisorTree tree_;
   fs::Loop loop_;
   fs::Server server_;
+  base::String manifest_;
+  u64 manifest_at_ = 0;    // what is done of it
+  u32 manifest_line_ = 0;  // how many lines that is
+  bool manifest_done_ = false;
+  Pid running_ = 0;  // the program that the manifest waits for
   Pid shell_ = 0;
+  bool shell_ready_ = false;  // it has its console
+  bool has_line_ = false;     // the timer's, which its server has to take back
   bool mounted_ = false;
 };
 
@@ -98,24 +109,33 @@ Result<void> Init::mount_boot() {
   return {};
 }
 
-void Init::run_manifest() {
-  const auto text = process_.read_file("/boot/manifest", kManifestBytesMax);
-  if (!text.ok()) {
+void Init::read_manifest() {
+  auto text = process_.read_file("/boot/manifest", kManifestBytesMax);
+  if (text.ok()) {
+    manifest_ = std::move(*text);
+  } else {
     log_line("init: /boot/manifest: not found");
-    return;
   }
-  std::string_view rest = text.value().view();
-  for (u32 number = 1; !rest.empty(); ++number) {
+}
+
+/// The lines that are left, up to one that waits for a program: meanwhile servers that end are seen to.
+void Init::go_on() {
+  if (manifest_done_) return;
+  while (running_ == 0 && manifest_at_ < manifest_.size()) {
+    const std::string_view rest = manifest_.view().substr(manifest_at_);
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     const std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+    manifest_at_ += std::min(end + 1, rest.size());
+    manifest_line_ += 1;
     if (line.empty() || line.starts_with("#")) continue;
     const Result<void> done = step(line);
     if (done.ok()) continue;
     char message[320];
-    log_line(base::format(message, "init: {}: {}{}{}", number, fs::text_of(done.error().code),
+    log_line(base::format(message, "init: {}: {}{}{}", manifest_line_, fs::text_of(done.error().code),
                           done.error().detail().empty() ? "" : ": ", done.error().detail()));
   }
+  manifest_done_ = running_ == 0;
+  if (manifest_done_ && shell_ == 0) give_up();
 }
 
 Result<void> Init::step(std::string_view line) {
@@ -135,14 +155,15 @@ Result<void> Init::step(std::string_view line) {
   }
   if (verb == "mount") {
     const std::string_view service = take_word(line);
-    if (service == kSupervisor) return mount_supervisor(take_word(line));
-    return process_.mount(service, take_word(line), 0);
+    const std::string_view path = take_word(line);
+    if (service == kSupervisor) return mount_supervisor(path);
+    const ServiceRecord* const record = services_.find_published(service);
+    return record == nullptr ? process_.mount(service, path, 0) : services_.mount_unattached(*record, {.path = path});
   }
   if (verb == "run") {
     const std::string_view path = take_word(line);
     const std::string_view args[] = {path};
-    const Pid pid = TRY(process_.spawn({.path = path, .args = args}));
-    TRY(process_.wait({.pid = pid}));
+    running_ = TRY(process_.spawn({.path = path, .args = args}));
     return {};
   }
   if (verb == "login") return login(take_word(line));
@@ -151,23 +172,13 @@ Result<void> Init::step(std::string_view line) {
 
 Result<void> Init::login(std::string_view number) {
   if (number != "0") return fs::fail(ErrorCode::NotSupported, number);
-  constexpr u16 kBoth = schema::file::kOpenRead | schema::file::kOpenWrite;
-  const Fd console = TRY(process_.open("/dev/cons", kBoth));
-  const FdMapping descriptors[] = {{kStdin, console}, {kStdout, console}, {kStderr, console}};
   const std::string_view args[] = {"fsh"};
   const EnvSetting environment[] = {
       {"HOME", "/root"}, {"PATH", "/bin"}, {"SHELL", "/bin/fsh"}, {"TERM", "linux"}, {"USER", "root"}};
-  const auto shell = start_program(ProcessAccess::state(process_), {.program = "fsh",
-                                                                    .args = args,
-                                                                    .descriptors = descriptors,
-                                                                    .environment = environment,
-                                                                    .flags = kRfSession,
-                                                                    .priority = kShellPriority,
-                                                                    .hold = true});
-  static_cast<void>(process_.close(console));
-  shell_ = TRY(shell);
-  TRY(process_.set_foreground(shell_));
-  return release_program(shell_);
+  shell_ = TRY(start_program(
+      ProcessAccess::state(process_),
+      {.program = "login", .args = args, .environment = environment, .flags = kRfSession, .priority = kShellPriority}));
+  return {};
 }
 
 void Init::halt(u32 status) {
@@ -204,15 +215,18 @@ Result<void> Init::mount_supervisor(std::string_view path) {
 }
 
 /// The notification is signalled at `due_ns`. Who keeps alarms is the timer server, which is asked by somebody else: it may
-/// end at any moment, and init is who starts it again. While it is down, the device is asked itself, and the server takes
-/// it back when it starts.
+/// end at any moment, and init is who starts it again. While it is down, the device is asked itself; the server takes it
+/// back with the first alarm it is asked for, which is init's.
 void Init::set_alarm(u64 due_ns) {
-  if (due_ns == Services::kNever) return;  // an alarm set before only makes init look once more
+  if (due_ns == Services::kNever && !has_line_) return;  // an alarm set before only makes init look once more
   const ServiceRecord* const timer = services_.find(kTimer);
   if (timer != nullptr && timer->state == ServiceState::Running) {
+    has_line_ = false;
     static_cast<void>(call<Manager::Alarm>(kSlotRoot, {.slot = static_cast<u16>(timer->endpoint), .due = due_ns}));
     return;
   }
+  if (due_ns == Services::kNever) return;
+  has_line_ = true;
   const sys::Answer minted = sys::invoke(
       kSlotCNode, sys::Invoke::CNodeMint,
       {kSlotAlarm, kSlotDepth, kSlotNotification, kSlotDepth, kernel::kRightWrite, kSignalAlarm}, {kSlotCNode});
@@ -225,12 +239,26 @@ void Init::set_alarm(u64 due_ns) {
   sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {kSlotAlarm, kSlotDepth});
 }
 
+/// Its end says nothing of whether it had begun.
+void Init::note_shell() {
+  if (shell_ == 0 || shell_ready_) return;
+  const auto facts = call<Manager::Facts>(kSlotRoot, {.pid = shell_});
+  shell_ready_ = facts.ok() && facts->ready;
+}
+
 void Init::look_after() {
   for (;;) {
+    note_shell();
     const auto status = process_.wait({.no_hang = true});
     if (!status.ok() && status.error().code == ErrorCode::Interrupted) continue;  // by the note that tells of a child
     if (!status.ok() || status->pid == 0) break;
+    if (status->pid == shell_ && !shell_ready_) give_up();
     if (status->pid == shell_) halt(status->code);
+    if (status->pid == running_) {
+      running_ = 0;
+      go_on();
+      continue;
+    }
     if (services_.ended(*status)) server_.wake(SupervisorTree::kControl);  // who asked for the reload is answered
   }
   set_alarm(services_.settle_all());
@@ -261,12 +289,14 @@ void Init::print_log() {
   }
 }
 
+void Init::give_up() {
+  log_line("init: no shell on console 0");
+  print_log();
+  halt(1);
+}
+
 void Init::keep() {
-  if (shell_ == 0) {
-    log_line("init: no shell on console 0");
-    print_log();
-    halt(1);
-  }
+  go_on();
   look_after();
   loop_.run(server_);
   UNREACHABLE("init's loop does not end");
@@ -281,7 +311,7 @@ i32 init_main(Process& process) {
   const Result<void> posted = init.post_supervisor();
   if (!posted.ok()) log_line("init: the supervisor has no service");
   if (!handled.ok() || !mounted.ok()) log_line("init: no boot image");
-  init.run_manifest();
+  init.read_manifest();
   init.keep();
 }
 

@@ -5,6 +5,7 @@
 #include "base/format.h"
 #include "user/init/services.h"
 #include "user/runtime/call.h"
+#include "user/runtime/files.h"
 #include "user/runtime/spawn.h"
 
 #include "fs/badge.h"
@@ -19,6 +20,7 @@ using Manager = schema::process::Process;
 namespace {
 
 constexpr std::string_view kFolders[] = {"=/boot/service", "/etc/service"};
+constexpr std::string_view kBootService = "boot";
 constexpr std::string_view kLoadFile = "/proc/supervisor/load";
 constexpr u64 kManifestBytesMax = 4000;  // with its name in one write
 constexpr u8 kLoaderPriority = 200;
@@ -196,14 +198,27 @@ Result<void> Services::take(Staged& staged) {
   ServiceRecord& kept = records_.back();
   note(kept, "waiting");
   TRY(publish(kept));
-  return mount_unattached(kept);
+  return mount_unattached(kept, kept.manifest.mount);
 }
 
-/// Mounts what the service will serve: its first session is the system's, so init makes the root of its tree itself and
-/// waits for nobody.
-Result<void> Services::mount_unattached(const ServiceRecord& record) {
-  const MountPlace& mount = record.manifest.mount;
+/// Whether what stands at `path` until now is of the boot image, whose server is always there.
+bool Services::is_of_boot_image(std::string_view path) {
+  const auto mounts = files_of(ProcessAccess::state(process_)).names().mounts();
+  const auto covered = mounts.ok() ? find_covering(*mounts, path) : Result<Covered>(mounts.error());
+  if (!covered.ok()) return false;
+  for (u64 i = covered->first; i < covered->end; ++i) {
+    if ((*mounts)[i].source != kBootService) return false;
+  }
+  return true;
+}
+
+/// The first session of a server is the system's, so init makes the root of its tree itself and waits for nobody.
+Result<void> Services::mount_unattached(const ServiceRecord& record, const MountPlace& mount) {
   if (mount.path.empty() || record.manifest.service.empty()) return {};
+  // A union begins with the directory that is there. In another server's tree it is only a place to mount at.
+  if ((mount.flags & (kMountBefore | kMountAfter)) != 0 && is_of_boot_image(mount.path)) {
+    TRY(process_.bind(mount.path, mount.path, kMountReplace | kMountCreate));
+  }
   const u64 root = fs::Badge{fs::BadgeKind::Root, 0, 0, 0}.word();
   constexpr u64 kRights = kernel::kRightWrite | kernel::kRightGrant | kernel::kRightGrantReply;
   const sys::Answer minted =

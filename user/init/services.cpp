@@ -45,6 +45,13 @@ u64 Services::uptime_ns() {
   return port::call(device_address(kInitTimerGrant), port::Timer::Now, 0).ok() ? sys::frame().mr[0] : 0;
 }
 
+ServiceRecord* Services::find_published(std::string_view service) {
+  for (ServiceRecord& record : records_) {
+    if (!service.empty() && record.manifest.service == service) return &record;
+  }
+  return nullptr;
+}
+
 ServiceRecord* Services::find(std::string_view name) {
   for (ServiceRecord& record : records_) {
     if (record.name == name) return &record;
@@ -71,16 +78,18 @@ Result<void> Services::start(std::string_view folder, std::string_view name) {
   record.text = TRY(process_.read_file(path.view()));
   record.manifest = TRY(parse_manifest(record.text.view()));
   for (u32 i = 0; i < record.manifest.need_count; ++i) {
-    const ServiceRecord* const needed = find(record.manifest.needs[i]);
-    if (needed == nullptr || needed->pid == 0) return fs::fail(ErrorCode::NotFound, record.manifest.needs[i]);
+    if (find(record.manifest.needs[i]) == nullptr) return fs::fail(ErrorCode::NotFound, record.manifest.needs[i]);
   }
   TRY(add(std::move(record)));
   ServiceRecord& kept = records_.back();
-  TRY(run(kept));
+  if (needs_are_up(kept)) {
+    TRY(run(kept));
+  } else {
+    kept.state = ServiceState::Waiting;
+    note(kept, "waiting");
+  }
   TRY(publish(kept));
-  const MountPlace& mount = kept.manifest.mount;
-  if (!mount.path.empty()) TRY(process_.mount(kept.manifest.service, mount.path, mount.flags));
-  return {};
+  return mount_unattached(kept, kept.manifest.mount);
 }
 
 /// Keeps the record and makes its endpoint.

@@ -51,8 +51,8 @@ class Services {
   explicit Services(Process& process)
       : process_(process), records_(process.heap()), log_(process.heap()), staged_(process.heap()) {}
 
-  /// At the boot, while init may wait for servers. Reads the manifest FOLDER/NAME, makes the endpoint, starts the server,
-  /// publishes and mounts it.
+  /// Reads the manifest FOLDER/NAME, makes the endpoint, starts the server, or has it wait for what it needs, publishes and
+  /// mounts it. The folder is the boot image's: init waits for no server it started itself.
   Result<void> start(std::string_view folder, std::string_view name);
   /// The same for a driver: false, and nothing is left of it, when this node does not have its device.
   Result<bool> start_if_present(std::string_view folder, std::string_view name);
@@ -70,8 +70,13 @@ class Services {
   /// One line for the supervisor: `restart|stop|start|reset|probe NAME`. Errors: UnknownControl, NotFound, BadArgument.
   Result<void> control(std::string_view line);
 
+  /// Mounts what the service serves or will serve, whether it runs or not.
+  Result<void> mount_unattached(const ServiceRecord& record, const MountPlace& place);
+
   std::span<ServiceRecord> records() { return records_.span(); }
   ServiceRecord* find(std::string_view name);
+  /// By its name in /srv; null: there is none.
+  ServiceRecord* find_published(std::string_view service);
   /// The table of all services, those that others need first.
   void append_table(base::String& out);
   /// `KEY VALUE` lines of one service, its manifest behind them.
@@ -90,7 +95,7 @@ class Services {
   };
   Result<void> add(ServiceRecord&& record);
   Result<void> publish(const ServiceRecord& record);
-  Result<void> mount_unattached(const ServiceRecord& record);
+  bool is_of_boot_image(std::string_view path);
   Result<void> apply_staged();
   Staged* find_staged(std::string_view name);
   const Manifest* manifest_of(std::string_view name);

@@ -1,8 +1,10 @@
 // user/servers/ramfs.cpp — a file system in memory as a server. `ramfs [--image BYTES] [--post NAME] [--memory SIZE]
-// [--mode OCTAL]`: filled from the boot image it was granted, posted in /srv, with at most SIZE bytes of data.
+// [--mode OCTAL] [--clock GRANT]`: filled from the boot image it was granted, posted in /srv, with at most SIZE bytes of
+// data. With the timer's window as its grant of that number it needs no timer server to know the time.
 #include "fs/ram.h"
 
 #include "base/parse.h"
+#include "user/runtime/layout.h"
 #include "user/runtime/shared.h"
 #include "user/servers/serve.h"
 
@@ -26,7 +28,13 @@ fs::Result<void> fill_from_image(fs::RamFs& files, std::string_view size_text) {
 }  // namespace
 
 i32 ramfs_main(Process& process) {
-  ServerClock clock(process);
+  const std::string_view clock_grant = option(process, "--clock");
+  const auto grant = base::parse_u64(clock_grant);
+  if (!clock_grant.empty() && (!grant.ok() || *grant >= kSlotGrantsEnd - kSlotGrants)) {
+    report(process, clock_grant, ErrorCode::BadArgument);
+    return 1;
+  }
+  ServerClock clock(process, clock_grant.empty() ? 0 : device_address(static_cast<u32>(*grant)));
   fs::RamOptions options{.bytes_max = kBytesMax};
   const std::string_view memory = option(process, "--memory");
   if (!memory.empty()) {

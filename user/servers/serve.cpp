@@ -1,5 +1,6 @@
 #include "user/servers/serve.h"
 
+#include "kernel-model/ports.h"
 #include "schema/process.capnp.h"
 #include "user/runtime/call.h"
 #include "user/runtime/layout.h"
@@ -13,8 +14,13 @@ using Manager = schema::process::Process;
 using schema::process::ObjectKind;
 
 i64 ServerClock::wall_ns() {
-  if (!known_) now_ = process_.wall_ns();
+  if (known_) return now_;
   known_ = true;
+  if (device_ == 0) {
+    now_ = process_.wall_ns();
+  } else if (port::call(device_, port::Timer::Now, 0).ok()) {
+    now_ = static_cast<i64>(sys::frame().mr[1]);
+  }
   return now_;
 }
 

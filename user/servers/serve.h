@@ -6,15 +6,17 @@
 
 namespace user {
 
-/// Wall time for file systems, asked for at most once per request: within one, time stands still.
+/// Wall time for file systems, asked for at most once per request: within one, time stands still. Of the timer server, or
+/// of the timer device itself, whose window is at `device` then: who must not wait for the timer server was granted it.
 class ServerClock final : public fs::Clock {
  public:
-  explicit ServerClock(Process& process) : process_(process) {}
+  explicit ServerClock(Process& process, u64 device = 0) : process_(process), device_(device) {}
   i64 wall_ns() override;
   void forget() { known_ = false; }
 
  private:
   Process& process_;
+  u64 device_;
   i64 now_ = 0;
   bool known_ = false;
 };

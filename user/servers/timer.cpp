@@ -25,6 +25,7 @@ constexpr u32 kStoreRadix = 10;
 constexpr u32 kStoreSlots = 1u << kStoreRadix;
 constexpr u32 kStoresMax = 16;  // CNodes in kSlotPrivate…, each for 1024 notifications
 constexpr u64 kInterrupt = kSignalFree;
+constexpr u32 kSlotLine = kSlotSignals;  // our notification, badged as the line's
 
 struct Alarm {
   u64 time = 0;
@@ -57,6 +58,7 @@ class TimerServer {
     i64 wall;
   };
   Now now();
+  void take_line();
   void fire();
   void drop(Alarm& alarm);
   fs::Result<u32> take_place();
@@ -81,12 +83,16 @@ void TimerServer::start() {
   // The line signals with a bit of its own.
   const sys::Answer minted = sys::invoke(
       kSlotCNode, sys::Invoke::CNodeMint,
-      {kSlotScratch, kSlotDepth, kSlotNotification, kSlotDepth, kernel::kRightWrite, kInterrupt}, {kSlotCNode});
+      {kSlotLine, kSlotDepth, kSlotNotification, kSlotDepth, kernel::kRightWrite, kInterrupt}, {kSlotCNode});
   ASSERT(minted.ok());
-  const sys::Answer set = sys::invoke(kSlotGrants, sys::Invoke::IrqHandlerSetNotification, {}, {kSlotScratch});
-  ASSERT(set.ok());
-  sys::invoke(kSlotCNode, sys::Invoke::CNodeDelete, {kSlotScratch, kSlotDepth});
+  take_line();
   sys::invoke(kSlotGrants, sys::Invoke::IrqHandlerAck, {});
+}
+
+/// The line is taken with each alarm: until this server had said that it serves, init may have taken it.
+void TimerServer::take_line() {
+  const sys::Answer set = sys::invoke(kSlotGrants, sys::Invoke::IrqHandlerSetNotification, {}, {kSlotLine});
+  ASSERT(set.ok());
 }
 
 TimerServer::Now TimerServer::now() {
@@ -159,6 +165,7 @@ fs::Result<void> TimerServer::arm(u64 client, u64 time, bool has_signal) {
   alarm.place = place;
   by_time_.insert(alarm);
   by_client_.insert(alarm);
+  take_line();
   fire();
   return {};
 }

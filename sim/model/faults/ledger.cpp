@@ -37,7 +37,6 @@ Ledger::Admission Ledger::admit_kill(u32 node, std::string_view name, u64 now) c
   const u32 service = find(name);
   // Named by a rule: what nobody brings back is lost on purpose.
   if (service == kServicesMax) return excused("nobody brings it back, and it is named as a target");
-  if ((ready_ & bit(node)) == 0) return withhold("its node is still booting");
   const u32 place = kills_of(node, service);
   const Admission usual = services_[service].only_copy
                               ? excused("it holds the only copy of what it serves, and copies may be lost")
