@@ -75,6 +75,17 @@ class Screen {
     for (const std::string& cell : rows_[index]) text += cell;
     return text;
   }
+  /// All rows without the blanks at their ends, and where the cursor is.
+  std::string picture() const {
+    std::string text;
+    for (u64 i = 0; i < rows_.size(); ++i) {
+      std::string shown = line(i);
+      shown.erase(shown.find_last_not_of(' ') + 1);
+      text += shown + "\n";
+    }
+    text.erase(text.find_last_not_of('\n') + 1);
+    return text + "\n" + std::to_string(row) + " " + std::to_string(column);
+  }
   u64 row = 0;
   u64 column = 0;
 
@@ -322,6 +333,32 @@ TEST_CASE("the partner of a bracket is marked while the cursor is behind it", "[
   CHECK(s.screen.line(0) == "> (a)");
 }
 
+TEST_CASE("a key paints what it changes, however long the text is", "[editor]") {
+  // 8000 characters pasted: in one line, in lines of 60, and with brackets whose partner is marked.
+  constexpr u64 kBytes = 8000;
+  for (const std::string piece :
+       {"some words to paste ", "a line of sixty characters or so, which ends like this here\x1B\r", "(f x) "}) {
+    CAPTURE(piece);
+    Lines s;
+    u64 sent = 0;
+    for (u64 typed = 0; typed < kBytes; typed += piece.size()) {
+      for (const char key : piece) {
+        base::String out(s.heap);
+        s.editor.byte(static_cast<u8>(key), out);
+        s.screen.feed(out);
+        sent += out.size();
+      }
+    }
+    CHECK(sent < kBytes * 50);  // a mark far above takes some bytes to get there
+    // In the middle and at the start what follows has to move, and nothing before it.
+    s.type("\x1B[D\x1B[D");
+    s.type("x");
+    CHECK(s.sent.size() < 100);
+    s.type("\x01");
+    CHECK(s.sent.size() < 20);
+  }
+}
+
 TEST_CASE("wide and combining characters keep the cursor right", "[editor]") {
   Session s;
   s.type(
@@ -374,5 +411,45 @@ TEST_CASE("whatever is typed, the screen shows the text and the cursor stays ins
     const std::string wanted(s.editor.text());
     REQUIRE(shown.size() >= wanted.size());
     REQUIRE(shown.substr(shown.size() - wanted.size()) == wanted);
+  }
+}
+
+TEST_CASE("what was painted key by key is what painting all at once shows", "[editor][fuzz]") {
+  static const char* kKeys[] = {"a",        "b ",           "xyz",    "(",      ")",    "\r",     "\x1B\r",
+                                "\x1B[A",   "\x1B[B",       "\x1B[C", "\x1B[D", "\x7F", "\x01",   "\x05",
+                                "\x17",     "\x0B",         "\x19",   "\x14",   "\x12", "\x1B[D", "\xC3\xA4",
+                                "\xCC\x81", "\xE4\xB8\xAD", "\x07",   "\t\t",   "\x0C", "\x15",   "\xF0\x9F\x98\x80"};
+  for (u64 seed = 0; seed < 400; ++seed) {
+    CAPTURE(seed);
+    base::Prng prng{seed, "test.editor"};
+    const u32 columns = static_cast<u32>(4 + prng.below(20));
+    TestHeap heap;
+    base::Vector<base::String> history{heap};
+    for (const char* line : {"alpha", "(beta\n  gamma)", "0123456789012345678901234567890"}) {
+      history.push_back(base::String(heap, line));
+    }
+    Brackets brackets{heap};
+    Editor editor{heap, history, brackets};
+    Screen screen{columns};
+    base::String first(heap);
+    editor.begin("> ", columns, first);
+    screen.feed(first);
+    for (int i = 0; i < 80; ++i) {
+      const std::string_view key = kKeys[prng.below(std::size(kKeys))];
+      base::String out(heap);
+      bool more = true;
+      for (const char byte : key) more = more && editor.byte(static_cast<u8>(byte), out) == Editor::Outcome::More;
+      if (!more) break;
+      screen.feed(out);
+      if (prng.below(4) != 0) continue;
+      Screen whole = screen;
+      base::String again(heap);
+      editor.hide(again);
+      editor.show(again);
+      whole.feed(again);
+      CAPTURE(i, std::string(editor.text()), columns);
+      REQUIRE(screen.picture() == whole.picture());
+      screen = whole;
+    }
   }
 }

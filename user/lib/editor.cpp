@@ -1,4 +1,5 @@
-// user/lib/editor.cpp — the text is drawn anew after each key: back to the prompt's first row, clear, text, cursor.
+// user/lib/editor.cpp — after each key the screen is made to show the text: what follows the first change is painted anew,
+// marks are set where they have moved to, and the cursor goes to its place.
 #include "user/lib/editor.h"
 
 #include <algorithm>
@@ -22,6 +23,14 @@ bool is_word(char c) {
 /// How many bytes a UTF-8 character has, told by its first one.
 u32 utf8_length(u8 first) { return first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC2 ? 2 : 1; }
 
+/// Whether what stands at `at` belongs to the cell before it: the rest of a character, or one that combines.
+bool goes_on_at(const base::String& text, u64 at) {
+  if (at == text.size()) return false;
+  if ((static_cast<u8>(text[at]) & 0xC0) == 0x80) return true;
+  const u32 code = base::decode_utf8(text, at).code_point;
+  return code >= ' ' && base::display_width(code) == 0;
+}
+
 }  // namespace
 
 void Editor::begin(std::string_view prompt, u32 columns, base::String& out) {
@@ -35,7 +44,8 @@ void Editor::begin(std::string_view prompt, u32 columns, base::String& out) {
   last_was_tab_ = false;
   finished_ = false;
   columns_ = std::max(columns, 2u);
-  row_ = 0;
+  at_ = {};
+  painted_ = false;
   redraw(out);
 }
 
@@ -61,12 +71,13 @@ u64 Editor::shown_prompt_width() const {
 }
 
 void Editor::hide(base::String& out) {
-  if (row_ > 0) out.append_format("\x1B[{}A", row_);
+  if (at_.row > 0) out.append_format("\x1B[{}A", at_.row);
   out.append("\r\x1B[J");
-  row_ = 0;
+  at_ = {};
+  painted_ = false;
 }
 
-void Editor::redraw(base::String& out) {
+void Editor::paint_prompt(base::String& out) {
   hide(out);
   std::string_view prompt = prompt_.view();
   base::String search(prompt_.allocator());
@@ -77,78 +88,134 @@ void Editor::redraw(base::String& out) {
     column = base::display_width(search.view());
   }
   out.append(prompt);
-  const u64 aligned = std::min<u64>(column, columns_ - 1);  // where further lines begin
-  const u64 partner = finished_ || searching_ ? EditorClient::kNoPartner : client_.partner(text_, cursor_);
-  // Walk the text as the terminal wraps it, to know where the cursor and the end are.
-  u64 row = column / columns_;
-  column %= columns_;
-  u64 cursor_row = row;
-  u64 cursor_column = column;
-  for (u64 at = 0; at < text_.size();) {
-    if (at == cursor_) {
-      cursor_row = row;
-      cursor_column = column;
-    }
-    if (text_[at] == '\n') {
-      out.append("\r\n");
-      for (u64 i = 0; i < aligned; ++i) out.push(' ');
-      row += 1;
-      column = aligned;
-      at += 1;
-      continue;
-    }
-    const base::DecodedCharacter character = base::decode_utf8(text_, at);
-    const bool shown_as_caret = character.code_point < 0x20;
-    const u32 width = shown_as_caret ? 2 : base::display_width(character.code_point);
-    if (column + width > columns_) {
-      row += 1;
-      column = 0;
-      if (at == cursor_) {
-        cursor_row = row;
-        cursor_column = 0;
-      }
-    }
-    if (shown_as_caret) {
-      out.push('^');
-      out.push(static_cast<char>(character.code_point + '@'));
-    } else if (at == partner) {
-      out.append("\x1B[7m").append(text_.view().substr(at, character.length)).append("\x1B[0m");
-    } else {
-      out.append(text_.view().substr(at, character.length));
-    }
-    column += width;
-    at += character.length;
+  if (column > 0 && column % columns_ == 0) out.append("\n\r");  // a terminal waits at the margin: make it wrap now
+  aligned_ = std::min<u64>(column, columns_ - 1);
+  at_ = {static_cast<u32>(column / columns_), static_cast<u32>(column % columns_)};
+  shown_.clear();
+  pens_.clear();
+  pens_.push_back(at_);
+  marked_ = EditorClient::kNoPartner;
+  painted_ = true;
+}
+
+/// How much of what stands there is the text's beginning, cut where painting can go on: before a character that takes a
+/// cell of its own, and not at the margin, where terminals differ.
+u64 Editor::unchanged() const {
+  const u64 both = std::min(shown_.size(), text_.size());
+  u64 same = both;
+  if (both != 0 && __builtin_memcmp(shown_.data(), text_.data(), both) != 0) {
+    same = 0;
+    while (shown_[same] == text_[same]) same += 1;
   }
-  if (column == columns_) {  // a terminal waits at the margin: make it wrap now
+  if (same == shown_.size() && same == text_.size()) return same;
+  while (same > 0 && (goes_on_at(shown_, same) || goes_on_at(text_, same) || pens_[same].column == columns_)) {
+    same = base::previous_cursor_stop(text_, same);
+  }
+  return same;
+}
+
+/// Where the character at `index` is written, or the next one would be.
+Editor::Pen Editor::place_of(u64 index) const {
+  Pen pen = pens_[index];
+  if (index < shown_.size() && shown_[index] == '\n') {
+    pen.column = std::min(pen.column, columns_ - 1);
+    return pen;
+  }
+  u32 width = 1;
+  if (index < shown_.size()) {
+    const u32 code = base::decode_utf8(shown_, index).code_point;
+    width = code < ' ' ? 2 : base::display_width(code);
+  }
+  if (pen.column + width > columns_) pen = {pen.row + 1, 0};
+  return pen;
+}
+
+void Editor::go_to(Pen place, base::String& out) {
+  const auto start_of_row = [&] {
+    out.push('\r');
+    at_.column = 0;
+  };
+  if (at_.column >= columns_ && (at_.row != place.row || at_.column != place.column)) start_of_row();
+  if (place.row < at_.row) out.append_format("\x1B[{}A", at_.row - place.row);
+  for (u32 row = at_.row; row < place.row; ++row) out.push('\n');
+  if (place.row > at_.row) start_of_row();
+  at_.row = place.row;
+  if (place.column < at_.column) start_of_row();
+  if (place.column > at_.column) out.append_format("\x1B[{}C", place.column - at_.column);
+  at_.column = place.column;
+}
+
+/// The character of the text at `at`, where the terminal writes.
+void Editor::paint_character(u64 at, u64 partner, base::String& out) {
+  if (text_[at] == '\n') {
+    out.append("\r\n");
+    for (u64 i = 0; i < aligned_; ++i) out.push(' ');
+    at_ = {at_.row + 1, static_cast<u32>(aligned_)};
+    return;
+  }
+  const base::DecodedCharacter character = base::decode_utf8(text_, at);
+  const bool shown_as_caret = character.code_point < 0x20;
+  const u32 width = shown_as_caret ? 2 : base::display_width(character.code_point);
+  if (at_.column + width > columns_) at_ = {at_.row + 1, 0};
+  if (shown_as_caret) {
+    out.push('^');
+    out.push(static_cast<char>(character.code_point + '@'));
+  } else if (at == partner) {
+    out.append("\x1B[7m").append(text_.view().substr(at, character.length)).append("\x1B[0m");
+  } else {
+    out.append(text_.view().substr(at, character.length));
+  }
+  at_.column += width;
+}
+
+void Editor::paint_text(u64 from, u64 partner, base::String& out) {
+  go_to(pens_[from], out);
+  if (from < shown_.size()) out.append("\x1B[J");
+  if (marked_ != EditorClient::kNoPartner && marked_ >= from) marked_ = EditorClient::kNoPartner;
+  if (partner != EditorClient::kNoPartner && partner >= from) marked_ = partner;
+  shown_.truncate(from);
+  shown_.append(text_.view().substr(from));
+  pens_.truncate(from + 1);
+  for (u64 at = from; at < text_.size();) {
+    const u64 end = text_[at] == '\n' ? at + 1 : at + base::decode_utf8(text_, at).length;
+    paint_character(at, partner, out);
+    for (at += 1; at < end; ++at) pens_.push_back(pens_.back());
+    pens_.push_back(at_);
+  }
+  if (at_.column == columns_) {  // a terminal waits at the margin: make it wrap now
     out.append("\n\r");
-    row += 1;
-    column = 0;
+    at_ = {at_.row + 1, 0};
   }
-  if (cursor_ == text_.size()) {
-    cursor_row = row;
-    cursor_column = column;
+}
+
+void Editor::redraw(base::String& out) {
+  // While searching the prompt changes with each key.
+  if (!painted_ || searching_ || shown_search_) paint_prompt(out);
+  shown_search_ = searching_;
+  const u64 partner = finished_ || searching_ ? EditorClient::kNoPartner : client_.partner(text_, cursor_);
+  const u64 same = unchanged();
+  const bool is_changed = same != shown_.size() || same != text_.size();
+  if (is_changed && same == 0 && (goes_on_at(shown_, 0) || goes_on_at(text_, 0)))
+    paint_prompt(out);  // it is in the prompt's last cell
+  if (is_changed) paint_text(same, partner, out);
+  if (marked_ != partner) {
+    for (const u64 bracket : {marked_, partner}) {
+      if (bracket == EditorClient::kNoPartner) continue;
+      go_to(place_of(bracket), out);
+      paint_character(bracket, partner, out);
+      // What combines with it lies in the same cell.
+      const u64 end = base::next_cursor_stop(text_, bracket);
+      for (u64 at = bracket + 1; at < end; at += base::decode_utf8(text_, at).length) paint_character(at, partner, out);
+    }
+    marked_ = partner;
   }
-  if (row > cursor_row) out.append_format("\x1B[{}A", row - cursor_row);
-  out.push('\r');
-  if (cursor_column > 0) out.append_format("\x1B[{}C", cursor_column);
-  row_ = cursor_row;
+  go_to(place_of(cursor_), out);
 }
 
 void Editor::insert(std::string_view text, base::String& out) {
-  const bool at_end = cursor_ == text_.size();
   text_.insert(cursor_, text);
   cursor_ += text.size();
-  bool plain = at_end && text.size() == 1 && text[0] >= ' ' && text[0] != 0x7F && !searching_;
-  // A marked bracket, now or until now, is drawn with the rest; so is what stands below other lines.
-  plain = plain && text_.view().find('\n') == std::string_view::npos &&
-          client_.partner(text_, cursor_) == EditorClient::kNoPartner &&
-          client_.partner(text_, cursor_ - text.size()) == EditorClient::kNoPartner;
-  const u64 width = shown_prompt_width() + base::display_width(text_.view());
-  if (plain && width % columns_ != 0) {
-    out.append(text);  // the usual key needs no redraw
-  } else {
-    redraw(out);
-  }
+  redraw(out);
 }
 
 void Editor::erase(u64 start, u64 end, bool keep, base::String& out) {
@@ -298,7 +365,8 @@ void Editor::complete(base::String& out) {
     }
   }
   if (completion.notes.empty()) out.append("\r\n");
-  row_ = 0;
+  at_ = {};
+  painted_ = false;
   redraw(out);
 }
 
@@ -348,7 +416,8 @@ Editor::Outcome Editor::control(u8 byte, base::String& out) {
       break;
     case control_key('L'):
       out.append("\x1B[H\x1B[J");
-      row_ = 0;
+      at_ = {};
+      painted_ = false;
       redraw(out);
       break;
     case control_key('R'):

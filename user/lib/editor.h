@@ -44,7 +44,9 @@ class Editor {
         kept_(heap),
         stash_(heap),
         pattern_(heap),
-        sequence_(heap) {}
+        sequence_(heap),
+        shown_(heap),
+        pens_(heap) {}
 
   /// A new line: draws the prompt. `columns` ≥ 2 is the terminal's width.
   void begin(std::string_view prompt, u32 columns, base::String& out);
@@ -68,7 +70,19 @@ class Editor {
   void complete(base::String& out);
   void search_step(bool again, base::String& out);
   bool search_key(u8 byte, base::String& out);
+  /// Where the terminal writes next, counted from the prompt's first row. At the margin `column` is the terminal's width: what
+  /// comes next is written in the next row.
+  struct Pen {
+    u32 row = 0;
+    u32 column = 0;
+  };
   void redraw(base::String& out);
+  void paint_prompt(base::String& out);
+  void paint_text(u64 from, u64 partner, base::String& out);
+  void paint_character(u64 at, u64 partner, base::String& out);
+  u64 unchanged() const;
+  Pen place_of(u64 index) const;
+  void go_to(Pen place, base::String& out);
   void finish_line(base::String& out);
   u64 word_left(u64 from) const;
   u64 word_right(u64 from) const;
@@ -91,7 +105,14 @@ class Editor {
   bool last_was_tab_ = false;
   bool finished_ = false;  // no bracket is marked any more
   u32 columns_ = 80;
-  u64 row_ = 0;  // of the cursor, counted from the prompt's first row
+  // What stands on the screen.
+  bool painted_ = false;       // the prompt, and the text behind it:
+  bool shown_search_ = false;  // the prompt is the search's
+  base::String shown_;
+  base::Vector<Pen> pens_;                 // before each byte of it, and behind the last
+  u64 marked_ = EditorClient::kNoPartner;  // the bracket that is marked
+  u64 aligned_ = 0;                        // the column in which further lines begin
+  Pen at_;                                 // of the terminal
 };
 
 }  // namespace user
