@@ -58,7 +58,8 @@ interface Process {
                  # serve: with an endpoint of its own, which others find as the service of that pid
                  # number: of the spawns with this set; the last one made again is answered the same, and is not done twice
   release   @20 (pid :UInt32);                           # lets a child spawned with `hold` run
-  wait      @21 (pid :UInt32, group :UInt32, noHang :Bool, stopped :Bool)
+  # number, set: as of spawn.
+  wait      @21 (pid :UInt32, group :UInt32, noHang :Bool, stopped :Bool, set :UInt32, number :UInt32)
               -> (pid :UInt32, code :UInt32, stopped :Bool, note :UInt8, cause :Text, userNs :UInt64, systemNs :UInt64, realNs :UInt64);
   rfork     @22 (flags :UInt32);
   post      @23 (target :UInt32, group :Bool, note :Text);

@@ -242,7 +242,7 @@ void Init::set_alarm(u64 due_ns) {
 /// Its end says nothing of whether it had begun.
 void Init::note_shell() {
   if (shell_ == 0 || shell_ready_) return;
-  const auto facts = call<Manager::Facts>(kSlotRoot, {.pid = shell_});
+  const auto facts = call_again<Manager::Facts>(kSlotRoot, {.pid = shell_});
   shell_ready_ = facts.ok() && facts->ready;
 }
 

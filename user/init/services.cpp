@@ -151,7 +151,7 @@ Result<void> Services::run(ServiceRecord& record) {
 
 /// Whether the server has said that it serves.
 bool Services::is_ready(const ServiceRecord& record) {
-  const auto facts = call<Manager::Facts>(kSlotRoot, {.pid = record.pid});
+  const auto facts = call_again<Manager::Facts>(kSlotRoot, {.pid = record.pid});
   return facts.ok() && facts->ready;
 }
 

@@ -373,7 +373,7 @@ class Manager {
   void forget(ProcessRecord& record);
   bool matches(const ProcessRecord& child, const WaitRequest& wait) const;
   void answer_wait(ProcessRecord& parent, ProcessRecord& child);
-  schema::process::Process::Wait::Reply wait_reply(const ProcessRecord& child);
+  const Waited& note_wait(ProcessRecord& record, const WaitRequest& wait, const ProcessRecord& child);
   u32 take_reply();
 
   base::Heap& memory_;

@@ -440,19 +440,35 @@ bool Manager::matches(const ProcessRecord& child, const WaitRequest& wait) const
   return wait.group == 0 || child.group_id == wait.group;
 }
 
-schema::process::Process::Wait::Reply Manager::wait_reply(const ProcessRecord& child) {
-  schema::process::Process::Wait::Reply reply{.pid = child.pid};
+/// What `wait` is told of a child, and keeps.
+const Waited& Manager::note_wait(ProcessRecord& record, const WaitRequest& wait, const ProcessRecord& child) {
+  Waited told{.set = wait.set, .number = wait.number, .pid = child.pid};
   if (child.state == ProcessState::Zombie) {
-    reply.code = child.end.code;
-    reply.note = static_cast<u8>(child.end.note);
-    reply.cause = child.end.cause;
-    reply.user_ns = child.end.user_ns;
-    reply.real_ns = child.end.real_ns;
+    told.code = child.end.code;
+    told.note = child.end.note;
+    told.user_ns = child.end.user_ns;
+    told.real_ns = child.end.real_ns;
+    __builtin_memcpy(told.cause, child.end.cause, sizeof told.cause);
   } else {
-    reply.code = 128 + child.stop_note;
-    reply.note = static_cast<u8>(child.stop_note);
-    reply.stopped = true;
+    told.code = 128 + child.stop_note;
+    told.note = child.stop_note;
+    told.stopped = true;
   }
+  for (Waited& last : record.waited) {
+    if (last.set != wait.set) continue;
+    last = told;
+    return last;
+  }
+  if (record.waited.size() == kStagedSetsMax) record.waited.erase(0);
+  return record.waited.push_back(told);
+}
+
+static schema::process::Process::Wait::Reply wait_reply(const Waited& told) {
+  schema::process::Process::Wait::Reply reply{.pid = told.pid, .code = told.code, .stopped = told.stopped};
+  reply.note = static_cast<u8>(told.note);
+  reply.cause = told.cause;
+  reply.user_ns = told.user_ns;
+  reply.real_ns = told.real_ns;
   return reply;
 }
 
@@ -467,9 +483,9 @@ void Manager::answer_wait(ProcessRecord& parent, ProcessRecord& child) {
     first += 1;
   }
   if (first == parent.waits.size()) return;
-  const u32 reply = parent.waits[first].reply;
+  const WaitRequest wait = parent.waits[first];
   parent.waits.erase(first);
-  complete(reply, success(wait_reply(child)));
+  complete(wait.reply, success(wait_reply(note_wait(parent, wait, child))));
   if (!ended) {
     child.stop_unreported = false;
     return;
@@ -481,11 +497,19 @@ void Manager::answer_wait(ProcessRecord& parent, ProcessRecord& child) {
 }
 
 Result<Answer> Manager::wait(ProcessRecord& record, const schema::process::Process::Wait::Request& request) {
-  WaitRequest wait{.pid = request.pid, .group = request.group, .stopped = request.stopped};
+  for (const Waited& last : record.waited) {
+    if (request.number != 0 && last.set == request.set && last.number == request.number)
+      return success(wait_reply(last));
+  }
+  WaitRequest wait{.pid = request.pid,
+                   .group = request.group,
+                   .stopped = request.stopped,
+                   .set = request.set,
+                   .number = request.number};
   for (ProcessRecord& child : record.zombies) {
     if (!matches(child, wait)) continue;
     AT_MOST_ONCE("process.waited", wait_key(child));
-    const Answer answer = success(wait_reply(child));
+    const Answer answer = success(wait_reply(note_wait(record, wait, child)));
     record.zombies.remove(child);
     child.parent = nullptr;
     reap(child);
@@ -497,7 +521,7 @@ Result<Answer> Manager::wait(ProcessRecord& record, const schema::process::Proce
     any = true;
     if (request.stopped && child.state == ProcessState::Stopped && child.stop_unreported) {
       child.stop_unreported = false;
-      return success(wait_reply(child));
+      return success(wait_reply(note_wait(record, wait, child)));
     }
   }
   if (!any) return fs::fail(ErrorCode::NoChildProcess);

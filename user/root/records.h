@@ -146,12 +146,27 @@ struct EndStatus {
   u64 real_ns = 0;
 };
 
+/// What a `wait` was told, for who has lost the answer: the last one of each set of the process.
+struct Waited {
+  u32 set = 0;
+  u32 number = 0;
+  u32 pid = 0;
+  u32 code = 0;
+  u32 note = 0;
+  bool stopped = false;
+  char cause[64] = {};
+  u64 user_ns = 0;
+  u64 real_ns = 0;
+};
+
 /// What a deferred `wait` asked for; a process has one for each thread that waits.
 struct WaitRequest {
   u32 reply = 0;  // slot of the Reply object kept for it
   u32 pid = 0;
   u32 group = 0;
   bool stopped = false;
+  u32 set = 0;
+  u32 number = 0;
 };
 
 struct Group;
@@ -168,6 +183,7 @@ struct ProcessRecord {
         cwd(memory),
         staged(memory),
         spawned(memory),
+        waited(memory),
         waits(memory) {}
 
   u32 pid;
@@ -214,6 +230,7 @@ struct ProcessRecord {
   base::String cwd;
   base::Vector<StagedTexts> staged;
   base::Vector<Spawned> spawned;
+  base::Vector<Waited> waited;
   base::Vector<WaitRequest> waits;  // in the order they came
   EndStatus end;
 

@@ -104,13 +104,13 @@ Result<u32> FileTable::attach(std::string_view service, std::string_view tree, u
   if (name.empty() || name.find('/') != std::string_view::npos) return fs::fail(ErrorCode::NotFound, service);
   if (name.starts_with("tcp!")) return fs::fail(ErrorCode::NotSupported, service);
   sys::set_receive_slot(kSlotCNode, kSlotScratch, kSlotDepth);
-  const auto posted = call<Manager::Service>(kSlotRoot, {.name = name});
+  const auto posted = call_again<Manager::Service>(kSlotRoot, {.name = name});
   if (!posted.ok()) {
     if (!(posted.error() == ErrorCode::NotFound) || name.size() != service.size()) return posted.take_failure();
     char pid[16];
     const std::string_view number = base::format(pid, "{}", TRY(start_private_server(name)));
     sys::set_receive_slot(kSlotCNode, kSlotScratch, kSlotDepth);  // starting it may have fetched a Directory
-    TRY(call<Manager::Service>(kSlotRoot, {.name = number}));
+    TRY(call_again<Manager::Service>(kSlotRoot, {.name = number}));
   }
   sys::set_receive_slot(kSlotCNode, slot, kSlotDepth);
   const auto root = call<Service::Attach>(kSlotScratch, {.tree = tree});

@@ -27,7 +27,7 @@ Result<void> Names::fetch() {
     u64 version = 0;
     bool changed = false;
     for (u32 total = 1; mounts_.size() < total && !changed;) {
-      const auto reply = call<Manager::Mounts>(kSlotRoot, {.from = static_cast<u32>(mounts_.size())});
+      const auto reply = call_again<Manager::Mounts>(kSlotRoot, {.from = static_cast<u32>(mounts_.size())});
       if (!reply.ok()) return reply.take_failure();
       const u32 count = reply->mounts.size();
       changed = !mounts_.empty() && reply->version != version;
@@ -84,7 +84,7 @@ Result<u32> Names::directory_of(u32 member) {
   const u32 slot = TRY(slot_for(member, &is_new));
   if (!is_new) return slot;
   sys::set_receive_slot(kSlotCNode, slot, kSlotDepth);
-  const auto reply = call<Manager::Directory>(kSlotRoot, {.member = member});
+  const auto reply = call_again<Manager::Directory>(kSlotRoot, {.member = member});
   if (reply.ok()) return slot;
   cached_[slot - kSlotDirectories] = {};
   return reply.take_failure();
@@ -99,7 +99,7 @@ Result<u32> Names::directory_of_service(std::string_view name) {
   if (!is_new) return slot;
   cached_[slot - kSlotDirectories] = {};
   sys::set_receive_slot(kSlotCNode, kSlotScratch, kSlotDepth);
-  TRY(call<Manager::Service>(kSlotRoot, {.name = name}));
+  TRY(call_again<Manager::Service>(kSlotRoot, {.name = name}));
   sys::set_receive_slot(kSlotCNode, slot, kSlotDepth);
   const auto root = call<schema::file::Service::Attach>(kSlotScratch, {});
   remove_slot(kSlotScratch);

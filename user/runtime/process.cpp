@@ -32,7 +32,7 @@ std::string_view Process::name() const {
 Pid Process::pid() const { return state_.pid; }
 
 Pid Process::parent_pid() {
-  const auto facts = call<Manager::Facts>(kSlotRoot, {});
+  const auto facts = call_again<Manager::Facts>(kSlotRoot, {});
   return facts.ok() ? facts.value().parent : 0;
 }
 
@@ -76,7 +76,7 @@ Result<void> Process::on_note(u32 number, NoteAction action, void (*handler)(Pro
   if (number == 0 || number >= kNotesMax) return fs::fail(ErrorCode::BadArgument);
   if (action == NoteAction::Handle && handler == nullptr) return fs::fail(ErrorCode::BadArgument);
   state_.handlers[number] = {handler, context};
-  TRY(call<Manager::SetNote>(kSlotRoot, {.number = static_cast<u8>(number), .action = static_cast<u8>(action)}));
+  TRY(call_again<Manager::SetNote>(kSlotRoot, {.number = static_cast<u8>(number), .action = static_cast<u8>(action)}));
   return {};
 }
 
@@ -96,9 +96,12 @@ Result<void> Process::post_group(Pid group, std::string_view note) {
 
 Result<WaitStatus> Process::wait(const WaitOptions& options) {
   run_pending_notes(state_);
-  const auto reply = call<Manager::Wait>(
-      kSlotRoot,
-      {.pid = options.pid, .group = options.group, .no_hang = options.no_hang, .stopped = options.report_stopped});
+  const auto reply = call_again<Manager::Wait>(kSlotRoot, {.pid = options.pid,
+                                                           .group = options.group,
+                                                           .no_hang = options.no_hang,
+                                                           .stopped = options.report_stopped,
+                                                           .set = state_.number,
+                                                           .number = ++state_.waits});
   if (!reply.ok()) {
     if (reply.error() == ErrorCode::Interrupted) run_pending_notes(state_);
     return reply.take_failure();
@@ -122,7 +125,7 @@ Result<void> Process::rfork(u32 flags) {
 }
 
 Pid Process::group() {
-  const auto facts = call<Manager::Facts>(kSlotRoot, {});
+  const auto facts = call_again<Manager::Facts>(kSlotRoot, {});
   return facts.ok() ? facts.value().group : 0;
 }
 
@@ -132,7 +135,7 @@ Result<void> Process::set_group(Pid pid, Pid group_id) {
 }
 
 bool Process::has_console() {
-  const auto facts = call<Manager::Facts>(kSlotRoot, {});
+  const auto facts = call_again<Manager::Facts>(kSlotRoot, {});
   return facts.ok() && facts.value().console >= 0;
 }
 
@@ -141,7 +144,7 @@ bool Process::has_console() {
 Result<base::String> Process::env(std::string_view name) {
   base::String value(state_.heap);
   for (u32 total = 1; value.size() < total;) {
-    const auto reply = call<Manager::GetEnv>(kSlotRoot, {.name = name, .offset = static_cast<u32>(value.size())});
+    const auto reply = call_again<Manager::GetEnv>(kSlotRoot, {.name = name, .offset = static_cast<u32>(value.size())});
     if (!reply.ok()) return reply.take_failure();
     total = reply.value().total;
     u8 part[4096];
@@ -173,7 +176,7 @@ Result<void> Process::unset_env(std::string_view name) {
 Result<base::Vector<base::String>> Process::env_names() {
   base::Vector<base::String> names(state_.heap);
   for (u32 total = 1; names.size() < total;) {
-    const auto reply = call<Manager::EnvNames>(kSlotRoot, {.from = static_cast<u32>(names.size())});
+    const auto reply = call_again<Manager::EnvNames>(kSlotRoot, {.from = static_cast<u32>(names.size())});
     if (!reply.ok()) return reply.take_failure();
     total = reply.value().total;
     if (reply.value().names.empty()) break;
@@ -194,7 +197,7 @@ namespace {
 Result<void> find_timer(ProcessState& state) {
   if (state.has_timer) return {};
   sys::set_receive_slot(kSlotCNode, kSlotTimer, kSlotDepth);
-  TRY(call<Manager::Service>(kSlotRoot, {.name = "timer"}));
+  TRY(call_again<Manager::Service>(kSlotRoot, {.name = "timer"}));
   state.has_timer = true;
   return {};
 }

@@ -15,8 +15,6 @@ using Manager = schema::process::Process;
 
 constexpr u64 kFirstArenaBytes = 16 << 10;  // what a process is made with; user/root/spaces.cpp
 
-constexpr u32 kRepeatsMax = 16;  // of a request whose answer was lost: it changes nothing the second time
-
 /// More memory behind the heap's end, from the root manager. 0: the realm's quota is spent.
 u64 grow_heap(void* context, u64 bytes_min) {
   ProcessState& state = *static_cast<ProcessState*>(context);
@@ -30,12 +28,8 @@ u64 grow_heap(void* context, u64 bytes_min) {
   __builtin_memcpy(message, buffer.msg, sizeof message);
   state.grows += 1;
   const Manager::Grow::Request request{.bytes = bytes_min, .number = state.grows};
-  u64 grown = 0;
-  for (u32 attempt = 0; attempt < kRepeatsMax; ++attempt) {
-    const auto reply = call<Manager::Grow>(kSlotRoot, request);
-    if (reply.ok()) grown = reply->bytes;
-    if (reply.ok() || !(reply.error() == ErrorCode::ServerRestarted)) break;
-  }
+  const auto reply = call_again<Manager::Grow>(kSlotRoot, request);
+  const u64 grown = reply.ok() ? reply->bytes : 0;
   __builtin_memcpy(static_cast<void*>(&buffer), envelope, sizeof envelope);
   __builtin_memcpy(buffer.msg, message, sizeof message);
   return grown;
@@ -44,10 +38,8 @@ u64 grow_heap(void* context, u64 bytes_min) {
 void fetch_start(ProcessState& state) {
   u32 total = 1;
   u32 argument_bytes = 0;
-  u32 lost = 0;
   for (u32 offset = 0; offset < total;) {
-    const auto reply = call<Manager::Start>(kSlotRoot, {.offset = offset});
-    if (!reply.ok() && reply.error() == ErrorCode::ServerRestarted && ++lost <= kRepeatsMax) continue;
+    const auto reply = call_again<Manager::Start>(kSlotRoot, {.offset = offset});
     ASSERT(reply.ok());
     const Manager::Start::Reply& start = reply.value();
     if (offset == 0) {

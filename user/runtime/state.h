@@ -73,6 +73,7 @@ struct Process::State {
   u32 grows = 0;                        // how often the heap has asked for more
   u32 threads_made = 0;                 // further threads, of the first one's state
   u32 spawns = 0;                       // by this thread
+  u32 waits = 0;                        // by this thread
   u32 number = 0;                       // of this thread in its process; the first is 0
   bool cancelled = false;               // of a further thread: what it does is not wanted any more
   State* first = nullptr;               // the state of the process's first thread; null: this is it
