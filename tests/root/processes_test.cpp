@@ -44,7 +44,8 @@ Session run(const std::string& script, u32 cores = 2) {
 TEST_CASE("the state of a process is that of its thread: servers wait, who asks runs, who has no budget is ready",
           "[user][root][proc]") {
   const Session session =
-      run("sleep 1; ps | grep -E ' (init|ramfs|timer|pipe|dev|console)$' | tr -s ' ' | cut -d' ' -f5 | sort -u\n"
+      run("sleep 1; ps > /tmp/ps; grep -E ' (init|ramfs|timer|pipe|dev|console)$' /tmp/ps | tr -s ' ' | cut -d' ' -f5 "
+          "| sort -u\n"
           "cat /proc/self/status | grep -E '^(state|waiting)'\n"
           "sleep 100 & sleep 1; grep -E '^(state|waiting)' /proc/$!/status; kill $!\n"
           "spin & a=$!; spin & b=$!; sleep 1; grep -E '^(state|waiting)' /proc/$a/status; kill $a $b\n"
