@@ -92,8 +92,10 @@ Result<typename Method::Reply> FileTable::ask(Fd fd, const typename Method::Requ
       bool moves = false;
       if constexpr (std::is_same_v<Method, File::Read> || std::is_same_v<Method, File::Write>) {
         moves = request.offset == kAtPosition;
+      } else if constexpr (std::is_same_v<Method, File::Seek>) {
+        moves = request.whence == schema::file::Whence::Current;
       }
-      if (repeat == Repeat::Always || (at_known_place && !moves)) continue;
+      if (!moves && (repeat == Repeat::Always || at_known_place)) continue;
       return reply;
     }
     TRY(reopen(fd));
