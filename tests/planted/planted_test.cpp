@@ -38,7 +38,7 @@ TEST_CASE("a signal lost between poll and wait is reported", "[planted][simulati
 }
 
 TEST_CASE("a revoke that skips a child is reported", "[planted][simulation.B2]") {
-  check("cdt.revoke-skips", kScripts + "end.fsh", "--cores 2 --seeds 1..4", "stalled");
+  check("cdt.revoke-skips", kScripts + "end.fsh", "--cores 2 --seeds 1..4", "status");
 }
 
 TEST_CASE("a refill that is merged and kept is reported", "[planted][simulation.B3]") {

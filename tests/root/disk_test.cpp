@@ -245,6 +245,6 @@ TEST_CASE("a flush that failed is told to each open of that time, once", "[user]
   u32 told = 0;
   for (u64 at = 0; (at = out.find("an earlier flush failed", at)) != std::string::npos; ++at) told += 1;
   CHECK(told == 2);
-  CHECK(out.starts_with("kekefsh: "));
+  CHECK(out.starts_with("kekeecho: write error: I/O error"));
   CHECK(out.ends_with("\nptpt\nkept\nflushed\n"));
 }

@@ -126,7 +126,7 @@ TEST_CASE("a service is not killed more often than its supervisor bears, and mee
   CHECK(ledger.admit_kill(1, "server", 59 * kSecond).reason == "its supervisor would give it up");
   CHECK(!ledger.admit_kill(1, "server", 60 * kSecond).withheld);
   ledger.node_started(1);
-  CHECK(ledger.admit_kill(1, "server", 60 * kSecond).withheld);
+  CHECK(ledger.admit_error(1, "server").withheld);
 }
 
 TEST_CASE("never more nodes are down than the budget says, and a rack is lessened to it", "[sim][faults]") {
