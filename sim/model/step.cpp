@@ -574,6 +574,8 @@ void World::node_stopped(Node& node, u64 now, u32 status, Stopped how) {
     status_ = status;
     has_status_ = true;
   }
+  // Before the entries go: an interrupt that this raises goes with them.
+  how == Stopped::PowerCut ? disks_.power_cut(node.index(), now) : disks_.node_reset(node.index(), now);
   queue_.remove_if([index = node.index()](const QueueEntry& entry) {
     const bool is_input = entry.action == Action::ConsoleInput || entry.action == Action::ConsoleHangup ||
                           entry.action == Action::ConsoleSize;
@@ -584,7 +586,6 @@ void World::node_stopped(Node& node, u64 now, u32 status, Stopped how) {
     if (explorer_ != nullptr) explorer_->cut_of(core) = kNoEntry;
   }
   node.power_off();
-  how == Stopped::PowerCut ? disks_.power_cut(node.index(), now) : disks_.node_reset(node.index(), now);
   up_count_ -= 1;
   node.set_halted(how == Stopped::Halt);
   halted_count_ += how == Stopped::Halt ? 1 : 0;
