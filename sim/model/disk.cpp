@@ -356,6 +356,8 @@ void Disks::node_reset(u32 node, u64 now) {
 void Disks::power_on(u32 node, u64 now) {
   for (Disk& disk : disks_) {
     if (disk.node != node + 1 || !disk.is_plugged || disk.has_power) continue;
+    if (world_.has_faults() && disk.cut_count > 0) [[unlikely]]
+      struck_boot(disk, now);
     disk.has_power = true;
     world_.emit(disk.node, now, {.kind = EventKind::DiskPower, .object = index_of(disk) + 1, .a = 1});
   }

@@ -40,6 +40,8 @@ struct Disk {
   bool has_power = false;
   bool is_read_only = false;
   u64 media_epoch = 1;
+  u64 real_units = 0;  // faults: it says that it has more
+  DiskBeyond beyond = DiskBeyond::Wraps;
   u64 key = 0;  // of its streams: the digest of its name
   base::Prng cuts;
   u64 cut_count = 0;
@@ -104,6 +106,9 @@ class Disks {
     bool is_full = false;
     bool is_read_only = false;
     u64 noise = 0;  // what was never written reads as noise of this
+    u64 real_units = 0;
+    DiskBeyond beyond = DiskBeyond::Wraps;
+    u64 hidden_units = 0;
   };
   /// The disk behaves so until it is set or distorted again.
   void distort(u32 disk, const Distortion& distortion);
@@ -130,6 +135,7 @@ class Disks {
   void struck_submit(Disk& disk, DiskRequest& request, u64 now);
   DiskTwist struck(Disk& disk, const DiskRequest& request, u64 now);
   DiskCutTwist struck_cut(Disk& disk, u64 now);
+  void struck_boot(Disk& disk, u64 now);
 
   World& world_;
   std::span<Disk> disks_;

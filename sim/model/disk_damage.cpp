@@ -1,5 +1,7 @@
 // sim/model/disk_damage.cpp — damage of a disk lies over its contents and is looked at when they are read: what was written
 // stays beside it, so that it can be mended, and a retry finds the same.
+#include <utility>
+
 #include "base/assert.h"
 #include "sim/model/disk_model.h"
 
@@ -104,21 +106,83 @@ void DiskModel::misplace(DiskRequest& request, const DiskTwist& twist) {
   }
 }
 
+/// Units beyond the real end keep what they have, and what is written there lands before it, or nowhere.
+void DiskModel::spill(DiskRequest& request, const DiskTwist& twist) {
+  for (u32 i = request.first_value; i != kNone; i = memory_.values[i].next) {
+    if (memory_.values[i].unit < twist.real_units) mend_unit(memory_.values[i].unit);
+  }
+  u8 bytes[4096];
+  const base::MutableBytes old{bytes, shape_.atomic_bytes};
+  for (u32 i = request.first_value; i != kNone; i = memory_.values[i].next) {
+    const u64 unit = memory_.values[i].unit;
+    if (unit < twist.real_units) continue;
+    if (look(unit, old) == BlockStatus::Ok) shadow(unit, old);
+    if (twist.beyond == DiskBeyond::Wraps) shadow(unit % twist.real_units, bytes_of(i));
+  }
+}
+
+// ── Another medium ───────────────────────────────────────────────────────────────────────────────────────────
+
+void DiskModel::roll_back(u32 stores) {
+  ASSERT(cached_ == 0 && flying_units_ == 0);
+  for (; stores > 0 && history_kept_ > 0; --stores) {
+    history_end_ = (history_end_ + kHistoryMax - 1) % kHistoryMax;
+    history_kept_ -= 1;
+    const base::MutableBytes old = memory_.past.subspan(u64{history_end_} * shape_.atomic_bytes, shape_.atomic_bytes);
+    __builtin_memcpy(medium_of(memory_.history[history_end_]).data(), old.data(), old.size());
+  }
+  replaced_ += 1;
+}
+
+void DiskModel::wipe() {
+  ASSERT(cached_ == 0 && flying_units_ == 0);
+  for (u64 unit = 0; unit < units(); ++unit) {
+    // What a blank disk never touched is zero already, and needs no memory.
+    if (is_backed(unit)) __builtin_memset(medium_of(unit).data(), 0, shape_.atomic_bytes);
+  }
+  for (u64& word : memory_.touched) word = 0;
+  shape_.is_blank = true;
+  damage_count_ = 0;
+  history_kept_ = 0;
+  replaced_ += 1;
+}
+
+bool DiskModel::is_like(const DiskModel& other) const {
+  return shape_.bytes == other.shape_.bytes && shape_.sector_bytes == other.shape_.sector_bytes &&
+         shape_.atomic_bytes == other.shape_.atomic_bytes;
+}
+
+void DiskModel::exchange(DiskModel& other) {
+  ASSERT(cached_ == 0 && flying_units_ == 0 && other.cached_ == 0 && other.flying_units_ == 0);
+  std::swap(memory_.medium, other.memory_.medium);
+  std::swap(memory_.touched, other.memory_.touched);
+  std::swap(memory_.damages, other.memory_.damages);
+  std::swap(memory_.shadows, other.memory_.shadows);
+  std::swap(memory_.history, other.memory_.history);
+  std::swap(memory_.past, other.memory_.past);
+  std::swap(shape_.is_blank, other.shape_.is_blank);
+  std::swap(damage_count_, other.damage_count_);
+  std::swap(history_end_, other.history_end_);
+  std::swap(history_kept_, other.history_kept_);
+  replaced_ += 1;
+  other.replaced_ += 1;
+}
+
 // ── Values a unit had before ─────────────────────────────────────────────────────────────────────────────────
 
 /// The medium is about to have another value there.
 void DiskModel::remember(u64 unit) {
   if (memory_.history.empty()) return;
-  const u64 place = history_count_ % kHistoryMax;
-  memory_.history[place] = unit;
-  __builtin_memcpy(&memory_.past[place * shape_.atomic_bytes], on_medium(unit).data(), shape_.atomic_bytes);
-  history_count_ += 1;
+  memory_.history[history_end_] = unit;
+  __builtin_memcpy(&memory_.past[u64{history_end_} * shape_.atomic_bytes], on_medium(unit).data(), shape_.atomic_bytes);
+  history_end_ = (history_end_ + 1) % kHistoryMax;
+  if (history_kept_ < kHistoryMax) history_kept_ += 1;
 }
 
 bool DiskModel::has_past(u64 unit) const {
   if (newest(unit) != kNone) return true;
-  for (u32 i = 0; i < history_count_ && i < kHistoryMax; ++i) {
-    if (memory_.history[i] == unit) return true;
+  for (u32 i = 1; i <= history_kept_; ++i) {
+    if (memory_.history[(history_end_ + kHistoryMax - i) % kHistoryMax] == unit) return true;
   }
   return false;
 }
@@ -140,9 +204,8 @@ bool DiskModel::stale(u64 unit, u32 age, base::MutableBytes out) const {
     is_newest = false;
   }
   if (!is_newest && take(on_medium(unit))) return true;
-  const u32 kept = history_count_ < kHistoryMax ? history_count_ : kHistoryMax;
-  for (u32 i = 1; i <= kept; ++i) {
-    const u64 place = (history_count_ - i) % kHistoryMax;
+  for (u32 i = 1; i <= history_kept_; ++i) {
+    const u64 place = (history_end_ + kHistoryMax - i) % kHistoryMax;
     if (memory_.history[place] == unit && take(memory_.past.subspan(place * shape_.atomic_bytes, out.size())))
       return true;
   }

@@ -325,6 +325,16 @@ BlockStatus DiskModel::write(DiskRequest& request, const DiskTwist& twist) {
     drop_values(request);
     return BlockStatus::MediaError;
   }
+  const UnitRange range = units_of(request.sector, request.sectors);
+  if (status == BlockStatus::Ok && twist.real_units != 0 && range.end > twist.real_units) {
+    if (twist.beyond == DiskBeyond::Fails) {
+      drop_values(request);
+      return BlockStatus::IoError;
+    }
+    spill(request, twist);
+    accept_all(request);
+    return BlockStatus::Ok;
+  }
   if (twist.is_lost || twist.distance != 0) {
     misplace(request, twist);
     accept_all(request);
@@ -363,6 +373,8 @@ BlockStatus DiskModel::read(const DiskRequest& request, base::MutableBytes out, 
     u64 from_unit = unit + static_cast<u64>(twist.distance);
     if (from_unit >= units()) from_unit = unit - static_cast<u64>(twist.distance);
     if (from_unit >= units()) from_unit = unit;
+    const bool wraps = twist.real_units != 0 && twist.beyond == DiskBeyond::Wraps;
+    if (wraps) from_unit %= twist.real_units;
     if (look(from_unit, whole) != BlockStatus::Ok) status = BlockStatus::MediaError;
     if (twist.age > 0) stale(unit, twist.age, whole);
     const u64 unit_start = unit * shape_.atomic_bytes;
@@ -587,6 +599,7 @@ void DiskModel::fold(base::D128& digest) const {
       digest.fold_bytes(bytes_of(index));
     }
   }
+  digest.fold(replaced_);
   for (const DiskDamage& damage : memory_.damages.first(damage_count_)) {
     digest.fold(damage.unit, damage.salt, static_cast<u64>(damage.kind));
   }

@@ -25,7 +25,7 @@ namespace sim {
 constexpr u32 kDiskDepthMax = 64;
 constexpr u64 kFlyingBytesMax = u64{4} << 20;
 constexpr u32 kDamagesMax = 512;
-constexpr u32 kHistoryMax = 64;
+constexpr u32 kHistoryMax = 256;
 
 /// One value of one unit; its bytes lie beside it.
 struct DiskValue {
@@ -80,16 +80,21 @@ struct DiskDamage {
   bool is_stuck = false;  // not even a write mends it
 };
 
+/// What becomes of writes beyond the end that a disk really has.
+enum class DiskBeyond : u8 { Wraps, Vanishes, Fails };
+
 /// What faults make of one request; as it stands, nothing.
 struct DiskTwist {
   port::BlockStatus fails = port::BlockStatus::Ok;  // a write leaves each of its units old or new
   u64 salt = 0;
-  bool is_lost = false;          // a write that is stored nowhere
-  i64 distance = 0;              // units: it lands, or is read, so far off
-  u32 flips = 0;                 // bits, on the way
-  u32 age = 0;                   // a read of one unit gives its value before so many others
-  bool lies = false;             // a flush, and the durability of a write
-  bool flush_fails = false;      // also one before a write
+  bool is_lost = false;      // a write that is stored nowhere
+  i64 distance = 0;          // units: it lands, or is read, so far off
+  u32 flips = 0;             // bits, on the way
+  u32 age = 0;               // a read of one unit gives its value before so many others
+  bool lies = false;         // a flush, and the durability of a write
+  bool flush_fails = false;  // also one before a write
+  u64 real_units = 0;        // beyond them there is nothing; 0: it has what it says
+  DiskBeyond beyond = DiskBeyond::Wraps;
   bool drops_unflushed = false;  // and loses what it should have made durable
 };
 
@@ -143,7 +148,8 @@ class DiskModel {
 
   u64 units() const { return shape_.bytes / shape_.atomic_bytes; }
   u32 unit_bytes() const { return shape_.atomic_bytes; }
-  u64 sectors() const { return shape_.bytes / shape_.sector_bytes; }
+  /// As it says to its driver.
+  u64 sectors() const { return (shape_.bytes - hidden_bytes_) / shape_.sector_bytes; }
 
   // ── Requests ─────────────────────────────────────────────────────────────────────────────────────────────
   struct Command {
@@ -198,6 +204,16 @@ class DiskModel {
   void fill_blank(u64 salt) { blank_salt_ = salt; }
   /// Writes to units that were never written find no space.
   void set_full(bool full) { is_full_ = full; }
+  /// The last so many units are not there.
+  void hide(u64 units) { hidden_bytes_ = units * shape_.atomic_bytes; }
+  /// The medium is as it was before its last `stores` units reached it, as far as is known. Without power.
+  void roll_back(u32 stores);
+  /// The medium is blank. Without power.
+  void wipe();
+  /// Whether `exchange` can be.
+  bool is_like(const DiskModel& other) const;
+  /// Each has the other's medium. Without power, both.
+  void exchange(DiskModel& other);
   /// Whether a unit was ever written, or was there at the start.
   bool is_backed(u64 unit) const;
 
@@ -261,6 +277,7 @@ class DiskModel {
   bool is_stuck(const DiskRequest& request) const;
   void shadow(u64 unit, base::Bytes bytes);
   void misplace(DiskRequest& request, const DiskTwist& twist);
+  void spill(DiskRequest& request, const DiskTwist& twist);
   void remember(u64 unit);
   bool stale(u64 unit, u32 age, base::MutableBytes out) const;
   void shear(u64 unit, u64 word, const DiskCutTwist& twist);
@@ -279,7 +296,10 @@ class DiskModel {
   u64 accepted_ = 0;
   u64 submitted_ = 0;
   u32 damage_count_ = 0;
-  u32 history_count_ = 0;  // all that were ever kept; a ring
+  u32 history_end_ = 0;   // where the next goes
+  u32 history_kept_ = 0;  // before it
+  u32 replaced_ = 0;      // times that the medium became another
+  u64 hidden_bytes_ = 0;
   u64 blank_salt_ = 0;
   bool is_full_ = false;
   DiskRequest requests_[kDiskDepthMax];

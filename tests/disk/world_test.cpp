@@ -225,6 +225,8 @@ TEST_CASE("a barrier starts behind what was submitted before it, and before what
   const u64 small = settings.latency_ns + transfer_ns(512, settings.bytes_per_second);
   CHECK(done[1]->time_ns == done[0]->time_ns + small);
   CHECK(done[2]->time_ns == done[1]->time_ns + small);
+  CHECK(lab.of(EventKind::DiskFlush).empty());  // order, not durability
+  CHECK(lab.world->disks().at(0).model.cached() == 2);
 }
 
 TEST_CASE("a malformed request is refused, a wrong one is answered, a full queue waits", "[sim][disk]") {

@@ -37,7 +37,8 @@ i64 distance_of(const FaultHit& hit) {
 
 bool lasts(FaultClass fault) {
   return fault == FaultClass::DiskSlow || fault == FaultClass::DiskFull || fault == FaultClass::DiskUnplug ||
-         fault == FaultClass::DiskWriteProtect || fault == FaultClass::DiskGarbage;
+         fault == FaultClass::DiskWriteProtect || fault == FaultClass::DiskGarbage ||
+         fault == FaultClass::DiskCapacityLie || fault == FaultClass::DiskCutImage;
 }
 
 }  // namespace
@@ -54,7 +55,7 @@ void Disks::struck_submit(Disk& disk, DiskRequest& request, u64 now) {
 
 /// A request is about to be complete.
 DiskTwist Disks::struck(Disk& disk, const DiskRequest& request, u64 now) {
-  DiskTwist twist;
+  DiskTwist twist{.real_units = disk.real_units, .beyond = disk.beyond};
   if (request.status != BlockStatus::Ok) return twist;
   const Asker ask = asker_of(world_, disk, index_of(disk), now);
   DiskModel& model = disk.model;
@@ -86,7 +87,9 @@ DiskTwist Disks::struck(Disk& disk, const DiskRequest& request, u64 now) {
   if (is_read) {
     if (const auto hit = ask(FaultClass::DiskMisdirectedRead)) twist.distance = distance_of(*hit);
     bool has_past = false;
-    for (u64 unit = first; unit <= last; ++unit) has_past = has_past || model.has_past(unit);
+    for (u64 unit = first; world_.faults().on(FaultClass::DiskStaleRead) && unit <= last; ++unit) {
+      has_past = has_past || model.has_past(unit);
+    }
     if (has_past) {
       if (const auto hit = ask(FaultClass::DiskStaleRead)) twist.age = static_cast<u32>(hit->values[0]);
     }
@@ -127,12 +130,27 @@ DiskCutTwist Disks::struck_cut(Disk& disk, u64 now) {
   return twist;
 }
 
+/// Its power comes back: whether it is still the disk that it was.
+void Disks::struck_boot(Disk& disk, u64 now) {
+  const Asker ask = asker_of(world_, disk, index_of(disk), now);
+  for (Disk& other : disks_) {
+    if (&other == &disk || other.node != disk.node || !other.model.is_like(disk.model)) continue;
+    if (ask(FaultClass::DiskSwap)) disk.model.exchange(other.model);
+    break;
+  }
+  if (const auto hit = ask(FaultClass::DiskRollback)) disk.model.roll_back(static_cast<u32>(hit->values[0]));
+  if (ask(FaultClass::DiskLost)) disk.model.wipe();
+}
+
 void Disks::distort(u32 index, const Distortion& distortion) {
   Disk& disk = disks_[index];
   disk.effective = distortion.settings;
   disk.is_read_only = distortion.is_read_only;
   disk.model.set_full(distortion.is_full);
   disk.model.fill_blank(distortion.noise);
+  disk.real_units = distortion.real_units;
+  disk.beyond = distortion.beyond;
+  disk.model.hide(distortion.hidden_units);
 }
 
 // ── By the minute ────────────────────────────────────────────────────────────────────────────────────────────
@@ -152,6 +170,8 @@ void World::fault_disk(u32 index, const FaultHit& hit) {
       disks_.unplug(place, now_);
       break;
     case FaultClass::DiskGarbage: stream.setting = hit.word(1) | 1; break;
+    case FaultClass::DiskCapacityLie: stream.kept = static_cast<u32>(hit.values[1]); break;
+    case FaultClass::DiskCutImage:
     case FaultClass::DiskWriteProtect: break;
     default: UNREACHABLE("no class of disks");
   }
@@ -169,10 +189,9 @@ void World::undo_disk(const Faults::Stream& stream) {
 
 /// A disk is what it should be, but for the faults that last.
 void World::distort_disk(u32 place) {
-  DiskSettings settings = disks_.at(place).settings;
-  bool is_full = false;
-  bool is_read_only = false;
-  u64 noise = 0;
+  Disks::Distortion made{.settings = disks_.at(place).settings};
+  DiskSettings& settings = made.settings;
+  const u64 units = disks_.at(place).model.units();
   for (const Faults::Stream& stream : faults_->streams()) {
     if (stream.target.kind != TargetKind::Disk || stream.target.index != place || stream.busy_until <= now_) continue;
     switch (stream.fault) {
@@ -180,13 +199,20 @@ void World::distort_disk(u32 place) {
         settings.latency_ns = std::min(settings.latency_ns * stream.setting, kDiskLatencyNsMax);
         settings.bytes_per_second = std::max<u64>(settings.bytes_per_second / stream.setting, 1);
         break;
-      case FaultClass::DiskFull: is_full = true; break;
-      case FaultClass::DiskWriteProtect: is_read_only = true; break;
-      case FaultClass::DiskGarbage: noise = stream.setting; break;
+      case FaultClass::DiskFull: made.is_full = true; break;
+      case FaultClass::DiskWriteProtect: made.is_read_only = true; break;
+      case FaultClass::DiskGarbage: made.noise = stream.setting; break;
+      case FaultClass::DiskCapacityLie:
+        made.real_units = std::max<u64>(units * stream.setting / kPercent, 1);
+        made.beyond = static_cast<DiskBeyond>(stream.kept);
+        break;
+      case FaultClass::DiskCutImage:
+        made.hidden_units = units - std::max<u64>(units * stream.setting / kPercent, 1);
+        break;
       default: break;
     }
   }
-  disks_.distort(place, {settings, is_full, is_read_only, noise});
+  disks_.distort(place, made);
 }
 
 /// The disks of healed nodes are as they should be, and what was damaged on them is read again.

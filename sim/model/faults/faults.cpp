@@ -295,6 +295,9 @@ Ledger::Admission Faults::admit(const Stream& stream, FaultHit& hit, u64 now) co
       return admission;
     }
     case FaultClass::DiskLyingFlush: return {{}, false, "a disk that lies about its flushes keeps no promise"};
+    case FaultClass::DiskRollback: return {{}, false, "a disk that is set back has forgotten what it promised"};
+    case FaultClass::DiskLost:
+    case FaultClass::DiskCutImage: return {{}, false, "what was on the disk is gone, and nowhere else"};
     case FaultClass::ClockFreeze: hit.backward = true; [[fallthrough]];
     case FaultClass::ClockSkew:
     case FaultClass::ClockStep:

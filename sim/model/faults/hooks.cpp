@@ -350,6 +350,8 @@ void World::fault_strike(Node& node, const QueueEntry& entry) {
     case FaultClass::DiskFull:
     case FaultClass::DiskWriteProtect:
     case FaultClass::DiskGarbage:
+    case FaultClass::DiskCapacityLie:
+    case FaultClass::DiskCutImage:
     case FaultClass::DiskUnplug: return fault_disk(index, *hit);
     default: UNREACHABLE("no class by the minute");
   }
