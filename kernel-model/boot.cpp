@@ -183,6 +183,7 @@ class Builder {
     header.region_end = layout_.region_end;
     header.node_id = config_.node_id;
     header.stealing = config_.stealing ? 1 : 0;
+    header.one_level = config_.one_level ? kRootPriority : 0;
     header.anchor.cap.type = CapType::Anchor;
   }
 

@@ -104,7 +104,8 @@ struct BootConfig {
   u32 node_id = 0;
   u32 core_count = 1;  // 1…kCoresMax
   bool stealing = true;
-  base::Bytes image;  // the boot image, copied into image frames; may be empty
+  bool one_level = false;  // every thread has the root thread's priority, whatever it is given
+  base::Bytes image;       // the boot image, copied into image frames; may be empty
   std::span<const DeviceConfig> devices;
   u64 root_stack_bytes = 256 << 10;
 };

@@ -309,7 +309,8 @@ struct KernelHeader {
   Slot scratch;       // Null between operations; the third place of an exchange of two slots
   u8 stealing = 0;    // 1: idle cores steal
   u8 idle_count = 0;  // cores whose last exit was idle
-  u8 padding0[6] = {};
+  u8 one_level = 0;   // the priority of all threads; 0: each has its own
+  u8 padding0[5] = {};
   u64 padding1 = 0;
 };
 static_assert(sizeof(KernelHeader) == 128);

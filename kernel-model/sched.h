@@ -15,7 +15,8 @@ void wake(Kernel& kernel, Ref<Tcb> thread);
 /// current on another core, that core is poked and drops it.
 void unschedule(Kernel& kernel, Ref<Tcb> thread);
 bool is_current(const Kernel& kernel, Ref<Tcb> thread);
-/// Changes the priority and the thread's place: tail of the new level, a current thread keeps the head.
+/// Changes the priority and the thread's place: tail of the new level, a current thread keeps the head. Where the node was
+/// booted with one level for all, that is the level.
 void set_priority(Kernel& kernel, Ref<Tcb> thread, u8 priority);
 
 /// Whether the thread may be queued for a core at all: Running or Restart.

@@ -119,6 +119,7 @@ void unschedule(Kernel& kernel, Ref<Tcb> thread) {
 }
 
 void set_priority(Kernel& kernel, Ref<Tcb> thread, u8 priority) {
+  if (kernel.header().one_level != 0) priority = kernel.header().one_level;
   Tcb& tcb = kernel.at(thread);
   const u8 old = tcb.priority;
   kernel.emit(base::EventKind::SchedPriority, 0, old, priority, 0, 0, tcb.thread_id);

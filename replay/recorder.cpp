@@ -112,7 +112,7 @@ std::string Recorder::open(const Options& options, const sim::host::MachineOptio
     if (!options.overrides.empty()) append(Overrides{options.overrides});
     return failure_.empty() ? std::string() : path_ + ": " + failure_;
   }
-  if (machine.schedule.on || !machine.schedule.faults.empty()) append(Overrides{sim::host::text_of(machine.schedule)});
+  if (machine.schedule.says_anything()) append(Overrides{sim::host::text_of(machine.schedule)});
   if (!options.image_name.empty()) attach_image(options.image_name, machine.image);
   for (u32 i = 0; i < machine.shapes.size(); ++i) {
     const sim::host::NodeShape& shape = machine.shapes[i];

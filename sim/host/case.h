@@ -90,6 +90,7 @@ struct RunSetup {
   std::string record;     // path of a recording to write; empty: none
   u64 until = ~u64{0};    // virtual ns
   u64 events_max = ~u64{0};
+  bool blind = false;              // nodes boot with one priority for all threads; overrides can say it too
   bool keep_console = false;       // RunReport::console
   bool keep_lists = false;         // RunReport::choices and fired
   bool keep_features = false;      // RunReport::features
@@ -98,7 +99,11 @@ struct RunSetup {
 
 /// How choices are answered in a run of `setup`. Empty, or what is wrong with its texts.
 std::string read_schedule(const RunSetup& setup, Schedule& schedule);
-/// The same as flags of `orrery run`, quoted for a shell, with a blank before each: ` --sched pct --override '…'`.
+/// Whether the setup or its overrides flatten all priorities to one level.
+bool is_blind(const RunSetup& setup);
+/// Says in a finding, its signature included, that it was found so: it may be right as long as priorities hold.
+void label_blind(Finding& finding);
+/// The schedule of a setup as flags of `orrery run`, quoted for a shell, with a blank before each: ` --sched pct --override '…'`.
 std::string schedule_flags(const RunSetup& setup);
 
 struct RunReport {

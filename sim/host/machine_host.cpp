@@ -95,6 +95,7 @@ void Machine::make_pilot() {
   MachineOptions plain = options_;
   plain.schedule = Schedule{};
   plain.schedule.on = true;
+  plain.schedule.blind = options_.schedule.blind;
   plain.is_shared = false;
   Machine pilot(std::move(plain));
   std::map<u64, u64> counts;
@@ -117,6 +118,7 @@ void Machine::make_pilot() {
 
 void Machine::set_schedule(WorldConfig& config) {
   Schedule& schedule = options_.schedule;
+  config.schedule.blind = schedule.blind;
   if (!schedule.on) return;
   if (needs_pilot(schedule.first, options_.seed) || (schedule.then && needs_pilot(*schedule.then, options_.seed))) {
     make_pilot();

@@ -63,7 +63,7 @@ PortablePlan portable_plan(const MachineOptions& options, const World& world) {
   const WorldConfig& config = world.config();
   if (const std::string reason = why_not(config); !reason.empty()) return {{}, "not portable: " + reason};
   const NodeConfig& node = config.nodes[0];
-  const std::string note = options.schedule.on || !options.schedule.faults.empty() ? text_of(options.schedule) : "";
+  const std::string note = options.schedule.says_anything() ? text_of(options.schedule) : "";
   Plan plan;
   plan.seed = config.seed;
   plan.ram_bytes = node.ram.size();

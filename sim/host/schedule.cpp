@@ -201,6 +201,10 @@ std::string parse_choice(std::string_view line, Schedule& schedule) {
   }
   const std::string_view rest = line.substr(0, line.find('#')).substr(line.find(words[0]) + words[0].size());
   if (words[0] == "arm") return parse_rule(rest, schedule.faults);
+  if (words[0] == "blind") {
+    schedule.blind = true;
+    return words.size() == 1 ? std::string() : "nothing stands behind `blind`";
+  }
   if (words[0] == "budget") return parse_budget(rest, schedule.faults);
   if (words[0] == "fault") return parse_forced(rest, schedule.faults);
   ForcedChoice choice;
@@ -208,7 +212,7 @@ std::string parse_choice(std::string_view line, Schedule& schedule) {
   while (kind < kChoiceKinds && name_of(static_cast<ChoiceKind>(kind)) != words[0]) ++kind;
   if (kind == kChoiceKinds) {
     return "there is no choice " + quoted(words[0]) +
-           "; there are tie, pick, pull, cut, delay, irq, order, then, arm, budget and fault";
+           "; there are tie, pick, pull, cut, delay, irq, order, then, blind, arm, budget and fault";
   }
   choice.kind = static_cast<ChoiceKind>(kind);
   if (words.size() != 4) return std::string(words[0]) + " is followed by an actor, @ordinal and an answer";
@@ -292,6 +296,7 @@ std::string text_of(const Schedule& schedule) {
   if (!schedule.plan.empty()) text += " plan=" + schedule.plan;
   if (schedule.seed) text += " seed=" + std::to_string(*schedule.seed);
   text += " sched=" + text_of(schedule.first) + "\n";
+  if (schedule.blind) text += "blind\n";
   for (const ForcedChoice& choice : schedule.forced) text += text_of(choice) + "\n";
   text += text_of(schedule.faults);
   if (schedule.then) text += "then " + text_of(*schedule.then) + "\n";

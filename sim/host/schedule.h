@@ -5,6 +5,7 @@
 //     delay  1/fxfs.2      @118    12us               # the 118th `delay` point of that thread, from 0
 //     tie    world         @40     2
 //     then   pct:depth=3                              # after the last entry
+//     blind                                           # one priority for all threads
 //     arm, budget, fault                              # faults.h
 #pragma once
 #include <optional>
@@ -30,9 +31,13 @@ struct Schedule {
   std::optional<StrategyConfig> then;
   std::vector<ForcedChoice> forced;  // as they came; `then` goes on after the last
   FaultSetup faults;                 // also where `on` is not set
+  bool blind = false;                // the same: nodes boot with one priority for all threads
   /// What a file says about where it comes from; empty when it does not.
   std::string plan;
   std::optional<u64> seed;
+
+  /// Whether it changes anything, and so has to be written down.
+  bool says_anything() const { return on || blind || !faults.empty(); }
 };
 
 /// Most lines in a file; a run that makes more choices is told by its strategy.

@@ -198,7 +198,7 @@ struct WorldConfig {
   Script script;
   ScheduleConfig schedule;  // how choices are answered; not part of the configuration's digest
   FaultPlan faults;         // nor is this: the rules are told by events
-  /// World::rekey will be called: there is room for a schedule and for faults, and neither is given before.
+  /// World::rekey will be called: there is room for a schedule and for faults, and neither is given before, but for `blind`.
   bool is_shared = false;
   Sinks sinks;
 };

@@ -49,6 +49,7 @@ kernel::BootConfig Node::boot_config(std::span<kernel::DeviceConfig> devices) co
   return {.node_id = number(),
           .core_count = static_cast<u32>(cores_.size()),
           .stealing = world_.config().stealing,
+          .one_level = world_.config().schedule.blind,
           .image = config_.image,
           .devices = devices.first(count),
           .root_stack_bytes = world_.config().root_stack_bytes};

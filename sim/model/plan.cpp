@@ -33,7 +33,8 @@ constexpr u64 kAtNoteBytes = 168;
 
 constexpr u32 kFlagFramed = 1;
 constexpr u32 kFlagEpochs = 2;
-constexpr u32 kFlagsKnown = kFlagFramed | kFlagEpochs;
+constexpr u32 kFlagBlind = 4;
+constexpr u32 kFlagsKnown = kFlagFramed | kFlagEpochs | kFlagBlind;
 
 static_assert(std::has_unique_object_representations_v<kernel::CostTable>);
 
@@ -350,7 +351,8 @@ void encode_plan(const Plan& plan, base::MutableBytes out) {
   __builtin_memset(at, 0, kPlanHeaderBytes);
   __builtin_memcpy(at, kPlanMagic.data(), kPlanMagic.size());
   base::store_le32(at + kAtVersion, kPlanVersion);
-  base::store_le32(at + kAtFlags, (plan.framed ? kFlagFramed : 0) | (plan.epochs ? kFlagEpochs : 0));
+  base::store_le32(at + kAtFlags, (plan.framed ? kFlagFramed : 0) | (plan.epochs ? kFlagEpochs : 0) |
+                                      (plan.schedule.blind ? kFlagBlind : 0));
   base::store_le64(at + kAtBytes, total);
   __builtin_memcpy(at + kAtModel, model_id().data(), kModelIdBytes);
   base::store_le64(at + kAtSeed, plan.seed);
@@ -461,6 +463,7 @@ base::Result<Plan, PlanError> decode_plan(base::Bytes bytes, PlanStorage& storag
     return PlanError{Code::Clock, static_cast<u64>(static_cast<i64>(plan.clock.drift_ppm)), kRatePpmMax};
   }
   TRY(read_schedule(schedule, storage, plan.schedule));
+  plan.schedule.blind = (flags & kFlagBlind) != 0;
   TRY(read_faults(faults, storage, plan.faults));
   TRY(read_disks(disks, storage, plan));
   return plan;

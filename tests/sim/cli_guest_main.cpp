@@ -9,6 +9,8 @@ namespace {
 
 constexpr u64 kDisk = 0x15000;
 constexpr u64 kDiskData = 0x20000;
+constexpr u64 kShared = 0x30000;
+u64* shared_word() { return static_cast<u64*>(machine::pointer(kShared, 4096, true)); }
 
 struct Shell {
   Root root;
@@ -122,6 +124,13 @@ void shell(const u64 (&)[8]) {
       shell.root.spawn(1, {there, back, shell.root.make(ObjectType::Reply)});
       sys::recv(back, reply);
       sys::call(there, MessageInfo::make(0, 1));
+    } else if (word == "rank") {  // right as long as the writer, which is above the reader, comes first
+      shell.root.map(shell.root.make(ObjectType::Frame, 12), kShared);
+      const u64 done = shell.root.make(ObjectType::Endpoint);
+      shell.root.spawn(2, {done}, 100);
+      shell.root.spawn(3, {done}, 101);
+      const u64 reply = shell.root.make(ObjectType::Reply);
+      for (u32 i = 0; i < 2; ++i) sys::recv(done, reply);
     } else if (word == "hang") {
       sys::wait(shell.root.make(ObjectType::Notification));
     } else {
@@ -138,7 +147,19 @@ void embracing(const u64 (&arguments)[8]) {
   sys::send(arguments[1], MessageInfo::make(0, 1));
 }
 
-constexpr machine::NativeEntry kEntries[] = {{"shell", shell}, {"embracing", embracing}};
+void reading(const u64 (&arguments)[8]) {
+  if (*shared_word() == 0) halt(6);
+  sys::send(arguments[0], MessageInfo::make(0, 0));
+}
+
+void writing(const u64 (&arguments)[8]) {
+  machine::charge(5000);
+  *shared_word() = 1;
+  sys::send(arguments[0], MessageInfo::make(0, 0));
+}
+
+constexpr machine::NativeEntry kEntries[] = {
+    {"shell", shell}, {"embracing", embracing}, {"reading", reading}, {"writing", writing}};
 
 }  // namespace
 

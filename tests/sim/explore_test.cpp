@@ -74,6 +74,30 @@ void sleeper(const u64 (&arguments)[8]) {
 const machine::NativeEntry kClients[] = {
     {"root", clients_root}, {"server", server}, {"client", client}, {"sleeper", sleeper}};
 
+// ── A writer above its reader ────────────────────────────────────────────────────────────────────────────────
+
+void early_reader(const u64 (&arguments)[8]) {
+  if (words()[0] != 1) halt(6);
+  sys::send(arguments[0], MessageInfo::make(0, 0));
+}
+void high_writer(const u64 (&arguments)[8]) {
+  machine::charge(5000);
+  words()[0] = 1;
+  sys::send(arguments[0], MessageInfo::make(0, 0));
+}
+void ranks_root(const u64 (&)[8]) {
+  Root root;
+  root.map(root.make(ObjectType::Frame, 12), kShared);
+  const u64 done = root.make(ObjectType::Endpoint);
+  root.spawn(1, {done}, 100);
+  root.spawn(2, {done}, 101);
+  const u64 reply = root.make(ObjectType::Reply);
+  for (u32 i = 0; i < 2; ++i) sys::recv(done, reply);
+  halt(0);
+}
+
+const machine::NativeEntry kRanks[] = {{"root", ranks_root}, {"reader", early_reader}, {"writer", high_writer}};
+
 // ── One thread that never waits ──────────────────────────────────────────────────────────────────────────────
 
 void busy_root(const u64 (&)[8]) {
@@ -141,6 +165,32 @@ TEST_CASE("legal mode never runs a lower priority past a ready higher one, and t
       }
     }
   }
+}
+
+TEST_CASE("what is right only thanks to priorities fails in blind mode and in no other", "[sim][explore][blind]") {
+  u64 failures = 0;
+  for (u64 seed = 0; seed < 8; ++seed) {
+    for (const char* strategy : kStrategies) {
+      CAPTURE(seed, strategy);
+      Schedule schedule = lab::schedule_of(strategy);
+      CHECK(explore(kRanks, seed, 1, schedule, true).status == 0);
+      schedule.blind = true;
+      const lab::Result blind = explore(kRanks, seed, 1, schedule, true);
+      CHECK(blind.outcome == Outcome::Ended);
+      CHECK(blind.broken == "");
+      if (blind.status == 0) continue;
+      failures += 1;
+      CHECK(blind.status == 6);
+      // As text it is all a run needs to come out so again.
+      Schedule written = replay_of(blind.choices);
+      written.blind = true;
+      Schedule read;
+      REQUIRE(parse_schedule(text_of(written), read) == "");
+      CHECK(read.blind);
+      CHECK(explore(kRanks, seed, 1, read).root == blind.root);
+    }
+  }
+  CHECK(failures > 10);
 }
 
 TEST_CASE("starving leaves a run its time from the beginning on", "[sim][explore][property]") {

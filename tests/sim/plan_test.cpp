@@ -317,7 +317,7 @@ TEST_CASE("a plan that is too long for a machine is refused before it is written
 TEST_CASE("a saved plan says on the host what the flags said", "[sim][cli][boot]") {
   const std::string folder = stage("", 0);
   const std::string flags =
-      " --seed 9 --cores 2 --clock skew=-3ms,drift=200 --sched random --fault 'cpu.steal intensity=4'";
+      " --seed 9 --cores 2 --clock skew=-3ms,drift=200 --sched random --blind --fault 'cpu.steal intensity=4'";
   REQUIRE(shell(kOrrery + " boot x86_64 " + folder + "/script" + flags + " --save-plan " + folder + "/plan").code == 0);
   std::ifstream file(folder + "/plan", std::ios::binary);
   const std::string bytes{std::istreambuf_iterator<char>(file), {}};
@@ -327,8 +327,13 @@ TEST_CASE("a saved plan says on the host what the flags said", "[sim][cli][boot]
   CHECK(options.cores == 2);
   CHECK(options.clock == sim::ClockConfig{-3'000'000, 200});
   CHECK(options.schedule.on);
+  CHECK(options.schedule.blind);
   CHECK(options.schedule.first.strategy == sim::Strategy::Random);
   CHECK(options.schedule.faults.rules.size() == 1);
+  const auto storage = std::make_unique<sim::PlanStorage>();
+  const auto plan = sim::decode_plan(base::bytes_of(bytes), *storage);
+  REQUIRE(plan.ok());
+  CHECK(plan->schedule.blind);  // what a bare machine goes by
   CHECK(shell(kOrrery + " boot x86_64 " + folder + "/script --clock skew=2d --save-plan /dev/null 2>&1").code == 2);
 }
 

@@ -223,3 +223,29 @@ TEST_CASE("live records into the state folder, privately, and forgets what is a 
   CHECK(!fs::exists(files[0]));
   fs::remove_all(state);
 }
+
+TEST_CASE("a blind run is labelled, recorded and shrunk as what it is", "[sim][cli][blind]") {
+  const std::string script = script_file("echo a\nrank\necho b\n");
+  const std::string file = temporary("blind.orrery");
+  const std::string least = temporary("least.orrery");
+  CHECK(shell(kOrrery + " campaign " + script + " --seeds 1..6 --jobs 1 -q 2>&1").code == 0);
+  const Finished found = shell(kOrrery + " campaign " + script + " --blind --sched fair --seeds 1..3 --jobs 1 -q 2>&1");
+  CHECK(found.code == 1);
+  CHECK(contains(found.out, "FAILED  status exit 6"));
+  CHECK(contains(found.out, "orrery run " + script + " --seed 1 --blind --sched fair"));
+  const Finished run = shell(kOrrery + " run " + script + " --seed 1 --blind --digest --record " + file + " 2>&1");
+  CHECK(run.code == 1);
+  CHECK(contains(run.out, "blind: with one priority for all threads\n"));
+  CHECK(contains(run.out, "--seed 1 --blind\n"));
+  const std::string digest = run.out.substr(run.out.find("digest "), 39);
+  CHECK(contains(shell(kOrrery + " replay " + file + " --digest 2>/dev/null").out, digest));
+  CHECK(contains(shell(kOrrery + " verify " + file + " --quick 2>&1").out, "equal "));
+  const Finished shrunk = shell(kOrrery + " minimise " + file + " -q --jobs 1 --out " + least + " 2>&1");
+  CHECK(shrunk.code == 0);
+  CHECK(contains(shrunk.out, "    rank\n"));
+  CHECK(contains(shrunk.out, "of 3 operations left"));
+  CHECK(shell(kOrrery + " run " + script + " --override blind 2>/dev/null").code == 1);
+  CHECK(contains(shell(kOrrery + " run " + script + " --override 'blind all' 2>&1").out,
+                 "nothing stands behind `blind`"));
+  for (const std::string& path : {script, file, least}) std::remove(path.c_str());
+}

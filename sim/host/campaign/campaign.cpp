@@ -43,6 +43,7 @@ CampaignKey Campaign::key() const {
   if (const auto at = scenario.find(seed); at != std::string::npos) scenario.erase(at, seed.size());
   std::string options = "sched=" + options_.sched + " until=" + std::to_string(options_.until) +
                         " events-max=" + std::to_string(options_.events_max);
+  if (options_.blind) options += " blind";
   if (!options_.checks.empty()) options += std::string(kChecksOption) + options_.checks;
   return {.model = model_text(),
           .plan = case_.plan_id(),
@@ -53,6 +54,7 @@ CampaignKey Campaign::key() const {
 
 RunSetup Campaign::setup_of(u64 seed) const {
   RunSetup setup{.seed = seed, .checks = options_.checks, .until = options_.until, .events_max = options_.events_max};
+  setup.blind = options_.blind;
   setup.keep_features = options_.guided;
   setup.keep_lists = options_.guided;
   StrategyConfig config;

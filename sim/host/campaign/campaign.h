@@ -26,6 +26,7 @@ struct CampaignOptions {
   bool until_failure = false;
   u64 clusters_max = 20;  // a campaign that found as many different failures ends
   std::string sched = "mix";
+  bool blind = false;  // nodes boot with one priority for all threads
   std::string checks;
   u64 until = 600'000'000'000;  // virtual ns: a run that is not over then has no verdict
   u64 events_max = 50'000'000;

@@ -197,6 +197,7 @@ Isolated Isolation::run(Case& which, const RunSetup& setup, const HostLimits& li
     judge::take_exact(exact.report, result.report);
     result.wall_us += exact.wall_us;
   }
+  if (result.report.finding && is_blind(setup)) label_blind(*result.report.finding);  // also of a run that died
   return result;
 }
 

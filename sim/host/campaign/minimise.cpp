@@ -73,6 +73,7 @@ Minimiser::Minimiser(Pool& pool, u32 which, const MinimiseOptions& options)
 std::string Minimiser::text_of_state(const State& state) const {
   Schedule schedule;
   schedule.on = true;
+  schedule.blind = base_.blind;
   schedule.forced = state.choices;
   if (!base_.sched.empty()) parse_strategy(base_.sched, schedule.first);
   std::string text = text_of(schedule) + fixed_lines_;

@@ -82,8 +82,8 @@ void walk(Visit& visit, T& item) {
   using Type = std::remove_const_t<T>;
   const auto all = [&visit](auto&... members) { (visit(members), ...); };
   if constexpr (std::same_as<Type, RunSetup>) {
-    all(item.seed, item.sched, item.overrides, item.checks, item.record, item.until, item.events_max, item.keep_console,
-        item.keep_lists, item.keep_features);
+    all(item.seed, item.sched, item.overrides, item.checks, item.record, item.until, item.events_max, item.blind,
+        item.keep_console, item.keep_lists, item.keep_features);
   } else if constexpr (std::same_as<Type, RunReport>) {
     all(item.verdict, item.finding, item.root.high, item.root.low, item.events, item.virtual_ns, item.status,
         item.tainted, item.strategy, item.drawn, item.hits, item.faults, item.features, item.choices, item.fired,

@@ -57,6 +57,7 @@ struct CampaignFlags {
   bool minimise = false;
   bool guided = false;
   std::string corpus;
+  bool blind = false;
   bool slow = false;
   bool json = false;
   bool quiet = false;
@@ -91,6 +92,7 @@ void CampaignFlags::add_to(CLI::App& app) {
   app.add_flag("--minimise", minimise);
   app.add_flag("--guided", guided);
   app.add_option("--corpus", corpus);
+  app.add_flag("--blind", blind);
   app.add_flag("--slow", slow);
   app.add_flag("--json", json);
   app.add_flag("-q,--quiet", quiet);
@@ -215,6 +217,7 @@ std::string CampaignFlags::read(CampaignOptions& options) const {
     wrong = "--checks " + checks + ": " + bad;
   }
   options.sched = sched;
+  options.blind = blind;
   StrategyConfig config;
   if (const std::string bad = parse_strategy(sched, config); wrong.empty() && !bad.empty()) {
     wrong = "--sched " + sched + ": " + bad;
@@ -454,6 +457,7 @@ const Verb kCampaignVerb = {
     "  --minimise          then shrink the first run of each different failure, into recordings beside FILE.db\n"
     "  --clusters-max N    stop after so many different failures (default 20)\n"
     "  --sched S           how choices of the schedule are answered, as in `orrery run` (default mix)\n"
+    "  --blind             one priority for all threads, as in `orrery run`\n"
     "  --fault RULE        a class of faults may strike, as in `orrery run`; --swarm P,-Q draws classes by seed\n"
     "  --checks CADENCE    when invariants are checked: off, kernel-exit, every 1000, every 10ms, end (default off)\n"
     "  --until TIME        virtual time after which a run has no verdict (default 600s)\n"

@@ -34,6 +34,7 @@ struct MinimiseFlags {
   FaultFlags faults;
   std::string file;
   std::string sched;
+  bool blind = false;
   std::string overrides;
   std::vector<std::string> lines;
   std::string runs = "500";
@@ -48,6 +49,7 @@ struct MinimiseFlags {
     faults.add_to(app);
     app.add_option("file", file);
     app.add_option("--sched", sched);
+    app.add_flag("--blind", blind);
     app.add_option("--overrides", overrides);
     app.add_option("--override", lines)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     app.add_option("--runs", runs);
@@ -128,6 +130,7 @@ void print_json(const Minimal& minimal, const std::string& path) {
 int read_setup(const MinimiseFlags& flags, RunSetup& setup) {
   if (!flags.file.ends_with(".orrery")) setup.seed = flags.machine.seed_value;
   if (!flags.sched.empty()) setup.sched = flags.sched;
+  setup.blind = flags.blind;
   if (!flags.overrides.empty() && !read_file(flags.overrides, setup.overrides)) {
     std::fprintf(stderr, "orrery minimise: %s: cannot be read\n", flags.overrides.c_str());
     return kUnreadable;
@@ -145,6 +148,7 @@ const Verb kMinimiseVerb = {
     "  --seed N --cores N --memory SIZE --image FILE --disk NAME=SIZE[,...]   of the run, as in `orrery run` (a\n"
     "                      recording knows them)\n"
     "  --sched S           how choices of the schedule are answered in the run that fails\n"
+    "  --blind             one priority for all threads, as in `orrery run`\n"
     "  --fault RULE        a class of faults that may strike in it; --swarm P,-Q what its seed draws\n"
     "  --overrides F       a file of choices set otherwise; --override LINE sets one\n"
     "  --runs N            try at most so many runs (default 500)\n"

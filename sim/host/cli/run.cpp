@@ -31,7 +31,7 @@ void print_header(const ScriptRun& run, const Schedule& schedule, World& world) 
   StrategyConfig strategy = schedule.first;
   strategy.strategy = Explorer::in_force(strategy, run.flags.seed_value);
   const std::string answers = schedule.on ? text_of(strategy) : "model";
-  std::fprintf(stderr, "drawn sched=%s%s\n", answers.c_str(),
+  std::fprintf(stderr, "drawn sched=%s%s%s\n", answers.c_str(), schedule.blind ? " blind" : "",
                text_of_drawn(schedule.faults, world.armed_points()).c_str());
 }
 
@@ -92,6 +92,8 @@ const Verb kRunVerb = {
     "  --sched S       how the choices of the schedule are answered: fair, random, sticky, pct, perturb, few, starve,\n"
     "                  walk or mix, with knobs as in pct:depth=2; or replay:FILE (default: the model's own rule)\n"
     "  --overrides F   a file of choices set otherwise; --override LINE sets one\n"
+    "  --blind         boot with one priority for all threads: finds what is right only thanks to priorities, and says "
+    "so\n"
     "  --choices FILE  write the choices that were made, as a file for --overrides\n"
     "  --fault RULE    a class of faults may strike, as in 'process.kill target=1/dev at-most=2'; `orrery faults` "
     "lists them\n"
@@ -216,7 +218,14 @@ int run_verb(Context& context) {
   if (outcome == Outcome::Ended && code != 0) code = kPropertyFailed;  // a status is the guest's own
   if (interrupted != 0) code = interrupted == SIGINT ? kInterrupted : kTerminated;
   judge.finish(world, world.now());
-  if (judge.finding()) code = print_finding(exact(run, guest, sched, checks, *judge.finding()));
+  const bool blind = machine.options().schedule.blind;
+  if (judge.finding()) {
+    Finding finding = exact(run, guest, sched, checks, *judge.finding());
+    if (blind) label_blind(finding);
+    code = print_finding(finding);
+  } else if (blind && code != kHeld) {
+    std::fprintf(stderr, "blind: with one priority for all threads\n");
+  }
   const bool has_failed = code == kPropertyFailed || code == kLivenessFailed || code == kStalled;
   if (has_failed && !faults.excuses().empty()) {
     RunReport failed;

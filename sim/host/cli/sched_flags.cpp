@@ -36,6 +36,7 @@ void SchedFlags::add_to(CLI::App& app) {
   app.add_option("--overrides", overrides);
   app.add_option("--override", single)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--choices", choices);
+  app.add_flag("--blind", blind);
   faults.add_to(app);
 }
 
@@ -73,6 +74,7 @@ std::string FaultFlags::text() const {
 
 int SchedFlags::read(const Verb& verb, u64 seed, Schedule& schedule, SparedLines& spared) const {
   schedule.on = !sched.empty() || !overrides.empty() || !single.empty() || !choices.empty();
+  schedule.blind = blind;
   const bool is_replay = sched.starts_with(kReplay);
   if (is_replay && !overrides.empty())
     return usage_error(verb, "--sched replay:FILE and --overrides FILE are the same");
@@ -101,6 +103,7 @@ int SchedFlags::read_setup(RunSetup& setup) const {
   const std::string file = is_replay ? sched.substr(kReplay.size()) : overrides;
   if (!file.empty() && !read_file(file, setup.overrides)) return kUnreadable;
   if (!is_replay) setup.sched = sched;
+  setup.blind = blind;
   if (setup.overrides.empty() && !single.empty()) setup.overrides = "orrery-overrides 1\n";
   for (const std::string& line : single) setup.overrides += line + "\n";
   return -1;
@@ -109,6 +112,7 @@ int SchedFlags::read_setup(RunSetup& setup) const {
 std::string SchedFlags::text() const {
   std::string line;
   if (!sched.empty()) line += " --sched " + quote(sched);
+  if (blind) line += " --blind";
   if (!overrides.empty()) line += " --overrides " + quote(overrides);
   for (const std::string& one : single) line += " --override " + quote(one);
   return line + faults.text();
@@ -116,6 +120,7 @@ std::string SchedFlags::text() const {
 
 void ChoiceLog::attach(Machine& machine) {
   faults_ = machine.options().schedule.faults;
+  blind_ = machine.options().schedule.blind;
   machine.on_choice = [this, before = machine.on_choice](const ChoiceRecord& record) {
     if (made_.size() < kForcedMax)
       made_.push_back({record.kind, std::string(record.actor), record.ordinal, record.answer});
@@ -127,6 +132,7 @@ bool ChoiceLog::write(const std::string& path, World& world) const {
   Schedule schedule;
   schedule.plan = text_of(world.config_digest());
   schedule.seed = world.seed();
+  schedule.blind = blind_;
   schedule.forced = made_;
   schedule.faults = faults_;
   std::ofstream file(path, std::ios::binary);
@@ -141,6 +147,7 @@ bool write_choices(const std::string& path, const RunSetup& setup, const std::ve
   Schedule schedule;
   schedule.on = true;
   schedule.seed = setup.seed;
+  schedule.blind = asked.blind;
   schedule.forced = made;
   schedule.faults = asked.faults;
   std::ofstream file(path, std::ios::binary);

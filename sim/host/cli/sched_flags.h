@@ -14,6 +14,7 @@ struct SchedFlags {
   std::vector<std::string> single;  // lines
   FaultFlags faults;
   std::string choices;  // FILE to write
+  bool blind = false;
 
   void add_to(CLI::App& app);
   /// Reads all of them into `schedule` for a run with `seed`, and what they say about a script's lines into `spared`: −1
@@ -36,6 +37,7 @@ class ChoiceLog {
  private:
   std::vector<ForcedChoice> made_;
   FaultSetup faults_;
+  bool blind_ = false;
 };
 
 /// The same for a run that told its choices; what `setup` says of faults stays. False when the file cannot be written.

@@ -177,6 +177,8 @@ RunReport ScriptCase::run(const RunSetup& setup) {
     report.finding = judge.finding();
     report.verdict = report.finding->is_liveness ? Verdict::LivenessFailed : Verdict::Failed;
   }
+  const bool blind = machine.options().schedule.blind;
+  if (blind && report.finding) label_blind(*report.finding);
   report.features = watch.features();
   report.events = world.trace().count();
   report.virtual_ns = world.now();
@@ -184,6 +186,7 @@ RunReport ScriptCase::run(const RunSetup& setup) {
   report.tainted = world.tainted();
   report.strategy = strategy_of(machine);
   report.drawn = "cores=" + std::to_string(run_.flags.cores_value) + " memory=" + run_.flags.memory;
+  if (blind) report.drawn += " blind";
   for (auto& [key, tally] : faults) report.faults.push_back(std::move(tally));
   report.drawn += text_of_drawn(machine.options().schedule.faults, world.armed_points());
   report.unused.insert(report.unused.end(), unused.begin(), unused.end());

@@ -469,6 +469,7 @@ void Runner::begin() {
   if (!is_shared_) {
     if (const std::string wrong = read_whole(options.schedule); !wrong.empty()) return refuse(wrong);
   }
+  options.schedule.blind = is_blind(asked_);
   machine_ = std::make_unique<Machine>(std::move(options));
   declare_properties();
   if (!refused_.empty()) return refuse(refused_);
@@ -579,7 +580,7 @@ std::string Runner::start_recording() {
                              .bytes = {bytes.begin(), bytes.end()},
                              .kind = replay::Attachment::Kind::Source});
   }
-  if (asked.on || !asked.faults.empty()) options.overrides = sim::host::text_of(asked);
+  if (asked.says_anything()) options.overrides = sim::host::text_of(asked);
   if (std::string error = recorder_.open(options, machine_->options()); !error.empty()) return error;
   recorder_.attach(*machine_);
   return {};
@@ -607,6 +608,8 @@ RunReport Runner::report_of() {
   } else if (limit_) {
     report.verdict = Verdict::Limit;
   }
+  const bool blind = is_blind(asked_);
+  if (blind && report.finding) label_blind(*report.finding);
   report.hits = judge_.hits();
   for (const auto& [key, tally] : tallies_) report.faults.push_back(tally);
   report.fired = fired_;
@@ -615,7 +618,8 @@ RunReport Runner::report_of() {
   report.unused.assign(unused_.begin(), unused_.end());
   if (setup_.keep_features) report.features = watch_.features();
   report.console = console_;
-  report.drawn = drawn_ + text_of_drawn(machine_->options().schedule.faults, world.armed_points());
+  report.drawn =
+      drawn_ + (blind ? " blind" : "") + text_of_drawn(machine_->options().schedule.faults, world.armed_points());
   report.events = world.trace().count();
   report.virtual_ns = world.now();
   report.status = world.status();
@@ -654,7 +658,8 @@ std::string ScenarioCase::boot_key(const RunSetup& setup) const {
   const std::optional<u64> shape = boot_seed(setup);
   if (!shape || has_goldens_ || !setup.record.empty()) return {};
   return std::to_string(*shape) + (setup.keep_console ? " console" : "") + (setup.keep_features ? " features" : "") +
-         " " + std::to_string(setup.until) + " " + std::to_string(setup.events_max) + " " + setup.checks;
+         (is_blind(setup) ? " blind" : "") + " " + std::to_string(setup.until) + " " +
+         std::to_string(setup.events_max) + " " + setup.checks;
 }
 
 void ScenarioCase::boot(const RunSetup& setup) {

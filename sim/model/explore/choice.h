@@ -75,7 +75,8 @@ struct PilotCount {
 
 /// How the choices of a run are answered. Spans outlive the world.
 struct ScheduleConfig {
-  bool on = false;  // off: there are no choice points, and no cost
+  bool on = false;     // off: there are no choice points, and no cost
+  bool blind = false;  // nodes boot with one priority for all threads; also where `on` is not set
   StrategyConfig first;
   StrategyConfig then;                  // goes on once override `then_after` was used
   u32 then_after = ~u32{0};             // index in `overrides`; ~0: `first` to the end
