@@ -51,6 +51,7 @@ Result<F::Read::Reply> Server::read_now(Open& open, const ReadNow& what, base::M
   gate_.work(reply.data.size() / 32);
   const u64 end = start + reply.data.size();
   if (at_position) open.position = end;
+  base::tell_event(base::EventKind::FsRead, {open.file.node, start, reply.data.size()});
   return F::Read::Reply{
       .count = static_cast<u32>(reply.data.size()), .position = end, .data = wanted.first(reply.data.size())};
 }
@@ -65,6 +66,7 @@ Result<F::Write::Reply> Server::write_now(Open& open, u64 offset, base::Bytes da
   gate_.work(reply.count / 32);
   const u64 end = append ? reply.end_offset : start + reply.count;
   if (at_position || append) open.position = end;
+  base::tell_event(base::EventKind::FsWrite, {open.file.node, end - reply.count, reply.count});
   return F::Write::Reply{.count = reply.count, .position = end, .change = reply.change};
 }
 
