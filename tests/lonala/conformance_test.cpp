@@ -1,6 +1,7 @@
 // Runs the conformance files tests/lonala/*.lt: forms with the result each must have. `--- NAME` begins a behaviour on a fresh machine.
 // After a form: `=> TEXT` printed text, `== FORM` equal value, `~> PATTERN` matches, `!! :kind [PATTERN]` error, `<< "text"` output.
-// After the name: `@memory n`, the MiB that the machine is granted; `@schedule`, what it shows depends on who runs when.
+// After the name: `@memory n`, the MiB that the machine is granted; `@schedule`, what it shows depends on who runs when;
+// `@preempt-early n` and `@steal-order n`, seeds of the machine's options of these names.
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -23,6 +24,8 @@ struct Block {
   std::string name;
   u64 memory = kMemoryDefault;
   bool schedule = false;
+  u64 preempt_early = 0;
+  u64 steal_order = 0;
   std::vector<std::pair<u32, std::string>> lines;
 };
 
@@ -38,7 +41,11 @@ std::vector<Block> read_blocks() {
     std::string line;
     for (u32 number = 1; std::getline(in, line); ++number) {
       if (line.starts_with("--- ")) {
-        blocks.push_back({path.filename().string(), line.substr(4), kMemoryDefault, false, {}});
+        blocks.push_back({path.filename().string(), line.substr(4), kMemoryDefault, false, 0, 0, {}});
+      } else if (line.starts_with("@preempt-early ")) {
+        blocks.back().preempt_early = std::stoull(line.substr(15));
+      } else if (line.starts_with("@steal-order ")) {
+        blocks.back().steal_order = std::stoull(line.substr(13));
       } else if (line == "@schedule") {
         blocks.back().schedule = true;
       } else if (line.starts_with("@memory ")) {
@@ -83,6 +90,8 @@ std::string check(Machine& machine, const std::string& line, const lonala::Evalu
 }
 
 std::string run_block(const Block& block, lonala::MachineOptions options) {
+  if (block.preempt_early != 0) options.preempt_early = block.preempt_early;
+  if (block.steal_order != 0) options.steal_order = block.steal_order;
   Machine machine(options, block.memory);
   if (machine.vm.root == nullptr) return "the machine does not start: " + machine.ports.log;
   std::string pending;

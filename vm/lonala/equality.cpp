@@ -149,12 +149,27 @@ bool is_trie(u64 word) { return type_of_header(word) == Type::HashMap || type_of
 constexpr u64 kItself = 1;  // a NaN equals itself
 constexpr u64 kNodes = 2;   // they are nodes of maps
 constexpr u64 kBytesPerStep = 4096;
+constexpr u64 kWordsAtOnce = 256;
 static_assert(kBytesPerStep / kBytesPerReduction <= kStepReductions);
 
 /// The part of a text of `size` bytes that is compared now, of those that two have in common.
 base::Bytes part_of(base::Bytes bytes, u64 common, u64 part) {
   const u64 from = std::min(part * kBytesPerStep, common);
   return bytes.subspan(from, std::min(kBytesPerStep, common - from));
+}
+
+/// Whether their words say that two terms are equal.
+bool equal_words(Term a, Term b) {
+  const Tag tag = tag_of(a);
+  return a == b && tag != Tag::Boxed && tag != Tag::Tuple && tag != Tag::Pair && !is_immediate(a, Immediate::F32);
+}
+
+/// How far the elements from `from` on, up to `count`, are equal by their words; it looks no further when `words` gets large.
+template <class At>
+u64 equal_elements(Term a, Term b, u64 from, u64 count, u64& words, At at) {
+  u64 i = from;
+  for (; i < count && words < kWordsAtOnce && equal_words(at(a, i), at(b, i)); ++i) words += 1;
+  return i;
 }
 
 base::Bytes bytes_of(const Vm& vm, Rank rank, Term term) {
@@ -179,6 +194,17 @@ Term EqualWork::run(Vm& vm, bool stops) {
     // Behind this part of `count` others follow.
     const auto parts = [&](u64 count) {
       if (part + 1 < count) later.push({a, b, part + 1, flags});
+    };
+    // The elements from this part on.
+    const auto elements = [&](u64 count, auto at) {
+      const u64 i = equal_elements(a, b, part, count, words, at);
+      if (i == count) return;
+      if (words >= kWordsAtOnce) {
+        later.push({a, b, i, flags});
+        return;
+      }
+      if (i + 1 < count) later.push({a, b, i + 1, flags});
+      next(at(a, i), at(b, i), flags);
     };
     // `=` of the whole does not ask for `=` of its keys: a NaN inside a key equals itself.
     const auto entry = [&](Term x_key, Term x, Term y_key, Term y) {
@@ -218,25 +244,35 @@ Term EqualWork::run(Vm& vm, bool stops) {
           break;
         case Rank::List:
           if (a == b && (flags & kItself) != 0) break;
-          if (is_pair(a) != is_pair(b)) return different;
-          if (!is_pair(a)) break;
-          later.push({tail(vm, a), tail(vm, b), 0, flags});
-          next(head(vm, a), head(vm, b), flags);
+          {
+            Term x = a;
+            Term y = b;
+            while (is_pair(x) && is_pair(y) && words < kWordsAtOnce && equal_words(head(vm, x), head(vm, y))) {
+              words += 2;  // this head, and the pair behind it
+              x = tail(vm, x);
+              y = tail(vm, y);
+            }
+            if (is_pair(x) != is_pair(y)) return different;
+            if (!is_pair(x)) break;
+            if (words >= kWordsAtOnce) {
+              words -= 1;  // it counts when it is taken up again
+              later.push({x, y, 0, flags});
+              break;
+            }
+            later.push({tail(vm, x), tail(vm, y), 0, flags});
+            next(head(vm, x), head(vm, y), flags);
+          }
           break;
         case Rank::Tuple: {
           const u64 count = tuple_count(vm, a);
           if (count != tuple_count(vm, b)) return different;
-          if (count == 0) break;
-          parts(count);
-          next(tuple_at(vm, a, part), tuple_at(vm, b, part), flags);
+          elements(count, [&](Term tuple, u64 i) { return tuple_at(vm, tuple, i); });
           break;
         }
         case Rank::Vector: {
           const u64 count = vector_count(vm, a);
           if (count != vector_count(vm, b)) return different;
-          if (count == 0) break;
-          parts(count);
-          next(vector_at(vm, a, part), vector_at(vm, b, part), flags);
+          elements(count, [&](Term vector, u64 i) { return vector_at(vm, vector, i); });
           break;
         }
         case Rank::Map:
@@ -308,16 +344,6 @@ Term EqualWork::run(Vm& vm, bool stops) {
   }
 }
 
-namespace {
-
-/// Whether a word says that two terms are equal.
-bool equal_words(Term a, Term b) {
-  const Tag tag = tag_of(a);
-  return a == b && tag != Tag::Boxed && tag != Tag::Tuple && tag != Tag::Pair && !is_immediate(a, Immediate::F32);
-}
-
-}  // namespace
-
 bool equal(Vm& vm, Term a, Term b, NaN nan) {
   if (equal_words(a, b)) return true;
   EqualWork work{{}, {a, b, 0, nan == NaN::EqualsItself ? kItself : 0}, 1, kTrue};
@@ -338,17 +364,31 @@ Term Comparison::run(Vm& vm, Kept& kept, bool stops) {
     const Term b = now.b;
     const u64 part = now.part;
     bool ready = false;
-    // Part `part` of two that have x and y of them; when one has no more, that decides.
-    const auto parts = [&](u64 x, u64 y, auto at) {
-      if (part == std::min(x, y)) return order_of(x, y);
-      later.push({a, b, part + 1, 0});
-      now = {at(a), at(b), 0, 0};
+    // The elements from this part on of two that have x and y of them; when one has no more, that decides.
+    const auto elements = [&](u64 x, u64 y, auto at) {
+      const u64 i = equal_elements(a, b, part, std::min(x, y), words, at);
+      if (i == std::min(x, y)) return order_of(x, y);
+      if (words >= kWordsAtOnce) {
+        later.push({a, b, i, 0});
+        return 0;
+      }
+      const Term left = at(a, i);
+      const Term right = at(b, i);
+      if (is_small(left) && is_small(right)) {
+        words += 1;
+        return order_of(small_value(left), small_value(right));
+      }
+      later.push({a, b, i + 1, 0});
+      now = {left, right, 0, 0};
       ready = true;
       return 0;
     };
     const Rank rank = rank_of(vm, a);
     const Rank other = rank_of(vm, b);
-    if (rank != other) return small(rank < other ? -1 : 1);
+    if (rank != other) {
+      later.shrink(0);
+      return small(rank < other ? -1 : 1);
+    }
     int order = 0;
     switch (rank) {
       case Rank::Nil:
@@ -373,11 +413,12 @@ Term Comparison::run(Vm& vm, Kept& kept, bool stops) {
         }
         break;
       case Rank::Tuple:
-        order = parts(tuple_count(vm, a), tuple_count(vm, b), [&](Term tuple) { return tuple_at(vm, tuple, part); });
+        order =
+            elements(tuple_count(vm, a), tuple_count(vm, b), [&](Term tuple, u64 n) { return tuple_at(vm, tuple, n); });
         break;
       case Rank::Vector:
-        order =
-            parts(vector_count(vm, a), vector_count(vm, b), [&](Term vector) { return vector_at(vm, vector, part); });
+        order = elements(vector_count(vm, a), vector_count(vm, b),
+                         [&](Term vector, u64 n) { return vector_at(vm, vector, n); });
         break;
       case Rank::Map:
       case Rank::Set: order = compare_maps(vm, a, b); break;

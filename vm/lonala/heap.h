@@ -209,6 +209,7 @@ class Scratch {
 class Text {
  public:
   explicit Text(Vm& vm) : bytes_(vm) {}
+  Text(Vm& vm, Kept& kept) : bytes_(vm, kept) {}
   void add(std::string_view text) { bytes_.push_all(text.data(), text.size()); }
   void add(char c) { bytes_.push(c); }
   void add_number(u64 value);

@@ -42,6 +42,23 @@ Reader::Reader(Vm& vm, std::string_view text, TextPlace start)
   if (text_.substr(at_).starts_with("#!")) skip_line();
 }
 
+Reader::Reader(Vm& vm, std::string_view text, Kept& frames, Kept& values, const ReaderPlace& place)
+    : vm_(vm),
+      text_(text),
+      at_(place.at),
+      line_(place.line),
+      column_(place.column),
+      form_line_(place.form_line),
+      form_start_(place.form_start),
+      bad_byte_(place.bad_byte),
+      inside_(place.inside != 0),
+      frames_(vm, frames),
+      values_(vm, values) {}
+
+ReaderPlace Reader::stopped_at() const {
+  return {at_, line_, column_, form_line_, form_start_, bad_byte_, inside_ ? u64{1} : u64{0}};
+}
+
 u32 Reader::peek(u64 ahead) const {
   u64 at = at_;
   for (; ahead > 0 && at < text_.size(); --ahead) at += base::decode_utf8(text_, at).length;
@@ -123,12 +140,15 @@ Reader::Frame* Reader::anonymous() {
   return nullptr;
 }
 
-Reader::Outcome Reader::next(Term& form) {
-  frames_.shrink(0);
-  values_.shrink(0);
-  skip_space();
-  form_line_ = line_;
-  form_start_ = at_;
+std::optional<Reader::Outcome> Reader::next(Term& form, u64 until) {
+  if (!inside_) {
+    frames_.shrink(0);
+    values_.shrink(0);
+    skip_space();
+    form_line_ = line_;
+    form_start_ = at_;
+  }
+  inside_ = false;
   for (;;) {
     skip_space();
     token_line_ = line_;
@@ -159,6 +179,38 @@ Reader::Outcome Reader::next(Term& form) {
       return Outcome::Form;
     }
     if (frames_.empty()) form_line_ = line_;
+    if (at_ >= until) {
+      inside_ = true;
+      return std::nullopt;
+    }
+  }
+}
+
+Term ReadWork::run(Vm& vm, bool stops) {
+  const std::string_view all = string_text(vm, text);
+  if (begun == 0) place = Reader(vm, all).stopped_at();
+  begun = 1;
+  Reader reader(vm, all, kept[0], kept[1], place);
+  for (;;) {
+    Term form = kNil;
+    const std::optional<Reader::Outcome> outcome = reader.next(form, reader.place().offset + kBytesPerStep);
+    const u64 cost = reader.place().offset / kCharactersPerReduction;
+    charge(vm, cost - charged);
+    charged = cost;
+    if (outcome == Reader::Outcome::Error) return kRaised;
+    if (outcome == Reader::Outcome::End) {
+      if (forms != kNone) return reverse_list(vm, forms);
+      return raise(vm, Atom::UnexpectedEof,
+                   {{Atom::Line, small(1)}, {Atom::Column, small(1)}, {Atom::Text, make_string(vm, "")}});
+    }
+    if (outcome == Reader::Outcome::Form) {
+      if (forms == kNone) return form;
+      forms = make_pair(vm, form, forms);
+    }
+    if (!goes_on_making(vm, stops)) {
+      place = reader.stopped_at();
+      return kNone;
+    }
   }
 }
 

@@ -1,8 +1,9 @@
 // vm/lonala/reader.h — text to forms. Nesting costs memory, never the host's stack, but for templates, whose depth is bounded.
 // Bounds      kTemplateDepthMax levels inside a syntax-quote.
 #pragma once
-#include "vm/lonala/errors.h"
-#include "vm/lonala/heap.h"
+#include <optional>
+
+#include "vm/lonala/work.h"
 
 namespace lonala {
 
@@ -16,13 +17,29 @@ struct TextPlace {
   bool valid = false;  // what follows is known to be UTF-8
 };
 
+/// How far a reader has come that stopped.
+struct ReaderPlace {
+  u64 at;
+  u64 line;
+  u64 column;
+  u64 form_line;
+  u64 form_start;
+  u64 bad_byte;
+  u64 inside;  // a form
+};
+
 class Reader {
  public:
   enum class Outcome : u8 { Form, End, Error };
   /// `text` stays where it is while the reader lives; `start` is the place of its first byte in a longer text.
   explicit Reader(Vm& vm, std::string_view text, TextPlace start = {});
+  /// Goes on where one has stopped; what it is in the middle of is kept again at its end.
+  Reader(Vm& vm, std::string_view text, Kept& frames, Kept& values, const ReaderPlace& place);
+  ReaderPlace stopped_at() const;
   /// The next form; on Error the reason is in the process's `pending`.
-  Outcome next(Term& form);
+  Outcome next(Term& form) { return *next(form, ~u64{0}); }
+  /// The same; it stops, if the form is not whole by then, behind the first token that ends at byte `until` or later: nothing.
+  std::optional<Outcome> next(Term& form, u64 until);
   /// After an error: goes on behind the end of its line.
   void skip_line();
   /// Where the form read last began, 1-based.
@@ -102,8 +119,24 @@ class Reader {
   u64 form_line_ = 1;
   u64 form_start_ = 0;
   u64 bad_byte_ = ~u64{0};
+  bool inside_ = false;
   Scratch<Frame> frames_;
   Scratch<Term> values_;
+};
+
+/// `read-string` and `read-all` in steps (work.h), of about kBytesPerStep of the text: a token, and what a bracket closes, are one.
+struct ReadWork {
+  static constexpr WorkKind kKind = WorkKind::ReadWork;
+  static constexpr u32 kKeptCount = 2;
+  static constexpr u64 kBytesPerStep = 400;
+  Kept kept[kKeptCount];  // of the reader
+  ReaderPlace place;
+  u64 begun;
+  u64 charged;
+  Term text;
+  Term forms;  // read, the last one first; kNone: one is wanted
+
+  Term run(Vm& vm, bool stops);
 };
 
 /// The form that makes the template's value (§ syntax-quote of docs/lonala); kRaised with `:syntax-error` when it is too deep.

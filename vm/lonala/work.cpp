@@ -3,8 +3,11 @@
 #include <cstring>
 
 #include "vm/lonala/equality.h"
+#include "vm/lonala/natives/elements.h"
 #include "vm/lonala/natives/sort.h"
 #include "vm/lonala/number/long_work.h"
+#include "vm/lonala/printer.h"
+#include "vm/lonala/reader.h"
 
 #include "base/enforce.h"
 

@@ -18,7 +18,10 @@ constexpr u64 kStepReductions = 200;
 /// The kinds of work, each a struct of that name: plain data that begins with `Kept kept[kKeptCount]` and has
 /// `Term run(Vm& vm, bool stops)`. That does steps until the work is done, and gives its value or kRaised; with `stops` it gives kNone
 /// once the slice is over.
-#define LONALA_WORKS(X) X(EqualWork) X(CompareWork) X(SortWork) X(ProductWork) X(QuotientWork)
+#define LONALA_WORKS(X) \
+  X(EqualWork)          \
+  X(CompareWork)        \
+  X(SortWork) X(ProductWork) X(QuotientWork) X(PrintWork) X(ConvertWork) X(ConcatWork) X(WalkWork) X(ReadWork)
 enum class WorkKind : u32 {
 #define WORK(name) name,
   LONALA_WORKS(WORK)
@@ -69,6 +72,19 @@ Term work_do_at_once(Vm& vm, Work& work) {
   work_release(vm, work.kept, Work::kKeptCount);
   return value;
 }
+
+/// While it lives natives do their work at once: for one that goes on with what another gave.
+class AtOnce {
+ public:
+  explicit AtOnce(Vm& vm) : vm_(vm), stops_(vm.stops) { vm.stops = false; }
+  AtOnce(const AtOnce&) = delete;
+  AtOnce& operator=(const AtOnce&) = delete;
+  ~AtOnce() { vm_.stops = stops_; }
+
+ private:
+  Vm& vm_;
+  bool stops_;
+};
 
 /// Goes on with the work of the running process; as `work_do`.
 Term work_go_on(Vm& vm);

@@ -11,6 +11,7 @@
 #include "vm/lonala/namespaces.h"
 #include "vm/lonala/transactions.h"
 #include "vm/lonala/values.h"
+#include "vm/lonala/work.h"
 #include "vm/lonala/natives/natives.h"
 #include "vm/lonala/printer.h"
 #include "vm/lonala/reader.h"
@@ -90,6 +91,7 @@ Term native_NsList(Vm& vm, Args) {
   for (Term rest = window[0]; is_pair(rest); rest = tail(vm, rest)) {
     names = map_put(vm, names, namespace_record(vm, head(vm, rest)).name, head(vm, rest));
   }
+  const AtOnce at_once(vm);
   const Term keys[1] = {names};
   Term sorted_window[1] = {native_Keys(vm, Args{keys, 1})};
   Term sorted = native_Sort(vm, Args{sorted_window, 1});
@@ -192,30 +194,17 @@ Term native_SetVarMeta(Vm& vm, Args args) {
 
 Term native_ReadString(Vm& vm, Args args) {
   if (!is_string(vm, args[0])) return raise_type(vm, args, Atom::String);
-  Reader reader(vm, string_text(vm, args[0]));
-  Term form = kNil;
-  const Reader::Outcome outcome = reader.next(form);
-  charge(vm, reader.place().offset / kCharactersPerReduction);
-  switch (outcome) {
-    case Reader::Outcome::Form: return form;
-    case Reader::Outcome::Error: return kRaised;
-    case Reader::Outcome::End: break;
-  }
-  return raise(vm, Atom::UnexpectedEof,
-               {{Atom::Line, small(1)}, {Atom::Column, small(1)}, {Atom::Text, make_string(vm, "")}});
+  ReadWork work{};
+  work.text = args[0];
+  work.forms = kNone;
+  return work_do(vm, work);
 }
 Term native_ReadAll(Vm& vm, Args args) {
   if (!is_string(vm, args[0])) return raise_type(vm, args, Atom::String);
-  charge(vm, string_count(vm, args[0]) / kCharactersPerReduction);
-  Reader reader(vm, string_text(vm, args[0]));
-  Term list = kEmptyList;
-  Term form = kNil;
-  for (;;) {
-    const Reader::Outcome outcome = reader.next(form);
-    if (outcome == Reader::Outcome::Error) return kRaised;
-    if (outcome == Reader::Outcome::End) return reverse_list(vm, list);
-    list = make_pair(vm, form, list);
-  }
+  ReadWork work{};
+  work.text = args[0];
+  work.forms = kEmptyList;
+  return work_do(vm, work);
 }
 Term native_ReadFile(Vm& vm, Args args) {
   if (!is_string(vm, args[0])) return raise_type(vm, args, Atom::String);

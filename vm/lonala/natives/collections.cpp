@@ -1,6 +1,7 @@
 // vm/lonala/natives/collections.cpp — types and collections.
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "vm/lonala/binaries.h"
 #include "vm/lonala/collections/map.h"
 #include "vm/lonala/collections/rope.h"
@@ -8,6 +9,7 @@
 #include "vm/lonala/equality.h"
 #include "vm/lonala/literal_text.h"
 #include "vm/lonala/namespaces.h"
+#include "vm/lonala/natives/elements.h"
 #include "vm/lonala/natives/natives.h"
 #include "vm/lonala/number/number.h"
 
@@ -23,12 +25,8 @@ bool is_collection(const Vm& vm, Term term) {
          is_set(vm, term) || is_string(vm, term) || is_binary(vm, term);
 }
 
+/// Of anything but a list.
 u64 count_of(Vm& vm, Term term) {
-  if (is_list(term)) {
-    const u64 count = list_length(vm, term);
-    charge(vm, count / kWordsPerReduction);
-    return count;
-  }
   if (is_tuple(term)) return tuple_count(vm, term);
   if (is_vector(vm, term)) return vector_count(vm, term);
   if (is_map(vm, term) || is_set(vm, term)) return map_count(vm, term);
@@ -140,16 +138,22 @@ Term native_First(Vm& vm, Args args) {
   const Term x = args[0];
   if (is_pair(x)) return head(vm, x);
   if (!is_collection(vm, x)) return raise_type(vm, args, Atom::List);
-  if (x == kNil || count_of(vm, x) == 0) return kNil;
+  if (x == kNil || x == kEmptyList || count_of(vm, x) == 0) return kNil;
   if (is_tuple(x)) return tuple_at(vm, x, 0);
   if (is_vector(vm, x)) return vector_at(vm, x, 0);
   if (is_binary(vm, x)) return small(binary_bytes(vm, x)[0]);
-  return head(vm, list_of_collection(vm, x));
+  if (is_string(vm, x)) return character(base::decode_utf8(string_text(vm, x), 0).code_point);
+  Term first = kNone;
+  map_each(vm, x, [&](Term key, Term value) {
+    if (first == kNone) first = is_set(vm, x) ? key : make_tuple(vm, {key, value});
+  });
+  return first;
 }
 Term native_Rest(Vm& vm, Args args) {
   const Term x = args[0];
   if (is_pair(x)) return tail(vm, x);
   if (!is_collection(vm, x)) return raise_type(vm, args, Atom::List);
+  if (is_long(vm, x)) return convert_in_steps(vm, x, Making::Kind::Rest);
   const Term list = list_of_collection(vm, x);
   return is_pair(list) ? tail(vm, list) : kEmptyList;
 }
@@ -202,24 +206,20 @@ Term native_SetHas(Vm& vm, Args args) {
   return boolean(map_get(vm, args[0], args[1]) != kNone);
 }
 Term native_Count(Vm& vm, Args args) {
+  if (is_list(args[0])) return count_list_in_steps(vm, args[0]);
   if (!is_collection(vm, args[0])) return raise_type(vm, args, Atom::List);
   return small(static_cast<i64>(count_of(vm, args[0])));
 }
 Term native_IsEmpty(Vm& vm, Args args) {
   if (!is_collection(vm, args[0])) return raise_type(vm, args, Atom::List);
-  return boolean(!is_pair(args[0]) && count_of(vm, args[0]) == 0);
+  return boolean(is_list(args[0]) ? args[0] == kEmptyList : count_of(vm, args[0]) == 0);
 }
 Term native_Nth(Vm& vm, Args args) {
   const Term x = args[0];
   u64 index = 0;
   if (!index_argument(vm, args, 1, index)) return kRaised;
   const Term missing = args.count == 3 ? args[2] : kNil;
-  if (is_list(x)) {
-    Term list = x;
-    Visited visited(vm);
-    for (; is_pair(list) && index > 0; --index, ++visited.words) list = tail(vm, list);
-    return is_pair(list) ? head(vm, list) : missing;
-  }
+  if (is_list(x)) return nth_of_list_in_steps(vm, x, index, missing);
   if (is_tuple(x)) {
     const u64 count = tuple_count(vm, x);
     if (index < count) return tuple_at(vm, x, index);
@@ -233,9 +233,11 @@ Term native_Nth(Vm& vm, Args args) {
   if (is_string(vm, x)) {
     if (index >= string_count(vm, x)) return missing;
     if (string_is_ascii(vm, x)) return character(static_cast<u8>(string_text(vm, x)[index]));
-    Term list = list_of_collection(vm, x);
-    for (; index > 0; --index) list = tail(vm, list);
-    return head(vm, list);
+    const std::string_view text = string_text(vm, x);
+    u64 at = 0;
+    for (; index > 0; --index) at += base::decode_utf8(text, at).length;
+    charge(vm, at / kBytesPerReduction);
+    return character(base::decode_utf8(text, at).code_point);
   }
   return raise_type(vm, args, Atom::List);
 }
@@ -248,12 +250,14 @@ Term native_Get(Vm& vm, Args args) {
 }
 Term native_Keys(Vm& vm, Args args) {
   if (args[0] != kNil && !is_map(vm, args[0])) return raise_type(vm, args, Atom::Map);
+  if (is_long(vm, args[0])) return convert_in_steps(vm, args[0], Making::Kind::List, 0, Parts::Keys);
   Term list = kEmptyList;
   if (args[0] != kNil) map_each(vm, args[0], [&](Term key, Term) { list = make_pair(vm, key, list); });
   return reverse_list(vm, list);
 }
 Term native_Vals(Vm& vm, Args args) {
   if (args[0] != kNil && !is_map(vm, args[0])) return raise_type(vm, args, Atom::Map);
+  if (is_long(vm, args[0])) return convert_in_steps(vm, args[0], Making::Kind::List, 0, Parts::Values);
   Term list = kEmptyList;
   if (args[0] != kNil) map_each(vm, args[0], [&](Term, Term value) { list = make_pair(vm, value, list); });
   return reverse_list(vm, list);
@@ -298,20 +302,27 @@ Term native_ListOf(Vm& vm, Args args) {
   return list;
 }
 Term native_ToList(Vm& vm, Args args) {
+  if (!is_list(args[0]) && is_long(vm, args[0])) return convert_in_steps(vm, args[0], Making::Kind::List);
   const Term list = list_of_collection(vm, args[0]);
   return list == kNone ? raise_type(vm, args, Atom::List) : list;
 }
 Term native_ToTuple(Vm& vm, Args args) {
+  if (is_long(vm, args[0])) return convert_in_steps(vm, args[0], Making::Kind::Tuple);
   const Term list = list_of_collection(vm, args[0]);
   return list == kNone ? raise_type(vm, args, Atom::List) : tuple_of_list(vm, list);
 }
 Term native_ToVector(Vm& vm, Args args) {
   if (!is_collection(vm, args[0])) return raise_type(vm, args, Atom::List);
+  if (is_long(vm, args[0])) return convert_in_steps(vm, args[0], Making::Kind::Vector);
   Scratch<Term> elements(vm);
   if (!gather(vm, args[0], elements)) return kRaised;
   return make_vector(vm, elements.data(), elements.size());
 }
 Term native_Reverse(Vm& vm, Args args) {
+  if (is_long(vm, args[0])) {
+    using enum Making::Kind;
+    return convert_in_steps(vm, args[0], is_tuple(args[0]) ? Tuple : is_vector(vm, args[0]) ? Vector : List, 1);
+  }
   const Term list = list_of_collection(vm, args[0]);
   if (list == kNone) return raise_type(vm, args, Atom::List);
   const Term turned = reverse_list(vm, list);
@@ -324,6 +335,9 @@ Term native_Reverse(Vm& vm, Args args) {
   return turned;
 }
 Term native_TemplateConcat(Vm& vm, Args args) {
+  for (u32 i = 0; i < args.count; ++i) {
+    if (is_long(vm, args[i])) return concat_in_steps(vm, args);
+  }
   Term out = kEmptyList;
   for (u32 i = args.count; i > 0; --i) {
     Term piece = list_of_collection(vm, args[i - 1]);
@@ -337,6 +351,7 @@ Term native_TemplateConcat(Vm& vm, Args args) {
   return out;
 }
 Term native_TemplateMap(Vm& vm, Args args) {
+  if (is_list(args[0]) && is_long(vm, args[0])) return convert_in_steps(vm, args[0], Making::Kind::Map);
   Term map = kEmptyMap;
   Term list = args[0];
   for (; is_pair(list) && is_pair(tail(vm, list)) && map != kRaised; list = tail(vm, tail(vm, list))) {
@@ -345,6 +360,7 @@ Term native_TemplateMap(Vm& vm, Args args) {
   return is_pair(list) ? raise_args(vm, Atom::Badarg, args) : map;
 }
 Term native_TemplateSet(Vm& vm, Args args) {
+  if (is_long(vm, args[0])) return convert_in_steps(vm, args[0], Making::Kind::Set);
   Term set = kEmptySet;
   for (Term list = list_of_collection(vm, args[0]); is_pair(list) && set != kRaised; list = tail(vm, list)) {
     if (map_get(vm, set, head(vm, list)) == kNone) set = map_put(vm, set, head(vm, list), kNil);

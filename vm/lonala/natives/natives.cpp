@@ -78,6 +78,7 @@ Term call_native(Vm& vm, u32 index, Args args) {
   vm.stops = process.nested == 0;
   const Term result = native.run(vm, args);
   vm.stops = false;
+  ASSERT((process.marks & kAtWork) == 0 || result == kRaised);  // nobody went on with what a native in the middle gave
   process.fuel -= native.cost;
   made_end(vm);
   vm.made = outer;

@@ -7,6 +7,7 @@
 #include "vm/lonala/equality.h"
 #include "vm/lonala/natives/natives.h"
 #include "vm/lonala/number/binary_float.h"
+#include "vm/lonala/printer.h"
 
 #include "base/enforce.h"
 
@@ -394,9 +395,7 @@ Term native_DigitsOf(Vm& vm, Args args) {
   if (!integer_argument(vm, args, 0) || !count_argument(vm, args, 1, base)) return kRaised;
   const Integer value(vm, args[0]);
   if (value.negative || base < 2 || base > 36) return raise_args(vm, Atom::Badarg, args);
-  Text out(vm);
-  number::print_magnitude(vm, out, value.magnitude(), static_cast<u32>(base));
-  return out.failed() ? raise_oom(vm, out.size() / 8) : make_string(vm, out.view());
+  return digits_string(vm, args[0], static_cast<u32>(base));
 }
 /// (exact* x): the same value without a float; NaN and infinities are refused.
 Term native_ExactOf(Vm& vm, Args args) {

@@ -1,6 +1,7 @@
-// vm/lonala/natives/sort.h — sorting, and making vectors of many elements, in steps (work.h).
+// vm/lonala/natives/sort.h — sorting in steps (work.h).
 #pragma once
 #include "vm/lonala/equality.h"
+#include "vm/lonala/natives/elements.h"
 
 namespace lonala {
 
@@ -9,13 +10,13 @@ struct SortWork {
   static constexpr WorkKind kKind = WorkKind::SortWork;
   static constexpr u32 kKeptCount = 3;
   enum class Phase : u64 { Gather, Merge, Make };
-  Kept kept[kKeptCount];  // the elements; as many places; what is compared later
+  Kept kept[kKeptCount];  // the elements; as many places; what is compared later, then the leaves of a vector
   Comparison comparison;
   u64 comparing;  // two elements
-  Term collection;
-  Term rest;  // of a list, or the list under construction
+  Gathering gathering;
+  Making making;
   Phase phase;
-  u64 done;     // elements of this phase
+  u64 done;     // elements of the runs being written
   u64 width;    // of the runs that are merged
   u64 left;     // the next of the one run
   u64 right;    // and of the other
@@ -24,9 +25,7 @@ struct SortWork {
   Term run(Vm& vm, bool stops);
 
  private:
-  bool gather(Vm& vm, bool stops);
   bool merge(Vm& vm, bool stops);
-  Term make(Vm& vm, bool stops);
 };
 
 }  // namespace lonala

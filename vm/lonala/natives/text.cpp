@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "vm/lonala/binaries.h"
 #include "vm/lonala/literal_text.h"
+#include "vm/lonala/natives/elements.h"
 #include "vm/lonala/natives/natives.h"
 #include "vm/lonala/number/number.h"
 #include "vm/lonala/printer.h"
@@ -60,11 +61,7 @@ Term map_ascii(Vm& vm, Args args, bool up) {
 
 }  // namespace
 
-Term native_Str(Vm& vm, Args args) {
-  Text out(vm);
-  for (u32 i = 0; i < args.count; ++i) display(vm, out, args[i]);
-  return finish_text(vm, out);
-}
+Term native_Str(Vm& vm, Args args) { return display_string(vm, args); }
 Term native_PrintString(Vm& vm, Args args) { return print_string(vm, args[0]); }
 Term native_Subs(Vm& vm, Args args) {
   if (!text_argument(vm, args, 0)) return kRaised;
@@ -82,16 +79,8 @@ Term native_Subs(Vm& vm, Args args) {
 }
 Term native_Join(Vm& vm, Args args) {
   if (!text_argument(vm, args, 0)) return kRaised;
-  Term list = list_of_collection(vm, args[1]);
-  if (list == kNone) return raise_type(vm, args, Atom::List);
-  Text out(vm);
-  bool first = true;
-  for (; is_pair(list); list = tail(vm, list)) {
-    if (!first) out.add(string_text(vm, args[0]));
-    first = false;
-    display(vm, out, head(vm, list));
-  }
-  return finish_text(vm, out);
+  const Term list = list_of_collection(vm, args[1]);
+  return list == kNone ? raise_type(vm, args, Atom::List) : join_string(vm, args[0], list);
 }
 Term native_FindString(Vm& vm, Args args) {
   if (!text_argument(vm, args, 0) || !text_argument(vm, args, 1)) return kRaised;
@@ -206,6 +195,9 @@ Term native_CodeOf(Vm& vm, Args args) {
 
 Term native_BinaryFrom(Vm& vm, Args args) {
   if (is_binary(vm, args[0])) return args[0];
+  if (!is_string(vm, args[0]) && is_long(vm, args[0])) {
+    return convert_in_steps(vm, args[0], Making::Kind::Binary);
+  }
   const Term list = is_string(vm, args[0]) ? kNone : list_of_collection(vm, args[0]);
   if (list == kNone) return raise_type(vm, args, Atom::List);
   const Term binary = make_binary_space(vm, list_length(vm, list));

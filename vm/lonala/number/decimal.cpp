@@ -224,7 +224,6 @@ void print_magnitude(Vm& vm, Text& out, Limbs limbs, u32 base, bool upper) {
   Scratch<u64> rest(vm);
   for (const u64 limb : limbs) rest.push(limb);
   if (rest.failed()) return;
-  charge(vm, rest.size() * rest.size() / kLimbProductsPerReduction);
   // Chunks of the largest power of the base that fits a limb.
   u64 chunk = base;
   u32 chunk_digits = 1;
