@@ -3,6 +3,7 @@
 
 #include "tests/lonala/test_machine.h"
 #include "vm/lonala/heap_check.h"
+#include "vm/lonala/process.h"
 #include "vm/lonala/usage.h"
 
 namespace {
@@ -74,18 +75,20 @@ TEST_CASE("a block that nobody owns is found", "[vm][lonala][usage]") {
 
 TEST_CASE("a reference to where an object was before a collection is found", "[vm][lonala][usage]") {
   Machine machine({}, u64{64} << 20);
-  REQUIRE(value_of(machine, "(do (garbage-collect :full) :done)") == ":done");
-  lonala::Process& process = *machine.vm.process;
-  const lonala::Term pair = lonala::make_pair(machine.vm, lonala::kNil, lonala::kNil);
-  const lonala::Term pending = process.pending;
+  lonala::Vm& vm = machine.vm;
+  REQUIRE(value_of(machine, "(def p (spawn (fn [] (let [x (range 9)] (receive :never x))))) (sleep 1)") == ":ok");
+  std::string early;
+  lonala::Process& process = *lonala::process_of(vm, machine.run("p", early).value);
+  REQUIRE(lonala::collect_waiting(vm, process));
+  REQUIRE(lonala::heap_problem(vm, process) == "");
+  const lonala::Term pair = lonala::refer(process.hp, lonala::Tag::Pair);  // behind the last object
+  vm.object(pair)[0] = vm.object(pair)[1] = lonala::kNil;
   process.pending = pair;
-  CHECK(lonala::heap_problem(machine.vm, process) == "");
-  process.hp -= 16;  // as if the block ended before it
-  CHECK(lonala::heap_problem(machine.vm, process) == "process: a word leads to no value");
+  CHECK(lonala::heap_problem(vm, process) == "process: a word leads to no value");
   process.hp += 16;
-  process.pending = pending;
-  machine.vm.object(pair)[1] = 0xEBEBEBEBEBEBEBEB;  // what a collection leaves behind
-  CHECK(lonala::heap_problem(machine.vm, process) == "block: an object leads to no value");
-  machine.vm.object(pair)[1] = lonala::refer(lonala::offset_of(pair), lonala::Tag::Forward);
-  CHECK(lonala::heap_problem(machine.vm, process) == "block: an object leads to no value");
+  CHECK(lonala::heap_problem(vm, process) == "");
+  vm.object(pair)[1] = 0xEBEBEBEBEBEBEBEB;  // what a collection leaves behind
+  CHECK(lonala::heap_problem(vm, process) == "block: an object leads to no value");
+  vm.object(pair)[1] = lonala::refer(process.heap_low, lonala::Tag::Forward);
+  CHECK(lonala::heap_problem(vm, process) == "block: an object leads to no value");
 }
