@@ -21,7 +21,8 @@ void message_free(Vm& vm, u64 offset) {
 
 Sent message_send(Vm& vm, Process& to, Term term, Bytebufs bytebufs, Acknowledge acknowledge) {
   // What lies in the receiver's own block needs no fragment, and is there when the receiver looks at it.
-  const bool waits = to.status == Status::Waiting && to.mailbox_count < kMessagesInBlockMax;
+  const bool waits = to.status == Status::Waiting && to.mailbox_count < kMessagesInBlockMax &&
+                     !PLANTED("lonala.fragment-missed");  // which needs fragments
   const u64 hp = to.hp;
   u64 fragments = 0;
   const Term copy = copy_to_fragment(vm, term, fragments, bytebufs, waits ? &to : nullptr);
