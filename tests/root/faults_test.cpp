@@ -140,6 +140,17 @@ TEST_CASE("what was refused leaves nothing behind", "[user][root][faults]") {
   }
 }
 
+TEST_CASE("whoever finds a capability gone goes on or says so, and nobody waits for what was not closed",
+          "[user][root][faults]") {
+  for (u64 seed = 1; seed <= 24; ++seed) {
+    CAPTURE(seed);
+    const Run struck = run("arm ipc.revoke-midway intensity=3\n", seed, 1 + seed % 3);
+    CAPTURE(struck.output);
+    CHECK(struck.outcome == sim::Outcome::Ended);
+    CHECK(struck.sound);
+  }
+}
+
 TEST_CASE("a lost answer of the root manager costs no program its memory nor its start", "[user][root][faults]") {
   for (u64 seed = 1; seed <= 12; ++seed) {
     for (const char* intensity : {"3", "4"}) {

@@ -24,7 +24,12 @@ template <class Method>
 bool ask(u32 slot, const typename Method::Request& request) {
   const Window scratch{kSlotCNode, kSlotScratch, 64};
   if (!copy(scratch, {kSlotGrants, slot, kCNodeRadix}, kernel::kRightsAll)) return false;
-  static_cast<void>(call<Method>(kSlotScratch, request));  // a file that cannot be reached needs nothing more
+  // A file that cannot be reached needs nothing more; but once is too little to know.
+  constexpr u32 kTriesMax = 4;
+  for (u32 tries = 0; tries < kTriesMax; ++tries) {
+    const auto reply = call<Method>(kSlotScratch, request);
+    if (reply.ok() || !(reply.error() == fs::ErrorCode::AccessRevoked)) break;
+  }
   remove(scratch);
   return true;
 }

@@ -52,13 +52,15 @@ fs::Result<typename Method::Reply> call(u64 slot, const typename Method::Request
   return reply.value();
 }
 
-/// The same for a request that changes nothing the second time: it is made again when its answer is lost.
+/// The same for a request that changes nothing the second time: it is made again when it or its answer is lost.
 template <class Method>
 fs::Result<typename Method::Reply> call_again(u64 slot, const typename Method::Request& request) {
   constexpr u32 kRepeatsMax = 16;
   for (u32 attempt = 0;; ++attempt) {
     auto reply = call<Method>(slot, request);
-    if (reply.ok() || !(reply.error() == fs::ErrorCode::ServerRestarted) || attempt == kRepeatsMax) return reply;
+    const bool is_lost = !reply.ok() && (reply.error() == fs::ErrorCode::ServerRestarted ||
+                                         reply.error() == fs::ErrorCode::AccessRevoked);
+    if (!is_lost || attempt == kRepeatsMax) return reply;
   }
 }
 

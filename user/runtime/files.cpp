@@ -194,9 +194,20 @@ Result<Fd> FileTable::open(std::string_view path, u16 flags, u16 mode, Fd lowest
   return fd;
 }
 
+/// A close that did not get to the server is made again: what stays open there is waited for by others.
+Result<void> FileTable::close_slot(u32 slot) {
+  for (u32 attempt = 0;; ++attempt) {
+    const auto closed = ask_slot<File::Close>(slot, {});
+    if (closed.ok()) return {};
+    const bool never_got_there =
+        closed.error() == ErrorCode::AccessRevoked && kernel::MessageInfo{sys::frame().info}.from_kernel();
+    if (!never_got_there || attempt == kRepeatsMax) return closed.error();
+  }
+}
+
 Result<void> FileTable::close(Fd fd) {
   const Descriptor open = *TRY(in_use(fd));
-  const auto closed = ask_slot<File::Close>(slot_of_descriptor(fd), {});
+  const auto closed = close_slot(slot_of_descriptor(fd));
   Names::remove_slot(slot_of_descriptor(fd));
   descriptors_[fd] = {};
   if (open.lost) return fs::fail(ErrorCode::ServerRestarted);
@@ -436,7 +447,7 @@ void FileTable::take_back(std::span<const schema::process::Copy> copies) {
   for (const schema::process::Copy& copy : copies) {
     if (copy.from < kSlotDescriptors || copy.from >= kSlotDescriptorsEnd) continue;
     // Only the holder that was added goes: the capability stays the parent's.
-    static_cast<void>(ask_slot<File::Close>(copy.from, {}));
+    static_cast<void>(close_slot(copy.from));
   }
 }
 

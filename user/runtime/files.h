@@ -111,6 +111,7 @@ class FileTable final : public FileHalf {
   }
   Result<void> reopen(Fd fd);
   bool server_is_there(Fd fd);
+  Result<void> close_slot(u32 slot);
   Result<Descriptor*> in_use(Fd fd);
   Fd end_of_table() const;
   Result<Fd> lowest_free(Fd lowest) const;

@@ -42,7 +42,8 @@ base::Allocator& Process::heap() { return state_.heap; }
 
 void Process::exit(u32 code) {
   if (state_.files != nullptr) state_.files->close_all();
-  static_cast<void>(call<Manager::Exit>(kSlotRoot, {.code = code & 255, .closed = true}));
+  // An answer says that the request never got there: none is made.
+  static_cast<void>(call_again<Manager::Exit>(kSlotRoot, {.code = code & 255, .closed = true}));
   UNREACHABLE("the manager does not answer an exit");
 }
 
