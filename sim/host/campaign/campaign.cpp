@@ -43,7 +43,7 @@ CampaignKey Campaign::key() const {
   if (const auto at = scenario.find(seed); at != std::string::npos) scenario.erase(at, seed.size());
   std::string options = "sched=" + options_.sched + " until=" + std::to_string(options_.until) +
                         " events-max=" + std::to_string(options_.events_max);
-  if (options_.blind) options += " blind";
+  if (options_.blind) options += kBlindOption;
   if (!options_.checks.empty()) options += std::string(kChecksOption) + options_.checks;
   return {.model = model_text(),
           .plan = case_.plan_id(),

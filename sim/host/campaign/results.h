@@ -27,6 +27,7 @@ struct CampaignKey {
   /// Hash of model, plan and options.
   std::string id() const;
 };
+constexpr std::string_view kBlindOption = " blind";     // before the checks
 constexpr std::string_view kChecksOption = " checks=";  // the last of the options; its value goes to the end
 
 /// Arms of runs whose outcome is known before; they are no part of what a campaign says.

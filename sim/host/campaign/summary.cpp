@@ -118,6 +118,7 @@ void read_clusters(Database& database, CampaignSummary& summary) {
       "= ? ORDER BY overrides <> '', seed LIMIT 1");
   const auto at = summary.options.find(kChecksOption);
   const std::string checks = at == std::string::npos ? "" : summary.options.substr(at + kChecksOption.size());
+  const bool blind = std::string_view(summary.options).substr(0, at).ends_with(kBlindOption);
   while (clusters.step()) {
     ClusterSummary cluster{.id = clusters.text(0),
                            .property = clusters.text(1),
@@ -135,10 +136,13 @@ void read_clusters(Database& database, CampaignSummary& summary) {
       cluster.verdict = first.text(2);
       cluster.events = first.number(3);
       cluster.virtual_ns = first.number(4);
-      cluster.reproduction = reproduction_of(
-          summary.scenario,
-          {.seed = cluster.first_seed, .sched = first.text(5), .overrides = first.text(1), .checks = checks},
-          bug_of(summary.model));
+      cluster.reproduction = reproduction_of(summary.scenario,
+                                             {.seed = cluster.first_seed,
+                                              .sched = first.text(5),
+                                              .overrides = first.text(1),
+                                              .checks = checks,
+                                              .blind = blind},
+                                             bug_of(summary.model));
     }
     first.reset();
     summary.clusters.push_back(std::move(cluster));
