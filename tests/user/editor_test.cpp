@@ -152,6 +152,29 @@ TEST_CASE("typed text is shown and edited in place", "[editor]") {
   CHECK(s.editor.text() == "hello<");
 }
 
+TEST_CASE("output that did not end its row stays above the prompt", "[editor]") {
+  for (const u32 columns : {4u, 9u, 80u}) {
+    for (const std::string before : {"", "abc", "a row and the beginning of another"}) {
+      CAPTURE(columns, before);
+      TestHeap heap;
+      base::Vector<base::String> history{heap};
+      Words words{heap};
+      Editor editor{heap, history, words};
+      Screen screen{columns};
+      screen.feed(before);
+      const u64 last = screen.row;
+      base::String out(heap);
+      editor.begin("$ ", columns, out);
+      screen.feed(out);
+      const u64 row = before.empty() ? 0 : last + 1;
+      CHECK(screen.row == row);
+      CHECK(screen.column == 2);
+      CHECK(screen.line(row) == "$ ");
+      if (!before.empty()) CHECK(screen.line(last).starts_with(before.substr(last * columns) + "%"));
+    }
+  }
+}
+
 TEST_CASE("words and line ends can be taken and put back", "[editor]") {
   Session s;
   s.type("one two three\x17");

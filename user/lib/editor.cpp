@@ -46,7 +46,15 @@ void Editor::begin(std::string_view prompt, u32 columns, base::String& out) {
   columns_ = std::max(columns, 2u);
   at_ = {};
   painted_ = false;
+  take_row(out);
   redraw(out);
+}
+
+/// What a program wrote last may not have ended its row, and where it left the cursor only the terminal knows. A mark and
+/// blanks that fill one row wrap into the next behind such output, and are painted over where the row was empty.
+void Editor::take_row(base::String& out) const {
+  out.append("\x1B[7m%\x1B[0m");
+  for (u32 i = 1; i < columns_; ++i) out.push(' ');
 }
 
 /// Columns of the prompt's last line, escape sequences not counted.

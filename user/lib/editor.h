@@ -48,7 +48,7 @@ class Editor {
         shown_(heap),
         pens_(heap) {}
 
-  /// A new line: draws the prompt. `columns` ≥ 2 is the terminal's width.
+  /// A new line: draws the prompt, in a row of its own. `columns` ≥ 2 is the terminal's width.
   void begin(std::string_view prompt, u32 columns, base::String& out);
   /// One byte from the terminal.
   Outcome byte(u8 byte, base::String& out);
@@ -76,6 +76,7 @@ class Editor {
     u32 row = 0;
     u32 column = 0;
   };
+  void take_row(base::String& out) const;
   void redraw(base::String& out);
   void paint_prompt(base::String& out);
   void paint_text(u64 from, u64 partner, base::String& out);
