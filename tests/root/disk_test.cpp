@@ -233,6 +233,14 @@ TEST_CASE("what fails for a moment or is late is done again, and told by nothing
   }
 }
 
+TEST_CASE("dd with conv=fsync waits for a flush, and fails with it", "[user][disk][faults]") {
+  const std::string copies = "echo -n kept | dd conv=notrunc,fsync of=" + kData + " 2> /dev/null; echo $?\n";
+  const std::string out = Lab(copies + copies + "grep -o 'FLUSHES=[0-9]*' /dev/disk/root/info\n", {disk("root")}, 1,
+                              "arm disk.failed-flush ratio=1/1 at-most=1 dropped=0\n")
+                              .end();
+  CHECK(out == "1\n0\nFLUSHES=2\n");
+}
+
 TEST_CASE("a flush that failed is told to each open of that time, once", "[user][disk][faults]") {
   const std::string out =
       Lab(put("kept", 0) + "exec 3< " + kData + " 4< " + kData + "; head -c 2 <&3; head -c 2 <&4\n" +

@@ -24,6 +24,7 @@ struct Copy {
   bool keep = false;   // conv=notrunc
   bool pad = false;    // conv=sync
   bool go_on = false;  // conv=noerror
+  bool lasts = false;  // conv=fsync
 };
 
 bool take_conversions(Tool& tool, std::string_view list, Copy& copy) {
@@ -37,6 +38,8 @@ bool take_conversions(Tool& tool, std::string_view list, Copy& copy) {
       copy.pad = true;
     } else if (word == "noerror") {
       copy.go_on = true;
+    } else if (word == "fsync") {
+      copy.lasts = true;
     } else {
       tool.bad_use("unknown conversion: {}", word);
       return false;
@@ -81,8 +84,9 @@ bool take_operands(Tool& tool, Copy& copy) {
 
 i32 dd_main(Process& process) {
   Tool tool(process,
-            "usage: dd [if=FILE] [of=FILE] [bs=SIZE] [count=N] [skip=N] [seek=N] [conv=notrunc,sync,noerror]\n"
-            "  skip, seek  blocks of the input, of the output, passed over");
+            "usage: dd [if=FILE] [of=FILE] [bs=SIZE] [count=N] [skip=N] [seek=N] [conv=notrunc,sync,noerror,fsync]\n"
+            "  skip, seek  blocks of the input, of the output, passed over\n"
+            "  conv=fsync  at the end, waits until what was written survives a power cut");
   Copy copy;
   const auto words = tool.args();
   if (words.size() == 2 && words[1] == "--help") {
@@ -156,6 +160,10 @@ i32 dd_main(Process& process) {
     (size == copy.block_bytes ? whole_out : part_out) += 1;
     bytes += size;
     process.work(size / 64 + 1);
+  }
+  if (copy.lasts) {
+    const auto synced = process.sync(out);
+    if (!synced.ok()) tool.error(out_name, synced.error());
   }
   const u64 elapsed_ms = (process.uptime_ns() - start_ns) / 1'000'000;
   Output err(process, kStderr);
