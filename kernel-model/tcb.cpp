@@ -321,6 +321,21 @@ Result<Step> inspect(Kernel& kernel, Invocation& call, Ref<Tcb> target) {
   return Step::Done;
 }
 
+/// Bit 0 of the first word, an extension, asks how far the thread had come: afterwards it is inactive, and before, what it
+/// calls may go on to receive its request.
+Result<Step> suspend(Kernel& kernel, Invocation& call, Ref<Tcb> target) {
+  const Tcb& thread = kernel.at(target);
+  const bool tells = call.length >= 1 && (argument(kernel, call, 0) & 1) != 0;
+  if (tells) {
+    if (target == call.caller) return illegal_operation();
+    put_result(kernel, call, 0, static_cast<u64>(thread.state));
+    put_result(kernel, call, 1, thread.frame.pending);
+    put_result(kernel, call, 2, thread.fault.type);
+  }
+  ipc::suspend(kernel, target);
+  return Step::Done;
+}
+
 Result<Step> dispatch(Kernel& kernel, Invocation& call) {
   const Ref<Tcb> target{call.cap.object};
   switch (static_cast<Invoke>(call.label)) {
@@ -334,7 +349,7 @@ Result<Step> dispatch(Kernel& kernel, Invocation& call) {
     case Invoke::TcbSetTimeoutEndpoint: return set_timeout_endpoint(kernel, call);
     case Invoke::TcbSetIpcBuffer: return set_ipc_buffer(kernel, call);
     case Invoke::TcbSetSpace: return set_space(kernel, call);
-    case Invoke::TcbSuspend: ipc::suspend(kernel, target); return Step::Done;
+    case Invoke::TcbSuspend: return suspend(kernel, call, target);
     case Invoke::TcbResume: ipc::resume(kernel, target); return Step::Done;
     case Invoke::TcbBindNotification:
       if (call.extra_count < 1) return truncated_message();

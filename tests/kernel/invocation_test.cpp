@@ -264,6 +264,28 @@ TEST_CASE("TcbInspect tells state, place, core and what a thread waits at; it ch
   CHECK(facts(low) == is(ThreadState::Restart, ThreadPlace::Queued, 0, 0));
 }
 
+TEST_CASE("TcbSuspend tells how far the system call had come that it ends", "[kernel][invocation]") {
+  Lab lab(free_options(2));
+  const Cptr endpoint = lab.endpoint();
+  const auto suspend = [&](const Thread& thread) { return lab.invoke(thread.tcb, Invoke::TcbSuspend, {1}).words; };
+  const auto was = [](ThreadState state, u64 in_call) { return Words{static_cast<u64>(state), in_call, 0}; };
+  Thread& unheard = lab.thread({.core = 1});
+  unheard.later(call(endpoint));
+  lab.settle();
+  CHECK(suspend(unheard) == was(ThreadState::BlockedOnSend, 1));
+  CHECK(suspend(unheard) == was(ThreadState::Inactive, 1));  // it would call again
+  Thread& server = lab.thread();
+  server.later(recv(endpoint, lab.reply()));
+  Thread& heard = lab.thread();
+  heard.later(call(endpoint));
+  lab.settle();
+  CHECK(suspend(heard) == was(ThreadState::BlockedOnReply, 1));
+  Thread& spins = lab.thread({.core = 1});
+  spins.later(spin());
+  lab.run(us(500));
+  CHECK(suspend(spins) == was(ThreadState::Running, 0));
+}
+
 TEST_CASE("CNodeInspect tells what is in a slot, and nothing of an empty one", "[kernel][invocation]") {
   Lab lab;
   const Cptr endpoint = lab.endpoint();

@@ -145,6 +145,7 @@ class Manager {
   void release(ProcessRecord& record);
   /// The process's threads stop now; its status is told once what has to be printed is.
   void terminate(ProcessRecord& record, u32 code, u32 note, std::string_view cause, bool files_closed);
+  void end_thread(const ProcessRecord& record, u32 tcb, u32 buffer);
   Result<Answer> wait(ProcessRecord& record, const schema::process::Process::Wait::Request& request);
   void stop(ProcessRecord& record, u32 note);
   /// Stops its thread without a word to anybody, as if it had got stuck; `resume` and its end undo it.

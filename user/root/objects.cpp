@@ -66,6 +66,12 @@ ThreadFacts inspect_thread(Cptr tcb) {
   return {.state = words[0], .place = words[1], .core = words[2], .waits_at = words[3]};
 }
 
+SuspendedThread suspend_thread(Cptr tcb) {
+  MUST_OK(sys::invoke(tcb, Invoke::TcbSuspend, {1}).ok());
+  const u64* const words = sys::frame().mr;
+  return {.state = words[0], .in_call = words[1] != 0, .faulted = words[2] != 0};
+}
+
 SlotFacts inspect_slot(Window slot) {
   if (!sys::invoke(slot.node, Invoke::CNodeInspect, {slot.slot, slot.depth}).ok()) return {};
   const u64* const words = sys::frame().mr;

@@ -64,6 +64,17 @@ struct ThreadFacts {
   u64 waits_at = 0;  // the object
 };
 ThreadFacts inspect_thread(Cptr tcb);
+/// How far a thread had come when it was suspended (TcbSuspend).
+struct SuspendedThread {
+  u64 state = 0;         // kernel::ThreadState
+  bool in_call = false;  // its last system call is not completed
+  bool faulted = false;
+  /// Whether the request of its last system call, a call of a server, has been received, answered or not.
+  bool has_delivered() const {
+    return !faulted && (!in_call || static_cast<kernel::ThreadState>(state) == kernel::ThreadState::BlockedOnReply);
+  }
+};
+SuspendedThread suspend_thread(Cptr tcb);
 /// What is in a slot (CNodeInspect); all 0 if nothing is.
 struct SlotFacts {
   u64 type = 0;  // kernel::CapType

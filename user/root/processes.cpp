@@ -274,6 +274,18 @@ Result<void> Manager::wire(ProcessRecord& record, i32 core) {
 
 // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+/// An open is counted at its server, by holders that it cannot tell apart: closed once too often, it is closed for a
+/// process that still has it. A File whose server has the thread's request to close it is not left to be closed.
+void Manager::end_thread(const ProcessRecord& record, u32 tcb, u32 buffer) {
+  const SuspendedThread thread = suspend_thread(tcb);
+  const kernel::IpcBuffer& shared = buffer_at(buffer);
+  const u64 slot = shared.reserved[kSharedClosing];
+  if (slot < kSlotDescriptors || slot >= kSlotDescriptorsEnd) return;
+  const bool is_asking = shared.user_data == slot;  // else it has its answer and removes the capability
+  if (is_asking && !thread.has_delivered()) return;
+  remove(slot_in(record, static_cast<u32>(slot)));
+}
+
 void Manager::terminate(ProcessRecord& record, u32 code, u32 note, std::string_view cause, bool files_closed) {
   if (record.state == ProcessState::Ending || record.state == ProcessState::Zombie) return;
   record.end.code = code;
@@ -287,13 +299,11 @@ void Manager::terminate(ProcessRecord& record, u32 code, u32 note, std::string_v
   const bool never_ran = !record.resumed;
   record.state = ProcessState::Ending;
   for (const ThreadObjects& thread : record.objects.threads) {
-    MUST_OK(sys::invoke(thread.tcb, sys::Invoke::TcbSuspend, {}).ok());
+    end_thread(record, thread.tcb, thread.buffer);
   }
   // The callers go, the Reply objects are free again.
   while (!record.waits.empty()) free_replies_.push_back(record.waits.take_back().reply);
-  if (!files_closed) {
-    MUST_OK(sys::invoke(record.objects.slots + kObjectTcb, sys::Invoke::TcbSuspend, {}).ok());
-  }
+  if (!files_closed) end_thread(record, record.objects.slots + kObjectTcb, record.objects.buffer);
   const u32 pending = files_closed || never_ran ? 0 : static_cast<u32>(buffer_of(record).user_data);
   if (pending != 0) {
     MARK("process.ended-in-call");

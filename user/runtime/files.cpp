@@ -207,8 +207,12 @@ Result<void> FileTable::close_slot(u32 slot) {
 
 Result<void> FileTable::close(Fd fd) {
   const Descriptor open = *TRY(in_use(fd));
-  const auto closed = close_slot(slot_of_descriptor(fd));
-  Names::remove_slot(slot_of_descriptor(fd));
+  const u32 slot = slot_of_descriptor(fd);
+  // The manager knows the slots of the first thread only; one that closes its copy for the process says so itself.
+  if (state_.first == nullptr) sys::buffer().reserved[kSharedClosing] = slot;
+  const auto closed = close_slot(slot);
+  Names::remove_slot(slot);
+  if (state_.first == nullptr) sys::buffer().reserved[kSharedClosing] = 0;
   descriptors_[fd] = {};
   if (open.lost) return fs::fail(ErrorCode::ServerRestarted);
   // An open that its server ended before, or that a restart ended, is closed all the same.

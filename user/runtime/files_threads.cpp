@@ -43,8 +43,10 @@ void FileTable::give_back(Fd fd) {
 }
 
 Result<void> FileTable::close_borrowed(Fd fd) {
+  sys::buffer().reserved[kSharedClosing] = slot_of_descriptor(fd);
   const Result<void> closed = close(fd);
   sys::invoke(kSlotFirst, sys::Invoke::CNodeDelete, {slot_of_descriptor(fd), kCNodeRadix});
+  sys::buffer().reserved[kSharedClosing] = 0;
   process_table().descriptors_[fd] = {};
   return closed;
 }

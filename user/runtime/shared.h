@@ -29,6 +29,9 @@ constexpr u32 kSharedPending = 0;
 constexpr u32 kSharedNamespaceVersion = 1;
 /// `reserved[kSharedFilesMax]`: descriptors are smaller than this; 0: as many as a process may have.
 constexpr u32 kSharedFilesMax = 2;
+/// `reserved[kSharedClosing]`: the slot of the File that is being closed, from before the request until the slot is empty;
+/// 0: none. Of a thread that is ended meanwhile the manager closes the File only if its server has no request to do so.
+constexpr u32 kSharedClosing = 3;
 
 // ── Badges of a process's own notification (kSlotNotification) ───────────────────────────────────────────────
 constexpr u64 kSignalNote = 1;               // look at kSharedPending
