@@ -53,6 +53,7 @@ void arm(u32 slot, u64 due_ns) {
 void worker_main(const u64 (&)[8]) {
   for (bool lost = false;;) {
     const auto reply = call<schema::process::Worker::Next>(kSlotRoot, {.again = lost});
+    if (!reply.ok() && reply.error() == fs::ErrorCode::AccessRevoked) continue;  // nobody was asked
     lost = !reply.ok() && reply.error() == fs::ErrorCode::ServerRestarted;
     if (lost) continue;
     ASSERT(reply.ok());
