@@ -410,6 +410,23 @@ TEST_CASE("an append that was sent twice is seen", "[judge]") {
   CHECK(checked.violations[0].text.find("read f \"0\" \"100\" → ok \"one two two \"") != std::string::npos);
 }
 
+TEST_CASE("a sync keeps what was answered before it, and a crash takes the rest", "[judge]") {
+  const auto model = model_named("register");
+  for (const bool synced : {true, false}) {
+    History history("store");
+    history.end(history.begin({"a", "write", "x", {"new"}, false}), Ending::Ok, {});
+    const u64 sync = history.begin({"a", "sync", "x", {}, false});
+    if (synced) history.make_durable(sync);
+    history.end(sync, Ending::Ok, {});
+    history.crash();
+    history.crash();  // a node and its disks: nothing was asked between
+    CHECK(history.crashes().size() == 1);
+    done(history, "b", "read", {}, {});
+    CHECK(check(history, *model, {.buffered = true}).judgement == (synced ? Judgement::Violated : Judgement::Ok));
+    CHECK(check(history, *model).judgement == Judgement::Violated);
+  }
+}
+
 TEST_CASE("what was acknowledged as durable is there after healing", "[judge]") {
   const auto model = model_named("kv");
   for (const bool durable : {true, false}) {

@@ -179,6 +179,24 @@ TEST_CASE("a recording holds what the disks of its scenario held at the start, a
   CHECK(text_of(again.report.root) == text_of(made.report.root));
 }
 
+TEST_CASE("a buffered history has the same verdict when its recording is replayed", "[scenario][replay][history]") {
+  const std::string held = cli_lab::read_file(ORRERY_SOURCE_DIR "/tests/planted/disk-register.lua");
+  std::string failed = held;
+  failed.replace(failed.find(", buffered = true"), 17, "");
+  for (const std::string& text : {held, failed}) {
+    const Made made = record({.seed = 1}, text);
+    CHECK(made.report.verdict == (text == held ? Verdict::Held : Verdict::Failed));
+    scenario::Recorded recorded = case_of(made.recording);
+    REQUIRE(recorded.error == "");
+    const scenario::Rerun again = scenario::run_again(recorded, made.recording);
+    CHECK(!again.replayed.divergence);
+    CHECK(again.replayed.ended);
+    CHECK(text_of(again.report.root) == text_of(made.report.root));
+    REQUIRE(again.report.finding.has_value() == made.report.finding.has_value());
+    if (again.report.finding) CHECK(again.report.finding->details == made.report.finding->details);
+  }
+}
+
 TEST_CASE("a scenario's recording is small and holds no path of the host", "[scenario][replay][privacy]") {
   const Folder folder;
   folder.write("pauses.lua", kPauses);

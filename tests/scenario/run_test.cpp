@@ -230,6 +230,28 @@ TEST_CASE("histories of clients are judged", "[scenario][history]") {
   CHECK(held.notes == "10\n");
 }
 
+TEST_CASE("a power cut may take back what a buffered history has not synced", "[scenario][history][disk]") {
+  std::ifstream file(ORRERY_SOURCE_DIR "/tests/planted/disk-register.lua");
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  CHECK(run(text).report.verdict == Verdict::Held);
+  std::string strict = text;
+  strict.replace(strict.find(", buffered = true"), 17, "");
+  const Ran lost = run(strict);
+  REQUIRE(lost.report.verdict == Verdict::Failed);
+  CHECK(lost.report.finding->property == "h.linearizable");
+  // Judged so without being declared so: what was acknowledged was durable, only what nobody answered may go.
+  std::string judged = strict;
+  judged.replace(judged.find("h:check()"), 9, "h:check { linearizable = true, buffered = true }");
+  CHECK(run(judged).report.verdict == Verdict::Failed);
+}
+
+TEST_CASE("a history that is judged as buffered has to say where its data is", "[scenario][history]") {
+  const Ran ran = run(kHead + "s:node('b') local h = s:history('h', { model = 'register' })\n" +
+                      "s:finally(function() h:check { linearizable = true, buffered = true } end)");
+  REQUIRE(ran.report.verdict == Verdict::Failed);
+  CHECK(ran.report.finding->details.find("history h: buffered: which node keeps the data") == 0);
+}
+
 TEST_CASE("every scenario of the folder holds on two seeds", "[scenario][examples]") {
   u64 count = 0;
   std::set<std::string> paths;

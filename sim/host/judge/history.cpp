@@ -58,7 +58,14 @@ void History::end(u64 operation, Ending ending, std::optional<std::string> resul
   ended.return_moment = moment;
 }
 
-void History::crash(Moment) {
+void History::make_durable(u64 operation) {
+  ASSERT(operation < operations_.size());
+  ASSERT(operations_[operation].returned == kNotReturned);
+  operations_[operation].request.durable = true;
+}
+
+void History::crash() {
+  if (!crashes_.empty() && crashes_.back() == order_) return;
   order_ += 1;
   crashes_.push_back(order_);
 }

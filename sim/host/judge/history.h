@@ -55,8 +55,10 @@ class History {
   u64 begin(Request request, Moment moment = {});
   /// Its answer. Not twice for one operation.
   void end(u64 operation, Ending ending, std::optional<std::string> result, Moment moment = {});
-  /// What serves the keys lost its volatile state.
-  void crash(Moment moment = {});
+  /// The operation is durable, which only its call has shown: to be said before its end.
+  void make_durable(u64 operation);
+  /// What serves the keys lost its volatile state. With nothing called or answered since the last crash it is the same.
+  void crash();
   /// Faults have ended and are repaired: durability is judged by what is read from here on.
   void heal();
 

@@ -82,6 +82,12 @@ int back_done(lua_State* state, int, lua_KContext) {
   return 1;
 }
 
+int back_synced(lua_State* state, int status, lua_KContext context) {
+  const int results = back_done(state, status, context);
+  if (results == 1) Program::of(state).stage->synced(client_of(state));
+  return results;
+}
+
 int back_text(lua_State* state, int, lua_KContext) {
   auto reader = reader_of(state);
   if (!succeeded(state, reader)) return 2;
@@ -154,7 +160,8 @@ int write_file(lua_State* state, u64 flags) {
     if (lua_toboolean(state, -1) != 0) flags |= schema::puppet::kSync;
     lua_pop(state, 1);
   }
-  return give(state, Draft(Order::WriteFile).text(path).text(text).number(flags), back_done);
+  return give(state, Draft(Order::WriteFile).text(path).text(text).number(flags),
+              (flags & schema::puppet::kSync) != 0 ? back_synced : back_done);
 }
 int me_write(lua_State* state) { return write_file(state, 0); }
 int me_append(lua_State* state) { return write_file(state, schema::puppet::kAppend); }
@@ -225,7 +232,7 @@ int file_seek(lua_State* state) {
               back_done);
 }
 int file_sync(lua_State* state) {
-  return give(state, Draft(Order::Sync).number(Program::object_at(state, 1)->index), back_done);
+  return give(state, Draft(Order::Sync).number(Program::object_at(state, 1)->index), back_synced);
 }
 int file_close(lua_State* state) {
   return give(state, Draft(Order::Close).number(Program::object_at(state, 1)->index), back_done);

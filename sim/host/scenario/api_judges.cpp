@@ -251,6 +251,16 @@ int declare_history(lua_State* state) {
   }
   std::string per;
   fields.text("per", per);
+  fields.flag("buffered", history.buffered);
+  if (fields.push("node")) {
+    const Object* node = Program::object_at(state, -1);
+    if (node != nullptr && node->type == ObjectType::Node) {
+      history.node = node->index;
+    } else if (node == nullptr || node->type != ObjectType::Unknown) {
+      fields.mistake("node", "a node is needed, for example node = a");
+    }
+    lua_pop(state, 1);
+  }
   fields.finish();
   history.per_key = !per.empty();
   program.plan.histories.push_back(std::move(history));
@@ -270,6 +280,7 @@ std::string text_argument(lua_State* state, int index) {
 int operation_done(lua_State* state, int, lua_KContext context) {
   Program& program = Program::of(state);
   const u32 history = Program::object_at(state, 1)->index;
+  const u32 client = Program::object_at(state, 2)->index;
   const int base = static_cast<int>(context >> 48);  // of the results
   const u64 operation = static_cast<u64>(context) & 0xFFFF'FFFF'FFFF;
   const int results = lua_gettop(state) - base;
@@ -289,7 +300,7 @@ int operation_done(lua_State* state, int, lua_KContext context) {
     has_value = true;
     value = text_argument(state, base + 1);
   }
-  program.stage->end_operation(history, operation, ending, has_value ? &value : nullptr);
+  program.stage->end_operation(history, client, operation, ending, has_value ? &value : nullptr);
   return results;
 }
 
@@ -380,9 +391,10 @@ constexpr Call kCalls[] = {
     {ObjectType::Scenario, "golden", "file, {events=pattern, seed}",
      "what consoles say, or the events of a pattern, is in the file; `orrery run --bless` writes it", kDeclare,
      declare_golden},
-    {ObjectType::Scenario, "history", "name, {model=name or {init, apply, reads}, per}",
-     "records operations of clients, judged by a model: one by name, or two functions of the file", kDeclare,
-     declare_history},
+    {ObjectType::Scenario, "history", "name, {model=name or {init, apply, reads}, per, buffered, node}",
+     "records operations of clients, judged by a model; with buffered a power cut of the node may take back what no "
+     "sync kept",
+     kDeclare, declare_history},
     {ObjectType::History, "write", "me, [key,] value, function() … end", "records a write that the function does",
      kClient, history_write},
     {ObjectType::History, "read", "me, [key,] function() … end", "records a read that the function does", kClient,

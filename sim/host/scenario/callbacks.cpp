@@ -15,6 +15,14 @@ class Entered {
   Phase before_;
 };
 
+/// Whether a node or one of its disks loses what it has not made durable.
+bool cuts_power(const base::Event& event) {
+  constexpr u64 kPowerCut = 2;
+  const auto kind = static_cast<base::EventKind>(event.kind);
+  return (kind == base::EventKind::WorldNodeDown && event.c == kPowerCut) ||
+         (kind == base::EventKind::DiskPower && event.a == 0);
+}
+
 }  // namespace
 
 void Runner::script_failed(const std::string& text) {
@@ -144,6 +152,11 @@ void Runner::see(const base::Event& event) {
     if (!golden.plan().events.empty() && golden.filter.matches(event)) golden.add_event(event);
   }
   if (!machine_->started()) return;  // while the world is made
+  if (cuts_power(event)) {
+    for (u64 i = 0; i < histories_.size(); ++i) {
+      if (program_->plan.histories[i].node + 1 == event.node) histories_[i]->crash();
+    }
+  }
   for (When& when : whens_) {
     if (!when.filter.matches(event) || when.left == 0 || is_over()) continue;
     if (phase_name_ != "safety" && phase_name_ != "warmup") continue;

@@ -64,7 +64,8 @@ void add_triggers(const Plan& plan, std::string& out) {
 
 void add_judges(const Plan& plan, std::string& out) {
   for (const HistoryPlan& history : plan.histories) {
-    out += "history " + history.name + ": model " + history.model + (history.per_key ? ", per key" : "") + "\n";
+    out += "history " + history.name + ": model " + history.model + (history.per_key ? ", per key" : "") +
+           (history.buffered ? ", buffered in " + plan.nodes[history.node].name : "") + "\n";
   }
   for (const PropertyPlan& property : plan.properties) {
     out += property.form + " " + quoted(property.name);

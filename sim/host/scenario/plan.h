@@ -104,6 +104,8 @@ struct HistoryPlan {
   int apply = kNoFunction;
   std::vector<std::string> reads;  // its operations that change nothing
   bool per_key = true;
+  bool buffered = false;  // what was answered is durable only by a sync
+  u32 node = ~u32{0};     // keeps the data: its power cuts take back; ~0: no single node could be meant
 };
 
 /// A file that a run is held against: what consoles said, or the events of a pattern.

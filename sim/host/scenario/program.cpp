@@ -347,12 +347,31 @@ void Program::check_patterns() {
   }
 }
 
+/// Which node a history's data is in, where that was not said: the only one with disks, or the only one at all.
+void Program::find_keepers() {
+  std::vector<u32> with_disks;
+  for (u32 i = 0; i < plan.nodes.size(); ++i) {
+    if (!plan.nodes[i].disks.empty()) with_disks.push_back(i);
+  }
+  for (HistoryPlan& history : plan.histories) {
+    if (history.node != ~u32{0}) continue;
+    if (with_disks.size() == 1) {
+      history.node = with_disks[0];
+    } else if (with_disks.empty() && plan.nodes.size() == 1) {
+      history.node = 0;
+    } else if (history.buffered) {
+      mistake(history.where, "history \"" + history.name + "\": buffered: " + kWhoKeeps);
+    }
+  }
+}
+
 void Program::run_file() {
   const Sources::File first = sources_.files[0];
   std::string error = box_.load(first.text, first.name);
   if (error.empty()) error = box_.call(0, 0);
   if (!error.empty() && mistakes.size() < kMistakesMax) add_error(error);
   check_patterns();
+  if (!plan.nodes.empty()) find_keepers();
   check_texts();
   if (mistakes.empty() && plan.name.empty()) {
     mistakes.push_back({{first.name, 1}, "nothing is declared: a file begins with local s = scenario(\"name\", {…})"});

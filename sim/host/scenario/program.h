@@ -92,6 +92,12 @@ std::string add_source(Sources& sources, const std::string& name, u64 bytes_max)
 
 class Program {
  public:
+  /// Of a buffered history without a node.
+  static constexpr const char* kWhoKeeps =
+      "which node keeps the data, whose power cuts may take it back? Only where one node has disks, or there is one at "
+      "all, "
+      "it need not be said: node = a";
+
   /// Runs the file; `sources` gets what it uses. Afterwards either `mistakes` says what is wrong or `plan` is whole.
   /// `called` is told of each function of the API that is called.
   Program(Sources& sources, u64 seed, std::function<void(const Call&)> called = {});
@@ -132,6 +138,7 @@ class Program {
   void run_file();
   void check_texts();
   void check_patterns();
+  void find_keepers();
   bool run_text(const Sources::File& file);
   void add_error(const std::string& text);
 

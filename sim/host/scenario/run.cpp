@@ -349,7 +349,8 @@ void Runner::attach() {
   const bool has_golden_text =
       std::any_of(goldens_.begin(), goldens_.end(), [](const Golden& golden) { return golden.plan().events.empty(); });
   if (listens || has_golden_text) machine.on_output = [this](u32 node, base::Bytes bytes) { take_output(node, bytes); };
-  if (!whens_.empty() || goldens_.size() > 0) machine.on_event = [this](const base::Event& event) { see(event); };
+  if (!whens_.empty() || !goldens_.empty() || !histories_.empty())
+    machine.on_event = [this](const base::Event& event) { see(event); };
   machine.on_fault = [this](const InjectRecord& record) {
     note_excuse(*machine_, record, excuses_);
     const std::string name(sim::name_of(record.fault));

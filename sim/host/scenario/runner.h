@@ -100,13 +100,15 @@ class Runner final : public Stage {
   bool client_running(u32) override { return phase_name_ != "end"; }
   base::Prng& client_random(u32 client) override { return clients_[client].random; }
   u64 next_unique(u32 client) override { return ++clients_[client].unique; }
-  void order(u32 client, std::string bytes) override { clients_[client].order = std::move(bytes); }
+  void order(u32 client, std::string bytes) override;
+  void synced(u32 client) override { clients_[client].synced = true; }
   std::string_view result(u32 client) override { return clients_[client].result; }
   void expect(u32 node, const std::string& text, u64 within_ns) override;
   std::string_view expected() override { return expected_; }
   u64 begin_operation(u32 history, u32 client, const std::string& name, const std::string& key,
                       const std::vector<std::string>& arguments) override;
-  void end_operation(u32 history, u64 operation, std::string_view ending, const std::string* result) override;
+  void end_operation(u32 history, u32 client, u64 operation, std::string_view ending,
+                     const std::string* result) override;
   u64 count_operations(u32 history, std::string_view client, std::string_view ending, bool in_liveness) override;
   void check_history(u32 history, const HistoryCheck& check) override;
 
@@ -119,6 +121,7 @@ class Runner final : public Stage {
     std::string order;
     std::string result;
     bool started = false;  // it has asked at least once
+    bool synced = false;   // since its operation began, and nothing was changed after that
   };
   struct Console {
     std::string text;  // the last of what came

@@ -1,6 +1,7 @@
 // sim/host/scenario/runner_stage.cpp — what the functions of a scenario see of the world and do to it.
 #include <algorithm>
 
+#include "schema/puppet.h"
 #include "sim/host/scenario/lua_model.h"
 #include "sim/host/scenario/runner.h"
 #include "sim/host/text.h"
@@ -148,6 +149,14 @@ void Runner::note(std::string_view text) {
   notes_.push_back(seconds(now_ns()) + " " + std::string(text));
 }
 
+void Runner::order(u32 client, std::string bytes) {
+  using schema::puppet::Order;
+  constexpr Order kChanges[] = {Order::Open, Order::Write, Order::WriteFile, Order::Remove, Order::Rename, Order::Run};
+  const auto order = static_cast<Order>(schema::puppet::Reader(base::bytes_of(bytes)).number());
+  if (std::find(std::begin(kChanges), std::end(kChanges), order) != std::end(kChanges)) clients_[client].synced = false;
+  clients_[client].order = std::move(bytes);
+}
+
 // ── Histories ────────────────────────────────────────────────────────────────────────────────────────────────
 
 u64 Runner::begin_operation(u32 history, u32 client, const std::string& name, const std::string& key,
@@ -157,14 +166,18 @@ u64 Runner::begin_operation(u32 history, u32 client, const std::string& name, co
   request.name = name;
   request.key = key;
   request.arguments = arguments;
+  request.durable = !program_->plan.histories[history].buffered;
+  clients_[client].synced = false;
   return histories_[history]->begin(std::move(request), {events(), now_ns()});
 }
 
-void Runner::end_operation(u32 history, u64 operation, std::string_view ending, const std::string* result) {
+void Runner::end_operation(u32 history, u32 client, u64 operation, std::string_view ending, const std::string* result) {
   const judge::Ending how = ending == "ok"     ? judge::Ending::Ok
                             : ending == "fail" ? judge::Ending::Fail
                                                : judge::Ending::Unknown;
   const std::optional<std::string> value = result != nullptr ? std::optional(*result) : std::nullopt;
+  const bool is_sync = histories_[history]->operations()[operation].request.name == "sync";
+  if (is_sync || clients_[client].synced) histories_[history]->make_durable(operation);
   histories_[history]->end(operation, how, value, {events(), now_ns()});
 }
 
@@ -177,12 +190,15 @@ u64 Runner::count_operations(u32 history, std::string_view client, std::string_v
 
 void Runner::check_history(u32 history, const HistoryCheck& check) {
   const HistoryPlan& plan = program_->plan.histories[history];
+  const bool buffered = plan.buffered || check.buffered;
+  if (buffered && plan.node == ~u32{0})
+    return script_failed("history " + plan.name + ": buffered: " + Program::kWhoKeeps);
   const bool is_own = plan.model == kOwnModel;
   const auto own = is_own ? std::make_unique<LuaModel>(*program_, plan) : nullptr;
   const std::unique_ptr<judge::Model> named = is_own ? nullptr : judge::model_named(plan.model);
   const judge::Model& model = is_own ? static_cast<const judge::Model&>(*own) : *named;
   judge::CheckOptions options{.linearizable = check.linearizable,
-                              .buffered = check.buffered,
+                              .buffered = buffered,
                               .durable = check.durable,
                               .read_your_writes = check.read_your_writes,
                               .monotonic_reads = check.monotonic_reads};

@@ -90,6 +90,8 @@ class Stage {
   virtual void order(u32 client, std::string bytes) = 0;
   /// What came of it, when the coroutine goes on.
   virtual std::string_view result(u32 client) = 0;
+  /// It was a sync, and it is done: the operation in progress is durable unless it changes more.
+  virtual void synced(u32 client) = 0;
   /// Waiting for console output: the callback's coroutine yields until it came or the time is over.
   virtual void expect(u32 node, const std::string& text, u64 within_ns) = 0;
   virtual std::string_view expected() = 0;  // what was seen; nothing: the time was over
@@ -104,8 +106,9 @@ class Stage {
   };
   virtual u64 begin_operation(u32 history, u32 client, const std::string& name, const std::string& key,
                               const std::vector<std::string>& arguments) = 0;
-  /// `ending`: ok fail unknown.
-  virtual void end_operation(u32 history, u64 operation, std::string_view ending, const std::string* result) = 0;
+  /// `ending`: ok fail unknown. `client` is whose operation it is.
+  virtual void end_operation(u32 history, u32 client, u64 operation, std::string_view ending,
+                             const std::string* result) = 0;
   virtual u64 count_operations(u32 history, std::string_view client, std::string_view ending, bool in_liveness) = 0;
   virtual void check_history(u32 history, const HistoryCheck& check) = 0;
 };
