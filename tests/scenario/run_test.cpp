@@ -236,13 +236,17 @@ TEST_CASE("a power cut may take back what a buffered history has not synced", "[
   CHECK(run(text).report.verdict == Verdict::Held);
   std::string strict = text;
   strict.replace(strict.find(", buffered = true"), 17, "");
-  const Ran lost = run(strict);
+  // Not each run has a read between a write and the cut that takes it: three of four do.
+  u64 seed = 1;
+  Ran lost = run(strict, seed);
+  for (; lost.report.verdict == Verdict::Held && seed < 16; lost = run(strict, seed)) seed += 1;
   REQUIRE(lost.report.verdict == Verdict::Failed);
   CHECK(lost.report.finding->property == "h.linearizable");
+  CHECK(run(text, seed).report.verdict == Verdict::Held);
   // Judged so without being declared so: what was acknowledged was durable, only what nobody answered may go.
   std::string judged = strict;
   judged.replace(judged.find("h:check()"), 9, "h:check { linearizable = true, buffered = true }");
-  CHECK(run(judged).report.verdict == Verdict::Failed);
+  CHECK(run(judged, seed).report.verdict == Verdict::Failed);
 }
 
 TEST_CASE("a history that is judged as buffered has to say where its data is", "[scenario][history]") {
