@@ -111,7 +111,7 @@ TEST_CASE("a driver that acknowledges, keeps or leaves out what it should not is
 }
 
 TEST_CASE("a synced write that a power cut takes is reported by a buffered history", "[planted][disk]") {
-  check("disk.sync-unflushed", kScripts + "disk-register.lua", "--seeds 1..2 --sched fair", "history h.linearizable");
+  check("disk.sync-unflushed", kScripts + "disk-register.lua", "--seeds 1..12 --sched fair", "history h.linearizable");
 }
 
 TEST_CASE("results of a build with a bug are of another model, which says so", "[planted][campaign]") {
