@@ -21,9 +21,9 @@ struct Isolated {
   u64 wall_us = 0;
 };
 
-/// Makes runs in forks of this process, which should be small and without threads. A run that broke an invariant between two
-/// looks is made once more, so that its finding is filed under the first bad event and not under what ran at the look. Runs that begin alike (Case::boot_key) are
-/// forks of a process that made this beginning once and waits for them.
+/// Makes runs in forks of this process, which should be small and without threads. A run that broke an invariant between
+/// two looks is made once more, so that its finding is filed under the first bad event and not under what ran at the look.
+/// Runs that begin alike (Case::boot_key) are forks of a process that made this beginning once and waits for them.
 class Isolation {
  public:
   Isolation();

@@ -94,9 +94,8 @@ class Program {
  public:
   /// Of a buffered history without a node.
   static constexpr const char* kWhoKeeps =
-      "which node keeps the data, whose power cuts may take it back? Only where one node has disks, or there is one at "
-      "all, "
-      "it need not be said: node = a";
+      "which node keeps the data, whose power cuts may take it back? Only where one node has disks, or there is "
+      "one at all, it need not be said: node = a";
 
   /// Runs the file; `sources` gets what it uses. Afterwards either `mistakes` says what is wrong or `plan` is whole.
   /// `called` is told of each function of the API that is called.
